@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * BotTransport
+ *
+ * USB Mass Storage Class, Bulk-Only Transport 1.0. One command at a time for the whole device.
+ *
+ * The transfers of a command are either queued together (pipelined: less latency) or one after the
+ * other's completion (by phase: some devices break on an IN that is queued before their CBW is done). AUTO starts
+ * by phase and tries pipelining on harmless commands; an anomaly falls back for good and is told by
+ * bot_transport_get_mode().
+ */
+
+#include "transport/transport.h"
+#include "usb/usb_storage_device.h"
+
+typedef enum BotMode {
+        BOT_MODE_AUTO, /* not decided */
+        BOT_MODE_BY_PHASE,
+        BOT_MODE_PIPELINED,
+        _BOT_MODE_MAX,
+} BotMode;
+
+typedef struct BotOptions {
+        BotMode mode;
+        size_t transfer_size_max; /* 0: by speed */
+} BotOptions;
+
+/* `device` and `storage_device` are borrowed, and copied, respectively. -errno. */
+int bot_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice *storage_device,
+                      const BotOptions *options);
+/* What was decided so far. */
+BotMode bot_transport_get_mode(const Transport *transport);
+const char *bot_mode_to_string(BotMode mode);
