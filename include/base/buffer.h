@@ -22,7 +22,8 @@ void buffer_init(Buffer *buffer, size_t size_max);
 void buffer_done(Buffer *buffer);
 /* The unconsumed bytes; invalidated by whatever fills. */
 uint8_t *buffer_data(const Buffer *buffer);
-/* Makes room for `size` more bytes and returns where they go: NULL if past the limit or out of memory. */
+/* Makes room for `size` more bytes and returns where they go: NULL if past the limit or out of
+ * memory. */
 uint8_t *buffer_reserve(Buffer *buffer, size_t size);
 /* The first `size` bytes of what was reserved are filled. */
 void buffer_commit(Buffer *buffer, size_t size);

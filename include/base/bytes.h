@@ -6,16 +6,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#define DEFINE_BYTES_ACCESS(order, bits)                                                           \
-        static inline uint##bits##_t get_##order##bits(const void *bytes) {                        \
-                uint##bits##_t value;                                                              \
-                memcpy(&value, bytes, sizeof(value));                                              \
-                return order##bits##toh(value);                                                    \
-        }                                                                                          \
-        static inline void put_##order##bits(void *bytes, uint##bits##_t value) {                  \
-                value = hto##order##bits(value);                                                   \
-                memcpy(bytes, &value, sizeof(value));                                              \
-        }                                                                                          \
+#define DEFINE_BYTES_ACCESS(order, bits)                                          \
+        static inline uint##bits##_t get_##order##bits(const void *bytes) {       \
+                uint##bits##_t value;                                             \
+                memcpy(&value, bytes, sizeof(value));                             \
+                return order##bits##toh(value);                                   \
+        }                                                                         \
+        static inline void put_##order##bits(void *bytes, uint##bits##_t value) { \
+                value = hto##order##bits(value);                                  \
+                memcpy(bytes, &value, sizeof(value));                             \
+        }                                                                         \
         struct bytes_access_##order##bits##_needs_a_semicolon
 
 DEFINE_BYTES_ACCESS(be, 16);

@@ -8,8 +8,8 @@
  * (virtual_event_loop.h); everything above sees this header alone and reads no clock but
  * event_loop_now_ns().
  *
- * Sources are embedded in their owner and never allocate after `add`: arming a timer and scheduling a
- * deferred call can't fail and cost no system call.
+ * Sources are embedded in their owner and never allocate after `add`: arming a timer and scheduling
+ * a deferred call can't fail and cost no system call.
  */
 
 #include <sys/epoll.h>
@@ -28,7 +28,8 @@ typedef void (*EventDeferHandler)(EventDefer *defer);
 typedef void (*EventFdHandler)(EventFd *watch, uint32_t events);
 typedef void (*EventTimerHandler)(EventTimer *timer);
 
-/* Runs soon, once per schedule, never from within schedule; in the order in which they were scheduled. */
+/* Runs soon, once per schedule, never from within schedule; in the order in which they were
+ * scheduled. */
 struct EventDefer {
         EventLoop *loop; /* borrowed */
         EventDeferHandler handler;
@@ -60,9 +61,11 @@ struct EventLoopOps {
         void (*fd_update)(EventLoop *loop, EventFd *watch);
         /* Mandatory. */
         void (*fd_remove)(EventLoop *loop, EventFd *watch);
-        /* Mandatory. Runs what is due; sleeps if nothing is and `may_wait`. -errno, 0: ran nothing, 1. */
+        /* Mandatory. Runs what is due; sleeps if nothing is and `may_wait`. -errno, 0: ran
+         * nothing, 1. */
         int (*run_once)(EventLoop *loop, bool may_wait);
-        /* Optional. There is something new to do sooner than was known (a wake-up for the backend). */
+        /* Optional. There is something new to do sooner than was known (a wake-up for the backend).
+         */
         void (*poke)(EventLoop *loop);
         /* Mandatory. Frees `loop`; all sources are gone. */
         void (*free)(EventLoop *loop);
@@ -109,15 +112,17 @@ void event_timer_set(EventTimer *timer, uint64_t deadline_ns);
 void event_timer_clear(EventTimer *timer);
 bool event_timer_is_armed(const EventTimer *timer);
 
-/* Watches `fd` (level-triggered) until event_fd_remove(); -errno. The handler may remove the watch. */
+/* Watches `fd` (level-triggered) until event_fd_remove(); -errno. The handler may remove the watch.
+ */
 int event_fd_add(EventFd *watch, EventLoop *loop, int fd, uint32_t events, EventFdHandler handler);
 void event_fd_set_events(EventFd *watch, uint32_t events);
 /* Harmless on a zeroed or removed watch. */
 void event_fd_remove(EventFd *watch);
 
 /*
- * For implementations: runs due timers and a bounded batch of deferred calls; returns whether anything ran.
- * event_loop_next_deadline_ns() is UINT64_MAX if no timer is armed, 0 if a deferred call waits.
+ * For implementations: runs due timers and a bounded batch of deferred calls; returns whether
+ * anything ran. event_loop_next_deadline_ns() is UINT64_MAX if no timer is armed, 0 if a deferred
+ * call waits.
  */
 bool event_loop_dispatch(EventLoop *loop);
 uint64_t event_loop_next_deadline_ns(const EventLoop *loop);

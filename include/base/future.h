@@ -3,8 +3,9 @@
 /*
  * Future
  *
- * The promise of one result. It is embedded in its producer's or its waiter's frame, completes exactly
- * once, and its waiter learns of it later, from the loop, never from within future_complete().
+ * The promise of one result. It is embedded in its producer's or its waiter's frame, completes
+ * exactly once, and its waiter learns of it later, from the loop, never from within
+ * future_complete().
  */
 
 #include "base/event_loop.h"

@@ -3,9 +3,9 @@
 /*
  * Histogram
  *
- * Log-linear: each power of two is divided into HISTOGRAM_SUB_BUCKETS equal parts, so that a recorded
- * value is known within 1/16 of itself over the whole range of uint64_t. Recording is a few
- * instructions; plain data, may be copied and shared.
+ * Log-linear: each power of two is divided into HISTOGRAM_SUB_BUCKETS equal parts, so that a
+ * recorded value is known within 1/16 of itself over the whole range of uint64_t. Recording is a
+ * few instructions; plain data, may be copied and shared.
  */
 
 #include <stdint.h>

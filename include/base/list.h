@@ -4,7 +4,8 @@
  * ListNode
  *
  * Intrusive doubly linked lists. A head is a ListNode that points at itself when empty; a node that
- * is in no list points at itself too, so that unlinking twice is harmless and membership can be asked.
+ * is in no list points at itself too, so that unlinking twice is harmless and membership can be
+ * asked.
  */
 
 #include "base/macros.h"
@@ -16,7 +17,8 @@ struct ListNode {
         ListNode *next;
 };
 
-#define LIST_INIT(name) { .previous = &(name), .next = &(name) }
+#define LIST_INIT(name) \
+        { .previous = &(name), .next = &(name) }
 
 static inline void list_init(ListNode *node) {
         node->previous = node;
@@ -24,9 +26,7 @@ static inline void list_init(ListNode *node) {
 }
 
 /* For a head: holds nothing. For a node: is in no list. */
-static inline bool list_is_empty(const ListNode *node) {
-        return node->next == node;
-}
+static inline bool list_is_empty(const ListNode *node) { return node->next == node; }
 
 static inline void list_insert_before(ListNode *where, ListNode *node) {
         assert(list_is_empty(node));
@@ -36,9 +36,7 @@ static inline void list_insert_before(ListNode *where, ListNode *node) {
         where->previous = node;
 }
 
-static inline void list_append(ListNode *head, ListNode *node) {
-        list_insert_before(head, node);
-}
+static inline void list_append(ListNode *head, ListNode *node) { list_insert_before(head, node); }
 
 static inline void list_prepend(ListNode *head, ListNode *node) {
         list_insert_before(head->next, node);
@@ -79,8 +77,8 @@ static inline void list_splice(ListNode *to, ListNode *from) {
 }
 
 /* The body may unlink `node`, and no other. */
-#define LIST_FOR_EACH(node, head)                                                                  \
-        for (ListNode *node = (head)->next, *node##_next = node->next; node != (head);             \
+#define LIST_FOR_EACH(node, head)                                                      \
+        for (ListNode *node = (head)->next, *node##_next = node->next; node != (head); \
              node = node##_next, node##_next = node->next)
 
 #define list_entry(node, Type, member) container_of(node, Type, member)

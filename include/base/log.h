@@ -3,9 +3,9 @@
 /*
  * Log
  *
- * Lines with a level and, where it concerns one, a device's name. The sink decides where they go: the
- * journal with fields (USB_STORAGE_DEVICE), a terminal as plain text, or a worker's control channel.
- * Device and client strings are sanitised by the sink: no control character passes.
+ * Lines with a level and, where it concerns one, a device's name. The sink decides where they go:
+ * the journal with fields (USB_STORAGE_DEVICE), a terminal as plain text, or a worker's control
+ * channel. Device and client strings are sanitised by the sink: no control character passes.
  */
 
 #include "base/macros.h"
@@ -45,10 +45,10 @@ void log_record(const LogRecord *record);
 void log_write(LogLevel level, const char *device, const char *file, int line, const char *function,
                const char *format, ...) _printf_(6, 7);
 
-#define log_device_at(level, device, ...)                                                          \
-        do {                                                                                       \
-                if ((level) <= log_get_level())                                                    \
-                        log_write(level, device, __FILE__, __LINE__, __func__, __VA_ARGS__);       \
+#define log_device_at(level, device, ...)                                                    \
+        do {                                                                                 \
+                if ((level) <= log_get_level())                                              \
+                        log_write(level, device, __FILE__, __LINE__, __func__, __VA_ARGS__); \
         } while (0)
 
 #define log_error(...) log_device_at(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)

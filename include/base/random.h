@@ -1,9 +1,10 @@
 #pragma once
 
-/* A seeded source of random numbers (xoshiro256**): good for simulation and jitter, not for secrets. */
+/* A seeded source of random numbers (xoshiro256**): good for simulation and jitter, not for
+ * secrets. */
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct Random {

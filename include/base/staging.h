@@ -3,9 +3,9 @@
 /*
  * Staging
  *
- * A source of memory that data rests in between a client and a device. The USB layer gives memory that
- * the host controller reads and writes without a copy, as long as its budget lasts, and heap memory
- * beyond; who fills such memory right where it comes from saves that copy.
+ * A source of memory that data rests in between a client and a device. The USB layer gives memory
+ * that the host controller reads and writes without a copy, as long as its budget lasts, and heap
+ * memory beyond; who fills such memory right where it comes from saves that copy.
  */
 
 #include <stddef.h>
@@ -13,7 +13,8 @@
 typedef struct Staging Staging;
 
 typedef struct StagingOps {
-        /* Mandatory. At least `size` bytes, aligned to 4096; NULL if out of memory. Contents undefined. */
+        /* Mandatory. At least `size` bytes, aligned to 4096; NULL if out of memory. Contents
+         * undefined. */
         void *(*get)(Staging *staging, size_t size);
         /* Mandatory. `memory` came from `get` with the same size. */
         void (*put)(Staging *staging, void *memory, size_t size);

@@ -10,5 +10,6 @@
 
 int virtual_event_loop_new(EventLoop **ret);
 
-/* Runs until nothing is left to do, or virtual time reaches `until_ns` (UINT64_MAX: no limit); -errno. */
+/* Runs until nothing is left to do, or virtual time reaches `until_ns` (UINT64_MAX: no limit);
+ * -errno. */
 int virtual_event_loop_run_until(EventLoop *loop, uint64_t until_ns);

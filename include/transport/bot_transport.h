@@ -6,9 +6,9 @@
  * USB Mass Storage Class, Bulk-Only Transport 1.0. One command at a time for the whole device.
  *
  * The transfers of a command are either queued together (pipelined: less latency) or one after the
- * other's completion (by phase: some devices break on an IN that is queued before their CBW is done). AUTO starts
- * by phase and tries pipelining on harmless commands; an anomaly falls back for good and is told by
- * bot_transport_get_mode().
+ * other's completion (by phase: some devices break on an IN that is queued before their CBW is
+ * done). AUTO starts by phase and tries pipelining on harmless commands; an anomaly falls back for
+ * good and is told by bot_transport_get_mode().
  */
 
 #include "transport/transport.h"

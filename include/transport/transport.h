@@ -3,8 +3,8 @@
 /*
  * Transport
  *
- * Carries command blocks to a device and brings their status back. Knows nothing of SCSI. BotTransport
- * implements it; CBI and UAS will.
+ * Carries command blocks to a device and brings their status back. Knows nothing of SCSI.
+ * BotTransport implements it; CBI and UAS will.
  */
 
 #include "base/event_loop.h"
@@ -25,18 +25,23 @@ typedef enum TransportDirection {
 } TransportDirection;
 
 typedef enum TransportResult {
-        TRANSPORT_RESULT_GOOD,      /* delivered; the command succeeded */
-        TRANSPORT_RESULT_FAILED,    /* delivered; the command failed: sense follows or must be asked for */
-        TRANSPORT_RESULT_BUSY,      /* delivered; the device was busy or its queue full (UAS) */
-        TRANSPORT_RESULT_ERROR,     /* not delivered or not answered properly; the device needs recovery */
+        TRANSPORT_RESULT_GOOD,   /* delivered; the command succeeded */
+        TRANSPORT_RESULT_FAILED, /* delivered; the command failed: sense follows or must be asked
+                                    for */
+        TRANSPORT_RESULT_BUSY,   /* delivered; the device was busy or its queue full (UAS) */
+        TRANSPORT_RESULT_ERROR, /* not delivered or not answered properly; the device needs recovery
+                                 */
         TRANSPORT_RESULT_TIMED_OUT, /* the deadline passed; the device needs recovery */
-        TRANSPORT_RESULT_NO_MEMORY, /* the host had no memory for a transfer of this size: nothing was sent */
-        TRANSPORT_RESULT_CANCELLED, /* given up on request; the device needs recovery if it had begun */
+        TRANSPORT_RESULT_NO_MEMORY, /* the host had no memory for a transfer of this size: nothing
+                                       was sent */
+        TRANSPORT_RESULT_CANCELLED, /* given up on request; the device needs recovery if it had
+                                       begun */
         TRANSPORT_RESULT_GONE,      /* unplugged */
         _TRANSPORT_RESULT_MAX,
 } TransportResult;
 
-/* Steps of recovery, from mild to rude. Each leaves the device ready for the next command if it succeeds. */
+/* Steps of recovery, from mild to rude. Each leaves the device ready for the next command if it
+ * succeeds. */
 typedef enum TransportRecovery {
         TRANSPORT_RECOVERY_CLEAR_HALTS,
         TRANSPORT_RECOVERY_CLASS_RESET, /* BOT: reset recovery, 5.3.4 */
@@ -54,14 +59,15 @@ struct TransportRequest {
         uint8_t command[TRANSPORT_COMMAND_SIZE_MAX];
         uint8_t command_size;
         TransportDirection direction;
-        void *data;  /* borrowed while in flight; best from the device's staging memory */
-        size_t size; /* what the command will transfer, in the host's view */
+        void *data;           /* borrowed while in flight; best from the device's staging memory */
+        size_t size;          /* what the command will transfer, in the host's view */
         uint64_t deadline_ns; /* of the loop's clock; mandatory */
         TransportDone done;
 
         /* Valid in `done`. */
         TransportResult result;
-        size_t actual_size; /* bytes of data that are meaningful; beyond it an IN buffer is unspecified */
+        size_t actual_size; /* bytes of data that are meaningful; beyond it an IN buffer is
+                               unspecified */
         uint8_t sense[TRANSPORT_SENSE_SIZE_MAX]; /* UAS only: came with the status */
         uint8_t sense_size;                      /* 0: none came */
 
@@ -70,22 +76,24 @@ struct TransportRequest {
 
 struct TransportOps {
         /*
-         * Mandatory. -EBUSY if max_in_flight requests are, -ENODEV if unplugged, -EINVAL for a command or
-         * size that this transport can't carry.
+         * Mandatory. -EBUSY if max_in_flight requests are, -ENODEV if unplugged, -EINVAL for a
+         * command or size that this transport can't carry.
          */
         int (*submit)(Transport *transport, TransportRequest *request);
-        /* Mandatory. Gives up a request in flight; it completes soon, with CANCELLED unless it was faster. */
+        /* Mandatory. Gives up a request in flight; it completes soon, with CANCELLED unless it was
+         * faster. */
         void (*cancel)(Transport *transport, TransportRequest *request);
         /* Mandatory. Claims the interface and selects its alternate setting. 0, -errno. */
         int (*start)(Transport *transport, Task *task);
         /* Mandatory. The highest LUN, 0 to 15; what can't be asked is 0. -errno only when gone. */
         int (*get_max_lun)(Transport *transport, Task *task);
         /*
-         * Mandatory. No request is in flight. 0; -EOPNOTSUPP: not known to this transport; -ENODEV: gone,
-         * or came back as another device; -EIO: it didn't help; -ECANCELED.
+         * Mandatory. No request is in flight. 0; -EOPNOTSUPP: not known to this transport; -ENODEV:
+         * gone, or came back as another device; -EIO: it didn't help; -ECANCELED.
          */
         int (*recover)(Transport *transport, Task *task, TransportRecovery recovery, uint8_t lun);
-        /* Mandatory. Nothing is in flight. Takes what start() did back (the interface is released by the owner). */
+        /* Mandatory. Nothing is in flight. Takes what start() did back (the interface is released
+         * by the owner). */
         void (*free)(Transport *transport);
 };
 

@@ -3,8 +3,9 @@
 /*
  * LibusbDevice
  *
- * A real device behind libusb, on a usbfs descriptor that somebody else opened. libusb_device_library_new()
- * is called before the sandbox closes (libusb_init opens files), libusb_device_new() after it.
+ * A real device behind libusb, on a usbfs descriptor that somebody else opened.
+ * libusb_device_library_new() is called before the sandbox closes (libusb_init opens files),
+ * libusb_device_new() after it.
  */
 
 #include "usb/usb_device.h"
@@ -17,14 +18,14 @@ LibusbLibrary *libusb_library_free(LibusbLibrary *library);
 DEFINE_CLEANUP(LibusbLibrary *, libusb_library_free);
 
 typedef struct LibusbDeviceOptions {
-        const char *name;      /* for the log; copied */
-        size_t memory_budget;  /* of zero-copy memory in bytes; 0: default */
-        UsbSpeed speed;        /* as sysfs tells it; UNKNOWN: what libusb says */
+        const char *name;     /* for the log; copied */
+        size_t memory_budget; /* of zero-copy memory in bytes; 0: default */
+        UsbSpeed speed;       /* as sysfs tells it; UNKNOWN: what libusb says */
 } LibusbDeviceOptions;
 
 /*
- * Wraps `usbfs_fd` (borrowed; must outlive the device). Reads descriptors, which may send control transfers.
- * Starts the helper thread for blocking calls. Interfaces are not claimed yet. -errno.
+ * Wraps `usbfs_fd` (borrowed; must outlive the device). Reads descriptors, which may send control
+ * transfers. Starts the helper thread for blocking calls. Interfaces are not claimed yet. -errno.
  */
 int libusb_device_new(UsbDevice **ret, LibusbLibrary *library, int usbfs_fd,
                       const LibusbDeviceOptions *options);

@@ -4,15 +4,16 @@
  * UsbDescriptors
  *
  * A device's descriptors, parsed once and checked: plain data. The parser takes what sysfs's
- * `descriptors` file and usbfs deliver (the device descriptor, then each configuration with all that
- * belongs to it) and, apart, the BOS. It survives any bytes: what is cut short or out of range is dropped
- * and counted, never trusted.
+ * `descriptors` file and usbfs deliver (the device descriptor, then each configuration with all
+ * that belongs to it) and, apart, the BOS. It survives any bytes: what is cut short or out of range
+ * is dropped and counted, never trusted.
  */
 
 #include "usb/usb_device.h"
 
 #define USB_ENDPOINTS_MAX 32
-#define USB_INTERFACES_MAX 128 /* alternate settings, over all interfaces of the active configuration */
+#define USB_INTERFACES_MAX \
+        128 /* alternate settings, over all interfaces of the active configuration */
 
 /* USB Mass Storage Class overview 1.4, table 1; class 08. */
 #define USB_CLASS_MASS_STORAGE 0x08
@@ -35,7 +36,8 @@ typedef struct UsbEndpoint {
         uint8_t interval;
         uint8_t burst_max;      /* packets beyond the first (USB 3.2, 9.6.7) */
         uint32_t n_streams_max; /* 0: none */
-        uint8_t uas_pipe_id;    /* pipe usage descriptor (UAS, 5.3.3.5): 1 command … 4 data-out; 0: none */
+        uint8_t uas_pipe_id; /* pipe usage descriptor (UAS, 5.3.3.5): 1 command … 4 data-out; 0:
+                                none */
 } UsbEndpoint;
 
 typedef struct UsbInterface {
@@ -70,8 +72,8 @@ struct UsbDescriptors {
 };
 
 /*
- * Parses the device descriptor and the configuration whose value is `configuration_value` (0: the first).
- * -EBADMSG: no device descriptor, or no such configuration.
+ * Parses the device descriptor and the configuration whose value is `configuration_value` (0: the
+ * first). -EBADMSG: no device descriptor, or no such configuration.
  */
 int usb_descriptors_parse(UsbDescriptors *descriptors, const uint8_t *bytes, size_t size,
                           uint8_t configuration_value);
@@ -80,8 +82,10 @@ void usb_descriptors_parse_bos(UsbDescriptors *descriptors, const uint8_t *bytes
 
 /* The interface's first endpoint of that type and direction (USB_ENDPOINT_IN or 0), or NULL. */
 const UsbEndpoint *usb_descriptors_find_endpoint(const UsbDescriptors *descriptors,
-                                                 const UsbInterface *interface, UsbEndpointType type,
-                                                 uint8_t direction);
-/* The endpoint at that address in any alternate setting of the interface with that number, or NULL. */
-const UsbEndpoint *usb_descriptors_get_endpoint(const UsbDescriptors *descriptors, uint8_t interface,
-                                                uint8_t alternate, uint8_t address);
+                                                 const UsbInterface *interface,
+                                                 UsbEndpointType type, uint8_t direction);
+/* The endpoint at that address in any alternate setting of the interface with that number, or NULL.
+ */
+const UsbEndpoint *usb_descriptors_get_endpoint(const UsbDescriptors *descriptors,
+                                                uint8_t interface, uint8_t alternate,
+                                                uint8_t address);

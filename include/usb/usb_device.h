@@ -4,11 +4,12 @@
  * UsbDevice
  *
  * One configured USB device as the transports see it: transfers on its endpoints, a few blocking
- * operations, memory to transfer from. LibusbDevice drives a real one, SimulatedDevice is one in software.
+ * operations, memory to transfer from. LibusbDevice drives a real one, SimulatedDevice is one in
+ * software.
  *
- * Transfers and operations are embedded in their owner. Each accepted one completes exactly once, from the
- * loop, never from within a call of this header; also when cancelled and when the device is gone.
- * Everything happens on the loop's thread.
+ * Transfers and operations are embedded in their owner. Each accepted one completes exactly once,
+ * from the loop, never from within a call of this header; also when cancelled and when the device
+ * is gone. Everything happens on the loop's thread.
  */
 
 #include "base/event_loop.h"
@@ -41,7 +42,8 @@ typedef enum UsbSpeed {
 
 typedef enum UsbResult {
         USB_RESULT_OK,        /* completed; actual_size may be less than size */
-        USB_RESULT_STALL,     /* the endpoint is halted (bulk, interrupt), or the request refused (control) */
+        USB_RESULT_STALL,     /* the endpoint is halted (bulk, interrupt), or the request refused
+                                 (control) */
         USB_RESULT_OVERFLOW,  /* the device sent more than was asked for (babble) */
         USB_RESULT_TIMED_OUT, /* the deadline came first */
         USB_RESULT_CANCELLED,
@@ -76,7 +78,8 @@ struct UsbTransfer {
         UsbSetup setup;     /* control only; wLength is `size` */
         void *data;         /* borrowed while in flight */
         size_t size;
-        uint64_t deadline_ns; /* 0: none, as for a transport that keeps one timer for a whole command */
+        uint64_t deadline_ns; /* 0: none, as for a transport that keeps one timer for a whole
+                                 command */
         UsbTransferDone done;
 
         /* Valid in `done`. */
@@ -97,17 +100,19 @@ typedef enum UsbOperationType {
         USB_OPERATION_RELEASE,       /* interface; gives it back to the kernel's driver */
         USB_OPERATION_SET_INTERFACE, /* interface, alternate; frees its streams */
         USB_OPERATION_CLEAR_HALT,    /* endpoint: CLEAR_FEATURE(ENDPOINT_HALT), both data toggles */
-        USB_OPERATION_RESET,         /* port reset; all interfaces are claimed again, at alternate setting 0 */
+        USB_OPERATION_RESET, /* port reset; all interfaces are claimed again, at alternate setting 0
+                              */
         USB_OPERATION_ALLOC_STREAMS, /* endpoints, n_streams; value: how many were granted */
         USB_OPERATION_FREE_STREAMS,  /* endpoints */
-        USB_OPERATION_SUSPEND,       /* allows the host to suspend the device; nothing may be in flight */
-        USB_OPERATION_RESUME,        /* forbids it, and wakes the device */
+        USB_OPERATION_SUSPEND, /* allows the host to suspend the device; nothing may be in flight */
+        USB_OPERATION_RESUME,  /* forbids it, and wakes the device */
         _USB_OPERATION_TYPE_MAX,
 } UsbOperationType;
 
 typedef void (*UsbOperationDone)(UsbOperation *operation);
 
-/* Operations run one at a time in the order of submission. They can't be cancelled: the kernel's can't. */
+/* Operations run one at a time in the order of submission. They can't be cancelled: the kernel's
+ * can't. */
 struct UsbOperation {
         UsbOperationType type;
         uint8_t interface;
@@ -118,7 +123,8 @@ struct UsbOperation {
         uint32_t n_streams;
         UsbOperationDone done;
 
-        /* Valid in `done`. GONE after RESET: the device came back as another one (re-enumerated). */
+        /* Valid in `done`. GONE after RESET: the device came back as another one (re-enumerated).
+         */
         UsbResult result;
         uint32_t value;
 
@@ -127,7 +133,8 @@ struct UsbOperation {
         ListNode node;
 };
 
-/* The device was unplugged: everything in flight completes with GONE, and so does all that follows. Once. */
+/* The device was unplugged: everything in flight completes with GONE, and so does all that follows.
+ * Once. */
 typedef void (*UsbDeviceGone)(UsbDevice *device, void *userdata);
 
 struct UsbDeviceOps {
@@ -158,7 +165,7 @@ struct UsbDevice {
         UsbDeviceGone on_gone;
         void *userdata;
         size_t n_transfers_in_flight;
-        ListNode operations;       /* UsbOperation::node; the first is running */
+        ListNode operations; /* UsbOperation::node; the first is running */
         size_t n_operations;
         bool is_operating;
         EventDefer operation_start;

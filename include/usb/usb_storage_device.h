@@ -3,8 +3,9 @@
 /*
  * UsbStorageDevice
  *
- * What a USB device is as a storage device: which of its interfaces to drive by which transport, and who
- * it says it is. Plain data, computed from descriptors; worker and manager see the same thing.
+ * What a USB device is as a storage device: which of its interfaces to drive by which transport,
+ * and who it says it is. Plain data, computed from descriptors; worker and manager see the same
+ * thing.
  */
 
 #include "usb/usb_descriptors.h"
@@ -32,7 +33,8 @@ typedef struct UsbStorageDevice {
 
 /*
  * Chooses the interface to drive among all alternate settings: of those that `protocols` (a mask of
- * 1 << UsbStorageProtocol) allows, the fastest. -ENODEV: none that we drive, with what was missing in the log.
+ * 1 << UsbStorageProtocol) allows, the fastest. -ENODEV: none that we drive, with what was missing
+ * in the log.
  */
 int usb_storage_device_init(UsbStorageDevice *storage_device, const UsbDescriptors *descriptors,
                             UsbSpeed speed, unsigned protocols);
