@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * Lun
+ *
+ * A logical unit as a BlockDevice: splits requests to the device's limits, aligns them to its
+ * blocks (read-modify-write with the neighbours excluded meanwhile), and turns them into SCSI
+ * commands.
+ */
+
+#include "block/block_device.h"
+#include "scsi/scsi_disk.h"
+
+/* Commands that one LUN keeps in flight at once, over all its requests. */
+#define LUN_COMMANDS_MAX 64
+/* Requests that one LUN accepts at once; beyond it submit returns -EBUSY. */
+#define LUN_REQUESTS_MAX 4096
+
+typedef struct LunOptions {
+        const char *name;  /* copied */
+        bool is_read_only; /* by policy */
+        bool is_trim_enabled;
+} LunOptions;
+
+/* `target` is borrowed and must outlive it, `disk` is copied and must have a medium. */
+int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk, const LunOptions *options);
+/* The device is gone or failed: new requests get -ESHUTDOWN. */
+void lun_shut_down(BlockDevice *lun);

@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * ErrorHandler
+ *
+ * The ScsiTarget that others use: it classifies what comes back from the ScsiProcessor, retries
+ * within the command's deadline, and brings a device that stopped answering back: clear halts,
+ * class reset, port reset. A circuit breaker ends resets that do not help.
+ */
+
+#include "scsi/scsi_processor.h"
+
+typedef struct ErrorHandler ErrorHandler;
+
+typedef enum ErrorHandlerState {
+        ERROR_HANDLER_STATE_NORMAL,
+        ERROR_HANDLER_STATE_DRAINING,   /* waiting until nothing is at the transport */
+        ERROR_HANDLER_STATE_RECOVERING, /* a step of the ladder runs; commands wait */
+        ERROR_HANDLER_STATE_FAILED, /* nothing helped, or the breaker opened: commands fail at once
+                                     */
+        ERROR_HANDLER_STATE_GONE,
+        _ERROR_HANDLER_STATE_MAX,
+} ErrorHandlerState;
+
+typedef enum ErrorHandlerEvent {
+        ERROR_HANDLER_EVENT_RESET, /* the device was reset: it lost its cache and its modes */
+        ERROR_HANDLER_EVENT_MEDIUM_CHANGED, /* of `lun`: UNIT ATTENTION 28h */
+        ERROR_HANDLER_EVENT_FAILED,
+        ERROR_HANDLER_EVENT_GONE,
+        _ERROR_HANDLER_EVENT_MAX,
+} ErrorHandlerEvent;
+
+typedef void (*ErrorHandlerNotify)(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun,
+                                   void *userdata);
+
+typedef struct ErrorHandlerOptions {
+        unsigned n_retries_max; /* of one command, for failures that count; 0: default (5) */
+        unsigned n_resets_per_minute_max; /* the circuit breaker; 0: default (10) */
+        bool is_removable;                /* UNIT ATTENTION 28h is told instead of retried */
+} ErrorHandlerOptions;
+
+typedef struct ErrorHandlerStatistics {
+        uint64_t n_retries;
+        uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX];
+        uint64_t n_recoveries_failed;
+} ErrorHandlerStatistics;
+
+/* `processor` and `transport` are borrowed and must outlive it. `notify` may be NULL. */
+int error_handler_new(ErrorHandler **ret, ScsiProcessor *processor, Transport *transport,
+                      const ErrorHandlerOptions *options, ErrorHandlerNotify notify,
+                      void *userdata);
+/* Idle, see error_handler_is_idle(). */
+ErrorHandler *error_handler_free(ErrorHandler *handler);
+DEFINE_CLEANUP(ErrorHandler *, error_handler_free);
+ScsiTarget *error_handler_get_target(ErrorHandler *handler);
+ErrorHandlerState error_handler_get_state(const ErrorHandler *handler);
+/* No command and no recovery is in progress. */
+bool error_handler_is_idle(const ErrorHandler *handler);
+/* The device was unplugged: everything ends with GONE. */
+void error_handler_set_gone(ErrorHandler *handler);
+const ErrorHandlerStatistics *error_handler_get_statistics(const ErrorHandler *handler);

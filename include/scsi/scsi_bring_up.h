@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * ScsiBringUp
+ *
+ * From a LUN number to a ScsiDisk, in the order and with the commands that real devices bear:
+ * INQUIRY of 36 bytes, TEST UNIT READY with patience, capacity 10 then 16, a first read, mode
+ * pages, and vital product data only from devices that claim a standard which has them.
+ */
+
+#include "scsi/scsi_disk.h"
+
+typedef enum ScsiBringUpResult {
+        SCSI_BRING_UP_RESULT_READY,       /* the ScsiDisk is complete */
+        SCSI_BRING_UP_RESULT_NO_UNIT,     /* there is no such logical unit */
+        SCSI_BRING_UP_RESULT_NO_MEDIUM,   /* a unit without a medium: identity and type are known */
+        SCSI_BRING_UP_RESULT_UNSUPPORTED, /* a type or block size that we don't drive */
+        SCSI_BRING_UP_RESULT_FAILED,      /* it would not become ready, or gave no sense */
+        SCSI_BRING_UP_RESULT_GONE,
+        _SCSI_BRING_UP_RESULT_MAX,
+} ScsiBringUpResult;
+
+typedef struct ScsiBringUpOptions {
+        uint64_t command_timeout_ns;
+        uint64_t spin_up_timeout_ns; /* how long a unit may take to become ready */
+} ScsiBringUpOptions;
+
+/* `options` NULL: defaults (reference figures). */
+ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
+                                const ScsiBringUpOptions *options, ScsiDisk *ret);
+const char *scsi_bring_up_result_to_string(ScsiBringUpResult result);

@@ -1,0 +1,79 @@
+#pragma once
+
+/*
+ * ScsiCdb
+ *
+ * Command descriptor blocks: a table of what the project knows of each operation code, and builders
+ * for the commands that it sends.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/transport.h"
+
+#define SCSI_CDB_SIZE_MAX 16
+
+typedef enum ScsiOpcode {
+        SCSI_OPCODE_TEST_UNIT_READY = 0x00,
+        SCSI_OPCODE_REQUEST_SENSE = 0x03,
+        SCSI_OPCODE_READ_6 = 0x08,
+        SCSI_OPCODE_WRITE_6 = 0x0A,
+        SCSI_OPCODE_INQUIRY = 0x12,
+        SCSI_OPCODE_MODE_SENSE_6 = 0x1A,
+        SCSI_OPCODE_START_STOP_UNIT = 0x1B,
+        SCSI_OPCODE_PREVENT_ALLOW_MEDIUM_REMOVAL = 0x1E,
+        SCSI_OPCODE_READ_CAPACITY_10 = 0x25,
+        SCSI_OPCODE_READ_10 = 0x28,
+        SCSI_OPCODE_WRITE_10 = 0x2A,
+        SCSI_OPCODE_VERIFY_10 = 0x2F,
+        SCSI_OPCODE_SYNCHRONIZE_CACHE_10 = 0x35,
+        SCSI_OPCODE_WRITE_SAME_10 = 0x41,
+        SCSI_OPCODE_UNMAP = 0x42,
+        SCSI_OPCODE_MODE_SENSE_10 = 0x5A,
+        SCSI_OPCODE_READ_16 = 0x88,
+        SCSI_OPCODE_WRITE_16 = 0x8A,
+        SCSI_OPCODE_VERIFY_16 = 0x8F,
+        SCSI_OPCODE_SYNCHRONIZE_CACHE_16 = 0x91,
+        SCSI_OPCODE_WRITE_SAME_16 = 0x93,
+        SCSI_OPCODE_SERVICE_ACTION_IN_16 = 0x9E, /* 10h READ CAPACITY(16), 12h GET LBA STATUS */
+        SCSI_OPCODE_REPORT_LUNS = 0xA0,
+        SCSI_OPCODE_READ_12 = 0xA8,
+        SCSI_OPCODE_WRITE_12 = 0xAA,
+} ScsiOpcode;
+
+typedef enum ScsiDanger {
+        SCSI_DANGER_NONE,       /* reads state */
+        SCSI_DANGER_READS_DATA, /* reads the medium */
+        SCSI_DANGER_CHANGES_STATE,
+        SCSI_DANGER_WRITES_DATA, /* changes the medium */
+        SCSI_DANGER_DESTROYS,    /* may lose data beyond what it names, or the device */
+        _SCSI_DANGER_MAX,
+} ScsiDanger;
+
+/* Bits of ScsiCdbInfo::device_types: 1 << peripheral device type. */
+#define SCSI_DEVICE_TYPE_DISK 0x00
+#define SCSI_DEVICE_TYPE_OPTICAL 0x05
+#define SCSI_DEVICE_TYPE_RBC 0x0E
+
+typedef struct ScsiCdbInfo {
+        uint8_t opcode;
+        int8_t service_action; /* -1: none */
+        const char *name;
+        uint8_t size;
+        TransportDirection direction;
+        uint8_t length_offset; /* where the transfer or allocation length is; 0: there is none */
+        uint8_t length_size;   /* of that field in bytes */
+        bool length_is_blocks; /* else bytes */
+        uint32_t device_types; /* a mask */
+        ScsiDanger danger;
+} ScsiCdbInfo;
+
+/* NULL: not in the table. */
+const ScsiCdbInfo *scsi_cdb_find(const uint8_t *cdb, size_t size);
+/* The size that the operation code's group gives (SPC-4, 4.2.5.1); 0: vendor-specific or reserved.
+ */
+size_t scsi_cdb_group_size(uint8_t opcode);
+/* "READ(10)" or "28h". */
+const char *scsi_cdb_name(const uint8_t *cdb, size_t size);

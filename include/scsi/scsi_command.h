@@ -1,0 +1,107 @@
+#pragma once
+
+/*
+ * ScsiCommand
+ *
+ * One command on its way through the stack: who sends it fills the upper part, the layers below
+ * complete it once. Plain data; commands come from a pool, so that the hot path allocates nothing.
+ */
+
+#include "scsi/scsi_cdb.h"
+#include "scsi/scsi_sense.h"
+#include "transport/transport.h"
+
+typedef struct ScsiCommand ScsiCommand;
+typedef struct ScsiCommandPool ScsiCommandPool;
+
+typedef enum ScsiResult {
+        SCSI_RESULT_GOOD,
+        SCSI_RESULT_CHECK_CONDITION, /* `sense` tells what */
+        SCSI_RESULT_BUSY,            /* the device could not take it now */
+        SCSI_RESULT_TRANSPORT_ERROR, /* no proper answer; the device needs, or resisted, recovery */
+        SCSI_RESULT_TIMED_OUT,
+        SCSI_RESULT_NO_MEMORY, /* the host could not transfer this much at once */
+        SCSI_RESULT_CANCELLED,
+        SCSI_RESULT_GONE, /* unplugged */
+        _SCSI_RESULT_MAX,
+} ScsiResult;
+
+typedef enum ScsiCommandFlags {
+        /* Failures are answers here (bring-up, probing): no retries, no recovery of the device's
+           sense. */
+        SCSI_COMMAND_NO_RETRY = 1 << 0,
+        /* Part of a recovery: passes the queue and the gates that are closed for others. */
+        SCSI_COMMAND_RECOVERY = 1 << 1,
+} ScsiCommandFlags;
+
+/* Called exactly once per accepted command, never from within submit. */
+typedef void (*ScsiCommandDone)(ScsiCommand *command);
+
+struct ScsiCommand {
+        /* Set by the sender, constant while in flight:
+         * request.{lun,command,command_size,direction,data,size}. */
+        TransportRequest request;
+        ScsiCommandFlags flags;
+        uint64_t deadline_ns; /* of the loop's clock: for the whole, with queueing and retries;
+                                 mandatory */
+        ScsiCommandDone done;
+        void *owner; /* the sender's own */
+
+        /* Valid in `done`. */
+        ScsiResult result;
+        ScsiSense sense; /* if CHECK_CONDITION; no sense at all is told as HARDWARE ERROR 00/00 */
+        size_t actual_size; /* bytes of data that are meaningful */
+
+        /* Of the layers below, one after the other. */
+        ScsiCommandDone processor_done; /* set by whoever wraps the target: what to call at its own
+                                           end */
+        void *processor_owner;
+        unsigned n_tries;
+        uint64_t submitted_ns;
+        ListNode node;
+        uint8_t sense_data[18];
+};
+
+/* Resets all but the pool's own; `timeout_ns` from now. */
+void scsi_command_init(ScsiCommand *command, uint8_t lun, uint64_t deadline_ns);
+
+/* Builders: set command, command_size, direction, size. Data is attached with
+ * scsi_command_set_data(). */
+void scsi_command_set_cdb(ScsiCommand *command, const uint8_t *cdb, size_t cdb_size);
+void scsi_command_set_data(ScsiCommand *command, TransportDirection direction, void *data,
+                           size_t size);
+void scsi_command_test_unit_ready(ScsiCommand *command);
+void scsi_command_inquiry(ScsiCommand *command, void *data, size_t size);
+void scsi_command_inquiry_vpd(ScsiCommand *command, uint8_t page, void *data, size_t size);
+void scsi_command_request_sense(ScsiCommand *command, void *data, size_t size);
+void scsi_command_read_capacity_10(ScsiCommand *command, void *data);
+void scsi_command_read_capacity_16(ScsiCommand *command, void *data, size_t size);
+void scsi_command_mode_sense_6(ScsiCommand *command, uint8_t page, void *data, size_t size);
+void scsi_command_mode_sense_10(ScsiCommand *command, uint8_t page, void *data, size_t size);
+void scsi_command_start_stop(ScsiCommand *command, bool start, bool load_eject, bool immediate);
+void scsi_command_prevent_removal(ScsiCommand *command, bool prevent);
+/* READ and WRITE choose the 10-byte form where it reaches, else 16. `n_blocks` > 0. */
+void scsi_command_read(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, void *data,
+                       size_t size);
+void scsi_command_write(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, bool fua, void *data,
+                        size_t size);
+/* The whole medium. */
+void scsi_command_synchronize_cache(ScsiCommand *command);
+/* One range; `data` has room for SCSI_UNMAP_DATA_SIZE. */
+#define SCSI_UNMAP_DATA_SIZE 24
+void scsi_command_unmap(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, void *data);
+/* `data` is one block of zeroes. */
+void scsi_command_write_same(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, bool unmap,
+                             void *data, size_t block_size);
+void scsi_command_get_lba_status(ScsiCommand *command, uint64_t lba, void *data, size_t size);
+void scsi_command_report_luns(ScsiCommand *command, void *data, size_t size);
+
+const char *scsi_result_to_string(ScsiResult result);
+
+/* At most `n_max` at once; -ENOMEM. */
+int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_max);
+ScsiCommandPool *scsi_command_pool_free(ScsiCommandPool *pool);
+DEFINE_CLEANUP(ScsiCommandPool *, scsi_command_pool_free);
+/* NULL: all are in use. */
+ScsiCommand *scsi_command_pool_get(ScsiCommandPool *pool);
+void scsi_command_pool_put(ScsiCommandPool *pool, ScsiCommand *command);

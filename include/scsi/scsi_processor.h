@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * ScsiProcessor
+ *
+ * The ScsiTarget at the bottom: queues commands, keeps the transport's depth filled, fair among
+ * LUNs, drops what is past its deadline before it was sent, and fetches the sense of what failed
+ * (auto-sense). It does not retry and does not recover: while the device needs recovery it is
+ * paused by who does.
+ */
+
+#include "scsi/scsi_target.h"
+
+#define SCSI_PROCESSOR_LUNS_MAX 16
+#define SCSI_PROCESSOR_QUEUE_MAX 4096
+
+typedef struct ScsiProcessor ScsiProcessor;
+
+typedef struct ScsiProcessorStatistics {
+        uint64_t n_commands;
+        uint64_t n_check_conditions;
+        uint64_t n_transport_errors;
+        uint64_t n_timeouts;
+} ScsiProcessorStatistics;
+
+/* `transport` is borrowed and must outlive it. */
+int scsi_processor_new(ScsiProcessor **ret, Transport *transport);
+/* Nothing is queued or in flight. */
+ScsiProcessor *scsi_processor_free(ScsiProcessor *processor);
+DEFINE_CLEANUP(ScsiProcessor *, scsi_processor_free);
+ScsiTarget *scsi_processor_get_target(ScsiProcessor *processor);
+
+/* Paused: only SCSI_COMMAND_RECOVERY commands are sent; others wait, and run into their deadlines.
+ */
+void scsi_processor_pause(ScsiProcessor *processor);
+void scsi_processor_resume(ScsiProcessor *processor);
+bool scsi_processor_is_idle(const ScsiProcessor *processor);
+/* Whether nothing is at the transport (others may be queued): what a recovery waits for. */
+bool scsi_processor_is_drained(const ScsiProcessor *processor);
+/* Completes everything queued with `result`, later. */
+void scsi_processor_fail_all(ScsiProcessor *processor, ScsiResult result);
+const ScsiProcessorStatistics *scsi_processor_get_statistics(const ScsiProcessor *processor);

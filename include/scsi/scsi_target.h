@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * ScsiTarget
+ *
+ * Where commands are sent: submit one, get its result and sense. ScsiProcessor is one, ErrorHandler
+ * wraps that with retries and recovery, PowerManager will wrap that with its gate. Bring-up, block
+ * and SMART are given a ScsiTarget and never know how deep it is. One for a device, for all of its
+ * LUNs.
+ */
+
+#include "scsi/scsi_command.h"
+
+typedef struct ScsiTarget ScsiTarget;
+
+typedef struct ScsiTargetOps {
+        /*
+         * Mandatory. Always accepts, and completes exactly once, later, and by the command's
+         * deadline (a short while after, where the kernel must first give a transfer back).
+         */
+        void (*submit)(ScsiTarget *target, ScsiCommand *command);
+        /* Mandatory. The command completes soon, with CANCELLED unless it was faster. */
+        void (*cancel)(ScsiTarget *target, ScsiCommand *command);
+} ScsiTargetOps;
+
+struct ScsiTarget {
+        const ScsiTargetOps *ops;
+        EventLoop *loop;          /* borrowed */
+        Staging *staging;         /* borrowed: the device's */
+        const char *name;         /* the device's, for the log; borrowed */
+        size_t transfer_size_max; /* bytes in one command, as the transport has it */
+        unsigned n_in_flight_max; /* how many commands the device takes at once */
+};
+
+void scsi_target_submit(ScsiTarget *target, ScsiCommand *command);
+void scsi_target_cancel(ScsiTarget *target, ScsiCommand *command);
+/* For tasks: submits and waits until it is done (also when the task is cancelled, after cancelling
+ * it). */
+ScsiResult scsi_target_await(ScsiTarget *target, Task *task, ScsiCommand *command);
