@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * NbdSession
+ *
+ * One NBD connection in transmission phase, in the worker, on a BlockDevice. Requests are received
+ * and replies sent in batches; bytes buffered for one connection are bounded, beyond that it is not
+ * read from.
+ */
+
+#include "base/nbd_protocol.h"
+#include "block/block_device.h"
+
+#define NBD_SESSION_REQUESTS_MAX 128
+#define NBD_SESSION_BUFFERED_SIZE_MAX (64 * MIB)
+
+typedef struct NbdSession NbdSession;
+
+typedef struct NbdSessionOptions {
+        uint64_t request_timeout_ns; /* the deadline of each request; FLUSH as DESIGN section 4; 0:
+                                        default, 30 s */
+        uint64_t send_timeout_ns;    /* a client that takes no reply for so long is dropped; 0:
+                                        default, 60 s */
+} NbdSessionOptions;
+
+/* The connection has ended and nothing of it is in flight; free it now or later. Once. */
+typedef void (*NbdSessionEnded)(NbdSession *session, void *userdata);
+
+/* What the handshake tells of `device`. */
+void nbd_session_describe(const BlockDevice *device, NbdExportInfo *ret);
+
+/* Takes `fd` over, also on failure. `device` is borrowed and must outlive it. */
+int nbd_session_new(NbdSession **ret, BlockDevice *device, int fd, const NbdAgreement *agreement,
+                    const NbdSessionOptions *options, NbdSessionEnded ended, void *userdata);
+/* Only after `ended`, or within it. */
+NbdSession *nbd_session_free(NbdSession *session);
+DEFINE_CLEANUP(NbdSession *, nbd_session_free);
+/* The export closes: finishes what is in flight, answers what comes with ESHUTDOWN for a moment,
+ * then ends. */
+void nbd_session_shut_down(NbdSession *session);

@@ -1,0 +1,70 @@
+#pragma once
+
+/*
+ * StorageManager
+ *
+ * One device's life in the worker: transport, processor, error handler, bring-up of its LUNs, the
+ * pipe of BlockDevices above each, and the sessions on them; and the way back down.
+ */
+
+#include "base/nbd_protocol.h"
+#include "usb/usb_device.h"
+
+#define STORAGE_LUNS_MAX 16
+#define STORAGE_SESSIONS_PER_EXPORT_MAX 16
+
+typedef struct StorageManager StorageManager;
+
+typedef enum StorageState {
+        STORAGE_STATE_STARTING,
+        STORAGE_STATE_RUNNING,
+        STORAGE_STATE_STOPPING,
+        STORAGE_STATE_STOPPED,
+        _STORAGE_STATE_MAX,
+} StorageState;
+
+typedef struct StorageExport {
+        unsigned lun;
+        uint64_t generation;
+        const char *name;        /* borrowed until it is closed */
+        const char *description; /* likewise */
+        NbdExportInfo info;
+} StorageExport;
+
+typedef struct StorageOptions {
+        const char *base_name; /* of the exports; copied */
+        bool is_read_only;
+        bool is_trim_enabled;
+        bool starts_with_reset;     /* a predecessor died */
+        uint32_t device_timeout_ms; /* 0: default, 30 s */
+        unsigned n_luns_max;        /* 0: default, 8 */
+} StorageOptions;
+
+typedef struct StorageHandlers {
+        void (*export_opened)(StorageManager *manager, const StorageExport *export, void *userdata);
+        void (*export_closed)(StorageManager *manager, unsigned lun, uint64_t generation,
+                              void *userdata);
+        /* Once: 0 and the number of LUNs found, or -errno with a reason: then it must be freed. */
+        void (*brought_up)(StorageManager *manager, int result, unsigned n_luns, const char *reason,
+                           void *userdata);
+        /* Once: after stop(), or on its own when the device has gone (-ENODEV). It may be freed
+         * now. */
+        void (*stopped)(StorageManager *manager, int result, void *userdata);
+} StorageHandlers;
+
+/* Takes `device` over, also on failure. Starts at once, on the loop. */
+int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOptions *options,
+                        const StorageHandlers *handlers, void *userdata);
+/* Only when stopped, or when brought_up told a failure. */
+StorageManager *storage_manager_free(StorageManager *manager);
+DEFINE_CLEANUP(StorageManager *, storage_manager_free);
+
+StorageState storage_manager_get_state(const StorageManager *manager);
+/* A client in transmission phase; takes `fd` over. A stale generation or one too many closes it:
+ * -ESTALE, -EUSERS. */
+int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t generation, int fd,
+                               const NbdAgreement *agreement);
+/* The device was unplugged (the kernel says so; the wire may say it later). */
+void storage_manager_set_gone(StorageManager *manager);
+/* Ends sessions, flushes, releases the interface to the kernel's driver; then `stopped`. */
+void storage_manager_stop(StorageManager *manager);
