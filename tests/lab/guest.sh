@@ -1,0 +1,275 @@
+#!/bin/bash
+# guest.sh: what the scenarios share inside the guest: TAP output, the machine's monitor, the kernel's disks,
+# the service, /dev/nbd0.
+
+state=/run/lab
+socket=$state/nbd.sock
+log=$state/usb-storaged.log
+daemon_pid=
+n_checks=0
+
+# --- results
+
+report() { # ok|"not ok" SENTENCE
+        n_checks=$((n_checks + 1))
+        echo "$1 $n_checks - $2"
+}
+
+finish() {
+        stop_daemon
+        echo "1..$n_checks"
+        exit 0
+}
+
+# What follows depends on the failed step, so the scenario ends here and shows what it has.
+fail() { # SENTENCE
+        report "not ok" "$1"
+        sed 's/^/# service: /' "$log" 2> /dev/null | tail -60
+        dmesg | tail -40 | sed 's/^/# kernel: /'
+        [ -n "$daemon_pid" ] && kill -9 "$daemon_pid" 2> /dev/null
+        echo "1..$n_checks"
+        exit 1
+}
+
+check() { # SENTENCE COMMAND...
+        local sentence=$1 output
+
+        shift
+        if output=$("$@" 2>&1); then
+                report ok "$sentence"
+                return
+        fi
+        sed 's/^/# /' <<< "$output" | tail -20
+        fail "$sentence"
+}
+
+wait_until() { # SECONDS COMMAND...
+        local deadline=$((SECONDS + $1))
+
+        shift
+        until "$@" > /dev/null 2>&1; do
+                [ "$SECONDS" -lt "$deadline" ] || return 1
+                sleep 0.1
+        done
+}
+
+not() {
+        ! "$@"
+}
+
+# --- the machine
+
+# Talks QMP; prints the answer, skipping the events that come between.
+monitor() { # JSON
+        local line
+
+        if [ -z "${monitor_is_open:-}" ]; then
+                exec 7<> /dev/lab.qmp
+                read -r -t 10 line <&7 || return 1
+                monitor_is_open=true
+                monitor '{"execute":"qmp_capabilities"}' > /dev/null
+        fi
+        echo "$1" >&7
+        while read -r -t 20 line <&7; do
+                case $line in
+                *'"return"'*) echo "$line"; return 0 ;;
+                *'"error"'*) echo "$line"; return 1 ;;
+                esac
+        done
+        return 1
+}
+
+# Adds the drive anew, too: QEMU drops it together with its device.
+plug() { # ID DRIVER,OPTIONS IMAGE
+        local driver=${2%%,*} options=${2#*,} arguments
+
+        monitor '{"execute":"human-monitor-command","arguments":{"command-line":"drive_add 0 if=none,id='"$1"'-drive,format=raw,file='"$3"'"}}'
+        arguments=$(sed 's/\([^=,]*\)=\([^,]*\)/"\1":"\2"/g' <<< "$options")
+        monitor '{"execute":"device_add","arguments":{"driver":"'"$driver"'","id":"'"$1"'","drive":"'"$1"'-drive",'"$arguments"'}}'
+}
+
+unplug() { # ID
+        monitor '{"execute":"device_del","arguments":{"id":"'"$1"'"}}'
+}
+
+load_modules() {
+        modprobe -a xhci_pci ehci_pci uhci_hcd usb_storage uas sd_mod ext4 &&
+                modprobe nbd nbds_max=4 max_part=0
+}
+
+start_guest() {
+        mkdir -p "$state" /mnt/disk
+        export LIBNBD_DEBUG=0
+        load_modules || fail "the kernel's modules load"
+}
+
+# --- the kernel's disks
+
+usb_folder_of_disk() { # sdX
+        local folder
+
+        folder=$(realpath "/sys/block/$1/device") || return 1
+        until [ -e "$folder/idVendor" ]; do
+                [ "$folder" != / ] || return 1
+                folder=$(dirname "$folder")
+        done
+        echo "$folder"
+}
+
+# The kernel's name of a LUN, by the serial number of its USB device; fails where the kernel has no such disk.
+kernel_disk() { # SERIAL LUN
+        local disk folder address
+
+        for disk in /sys/block/sd*; do
+                [ -e "$disk" ] || continue
+                folder=$(usb_folder_of_disk "${disk##*/}") || continue
+                address=$(basename "$(realpath "$disk/device")")
+                [ "$(cat "$folder/serial" 2> /dev/null)" = "$1" ] || continue
+                [ "${address##*:}" = "$2" ] || continue
+                # A disk without its size is one that the kernel is still reading.
+                [ "$(cat "$disk/size")" -gt 0 ] || continue
+                echo "/dev/${disk##*/}"
+                return 0
+        done
+        return 1
+}
+
+wait_for_kernel_disk() { # SERIAL LUN
+        wait_until 40 kernel_disk "$1" "$2" && kernel_disk "$1" "$2"
+}
+
+# --- files
+
+# Some small files and a large one in a folder of their own, and their sums.
+write_files() { # FOLDER KILOBYTES NAME
+        local i
+
+        mkdir -p "$1/$3"
+        for i in $(seq 20); do
+                echo "file $i of $3" > "$1/$3/$i"
+        done
+        head -c "$2K" /dev/urandom > "$1/$3/large"
+        (cd "$1" && find "$3" -type f -print0 | sort -z | xargs -0 sha256sum > "$state/$3.sums")
+}
+
+files_agree() { # FOLDER NAME
+        (cd "$1" && sha256sum --quiet -c "$state/$2.sums")
+}
+
+# Blocks of 4096 bytes, because the kernel mounts no smaller ones on a disk whose own are that large.
+fill_disk() { # DEVICE KILOBYTES NAME
+        mkfs.ext4 -q -F -b 4096 "$1" && mount "$1" /mnt/disk && write_files /mnt/disk "$2" "$3" &&
+                umount /mnt/disk
+}
+
+disk_agrees() { # DEVICE NAME
+        e2fsck -fn "$1" && mount -o ro "$1" /mnt/disk && files_agree /mnt/disk "$2" && umount /mnt/disk
+}
+
+# --- the service
+
+start_daemon() { # [CONFIGURATION LINE]...
+        {
+                echo "[usb_storage]"
+                printf '%s\n' "$@"
+        } > "$state/usb-storage.conf"
+        "$BUILD_FOLDER/daemon/usb-storaged" --config "$state/usb-storage.conf" --bus none \
+                --runtime-dir "$state/runtime" --state-dir "$state/state" --nbd "unix:$socket" \
+                --log-level debug >> "$log" 2>&1 &
+        daemon_pid=$!
+        wait_until 20 test -S "$socket" || fail "the service listens"
+}
+
+stop_daemon() {
+        [ -n "$daemon_pid" ] || return 0
+        kill -TERM "$daemon_pid"
+        if ! wait_until 30 not kill -0 "$daemon_pid"; then
+                fail "the service ends within 30 s of SIGTERM"
+        fi
+        wait "$daemon_pid"
+        local status=$?
+        daemon_pid=
+        [ "$status" = 0 ] || fail "the service ends with status 0, not $status"
+}
+
+uri() { # NAME
+        echo "nbd+unix:///$1?socket=$socket"
+}
+
+# The export of a LUN is found by the end of its name, which starts with the vendor's and product's numbers.
+export_name() { # SERIAL LUN
+        nbdinfo --list --json "nbd+unix:///?socket=$socket" | jq -r '.exports[]["export-name"]' |
+                grep -E -- "^[0-9a-f]{4}-[0-9a-f]{4}-$1-lun$2\$"
+}
+
+wait_for_export() { # SERIAL LUN
+        wait_until 40 export_name "$1" "$2" && export_name "$1" "$2"
+}
+
+# Which process holds the USB device: the worker has its usbfs node open.
+worker_of() { # SERIAL
+        local folder node pid
+
+        folder=$(dirname "$(grep -lx "$1" /sys/bus/usb/devices/*/serial)")
+        node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$folder/busnum")" "$(cat "$folder/devnum")")
+        for pid in $(pgrep -f usb-storage-worker); do
+                readlink "/proc/$pid/fd/"* 2> /dev/null | grep -qx "$node" && echo "$pid" && return 0
+        done
+        return 1
+}
+
+attach() { # NAME
+        nbd-client -unix "$socket" /dev/nbd0 -N "$1"
+}
+
+detach() {
+        nbd-client -d /dev/nbd0
+}
+
+# --- the round trip: the kernel writes, we read and write, the kernel reads
+
+kernel_fills_disk() { # SERIAL LUN KILOBYTES
+        local disk
+
+        disk=$(wait_for_kernel_disk "$1" "$2") || fail "$1 LUN $2: the kernel's driver has the disk"
+        check "$1 LUN $2: the kernel makes a file system and files" \
+                fill_disk "$disk" "$3" "kernel-$1-$2"
+}
+
+export_round_trip() { # SERIAL LUN KILOBYTES
+        local name
+
+        name=$(wait_for_export "$1" "$2") || fail "$1 LUN $2: the disk is exported"
+        check "$1 LUN $2: the kernel has let the disk go" not kernel_disk "$1" "$2"
+        check "$1 LUN $2: nbd-client attaches the export $name" attach "$name"
+        check "$1 LUN $2: the kernel's files are read through /dev/nbd0" \
+                disk_agrees /dev/nbd0 "kernel-$1-$2"
+        check "$1 LUN $2: a file system and files are made through /dev/nbd0" \
+                fill_disk /dev/nbd0 "$3" "export-$1-$2"
+        check "$1 LUN $2: /dev/nbd0 is detached" detach
+}
+
+kernel_agrees() { # SERIAL LUN
+        local disk
+
+        disk=$(wait_for_kernel_disk "$1" "$2") || fail "$1 LUN $2: the kernel has the disk back"
+        check "$1 LUN $2: the kernel finds a clean file system and the same files" \
+                disk_agrees "$disk" "export-$1-$2"
+}
+
+# The whole way for a machine's disks, each given as SERIAL:LUN:KILOBYTES.
+round_trips() { # DISK...
+        local disk
+
+        for disk in "$@"; do
+                kernel_fills_disk ${disk//:/ }
+        done
+        start_daemon "present_devices = take"
+        for disk in "$@"; do
+                export_round_trip ${disk//:/ }
+        done
+        stop_daemon
+        for disk in "$@"; do
+                kernel_agrees ${disk//:/ }
+        done
+}
