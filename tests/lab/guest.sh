@@ -218,6 +218,16 @@ worker_of() { # SERIAL
         return 1
 }
 
+# Prints what a load in the background said, and returns how it ended.
+wait_for_load() { # PID NAME
+        local status
+
+        wait "$1"
+        status=$?
+        cat "$state/$2"
+        return $status
+}
+
 attach() { # NAME
         nbd-client -unix "$socket" /dev/nbd0 -N "$1"
 }

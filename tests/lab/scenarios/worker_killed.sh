@@ -1,0 +1,53 @@
+# A worker is killed in mid-I/O: its device comes back by itself and clients that reconnect go on, with every
+# acknowledged write in place; the other device does not notice.
+
+machine() {
+        local serial
+
+        qemu_arguments+=(-device qemu-xhci,id=xhci)
+        for serial in VICTIM WITNESS; do
+                qemu_arguments+=(
+                        -drive "if=none,id=$serial,format=raw,file=$(make_image "$serial" 64M)"
+                        -device "usb-storage,bus=xhci.0,drive=$serial,serial=$serial"
+                )
+        done
+}
+
+kill_worker() { # SERIAL
+        local pid
+
+        pid=$(worker_of "$1") || return 1
+        kill -9 "$pid"
+        wait_until 30 another_worker "$1" "$pid"
+}
+
+another_worker() { # SERIAL OLD-PID
+        local pid
+
+        pid=$(worker_of "$1") && [ "$pid" != "$2" ]
+}
+
+guest() {
+        local victim witness witness_worker victim_load witness_load
+
+        start_daemon "present_devices = take"
+        victim=$(wait_for_export VICTIM 0) || fail "the first disk is exported"
+        witness=$(wait_for_export WITNESS 0) || fail "the second disk is exported"
+        witness_worker=$(worker_of WITNESS) || fail "each disk has a worker of its own"
+        tests/lab/load.py "$(uri "$victim")" --seconds 25 --reconnect --reconnects-min 2 \
+                > "$state/victim" 2>&1 &
+        victim_load=$!
+        tests/lab/load.py "$(uri "$witness")" --seconds 25 > "$state/witness" 2>&1 &
+        witness_load=$!
+
+        sleep 6
+        check "a killed worker has a successor on the same device" kill_worker VICTIM
+        sleep 6
+        check "a second time, too" kill_worker VICTIM
+        check "the client reconnected and every acknowledged write is in place" \
+                wait_for_load "$victim_load" victim
+        check "the other device's client saw no error" wait_for_load "$witness_load" witness
+        check "the other device's worker is the same" \
+                test "$(worker_of WITNESS)" = "$witness_worker"
+        check "the service is the same" kill -0 "$daemon_pid"
+}
