@@ -1,0 +1,170 @@
+/*
+ * The messages' sizes, descriptors and rules, in one table and one check for each type. What passes
+ * here can be used without further thought about memory; whether it makes sense is the receiver's
+ * business.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/control_message.h"
+
+#define HEADER_SIZE offsetof(ControlMessage, body)
+
+typedef struct ControlTypeTraits {
+        const char *name;
+        size_t body_size;
+        size_t n_fds_min;
+        size_t n_fds_max;
+} ControlTypeTraits;
+
+static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
+        [CONTROL_TYPE_HELLO] = { "HELLO", sizeof(ControlHello) },
+        [CONTROL_TYPE_CONFIGURE] = { "CONFIGURE", sizeof(ControlConfigure) },
+        [CONTROL_TYPE_READY] = { "READY" },
+        [CONTROL_TYPE_PING] = { "PING", sizeof(ControlPing) },
+        [CONTROL_TYPE_PONG] = { "PONG", sizeof(ControlPing) },
+        [CONTROL_TYPE_LOG] = { "LOG", sizeof(ControlLog) },
+        [CONTROL_TYPE_STOP] = { "STOP" },
+        [CONTROL_TYPE_STOPPED] = { "STOPPED" },
+        [CONTROL_TYPE_USB_DEVICE] = { "USB_DEVICE", sizeof(ControlUsbDevice), 1, 1 },
+        [CONTROL_TYPE_SIMULATE] = { "SIMULATE", sizeof(ControlSimulate), 0, CONTROL_FDS_MAX },
+        [CONTROL_TYPE_GONE] = { "GONE" },
+        [CONTROL_TYPE_BROUGHT_UP] = { "BROUGHT_UP", sizeof(ControlBroughtUp) },
+        [CONTROL_TYPE_FAILED] = { "FAILED", sizeof(ControlFailed) },
+        [CONTROL_TYPE_EXPORT] = { "EXPORT", sizeof(ControlExport) },
+        [CONTROL_TYPE_EXPORT_CLOSED] = { "EXPORT_CLOSED", sizeof(ControlExportClosed) },
+        [CONTROL_TYPE_LISTEN] = { "LISTEN", 0, 1, 1 },
+        [CONTROL_TYPE_HANDOVER] = { "HANDOVER", sizeof(ControlHandover), 1, 1 },
+        [CONTROL_TYPE_CLIENT] = { "CLIENT", sizeof(ControlHandover), 1, 1 },
+};
+
+static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
+
+#define IS_TERMINATED(field) (memchr((field), '\0', sizeof(field)) != NULL)
+
+static bool is_bool(uint8_t value) { return value <= 1; }
+
+/* DESIGN section 1: an export's name is made of these alone, so that it needs no quoting anywhere.
+ */
+static bool is_name(const char *text) {
+        static const char allowed[] =
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                        "._-";
+
+        return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
+}
+
+static bool is_configure_valid(const ControlConfigure *configure) {
+        return configure->log_level < _LOG_LEVEL_MAX && is_bool(configure->is_trim_enabled) &&
+               configure->n_luns_max <= CONTROL_LUNS_MAX;
+}
+
+static bool is_log_valid(const ControlLog *log) {
+        return log->level < _LOG_LEVEL_MAX && IS_TERMINATED(log->device) &&
+               IS_TERMINATED(log->message);
+}
+
+static bool is_usb_device_valid(const ControlUsbDevice *device) {
+        return IS_TERMINATED(device->name) && IS_TERMINATED(device->base_name) &&
+               is_name(device->base_name) && is_bool(device->is_read_only) &&
+               is_bool(device->is_restart);
+}
+
+static bool is_simulate_valid(const ControlSimulate *simulate) {
+        return IS_TERMINATED(simulate->name) && IS_TERMINATED(simulate->base_name) &&
+               is_name(simulate->base_name) && IS_TERMINATED(simulate->spec) &&
+               is_bool(simulate->is_read_only) && is_bool(simulate->is_restart);
+}
+
+static bool is_export_valid(const ControlExport *export) {
+        return export->lun < CONTROL_LUNS_MAX && IS_TERMINATED(export->name) &&
+               is_name(export->name) && IS_TERMINATED(export->description);
+}
+
+static bool is_handover_valid(const ControlHandover *handover) {
+        const NbdAgreement *agreement = &handover->agreement;
+
+        return handover->lun < CONTROL_LUNS_MAX && is_bool(agreement->has_structured_replies) &&
+               is_bool(agreement->has_base_allocation) && is_bool(agreement->has_block_size);
+}
+
+static bool is_body_valid(const ControlMessage *message) {
+        switch ((ControlType) message->type) {
+        case CONTROL_TYPE_CONFIGURE:
+                return is_configure_valid(&message->body.configure);
+        case CONTROL_TYPE_LOG:
+                return is_log_valid(&message->body.log);
+        case CONTROL_TYPE_USB_DEVICE:
+                return is_usb_device_valid(&message->body.usb_device);
+        case CONTROL_TYPE_SIMULATE:
+                return is_simulate_valid(&message->body.simulate);
+        case CONTROL_TYPE_EXPORT:
+                return is_export_valid(&message->body.export);
+        case CONTROL_TYPE_EXPORT_CLOSED:
+                return message->body.export_closed.lun < CONTROL_LUNS_MAX;
+        case CONTROL_TYPE_BROUGHT_UP:
+                return message->body.brought_up.n_luns <= CONTROL_LUNS_MAX &&
+                       message->body.brought_up.n_exports <= CONTROL_LUNS_MAX;
+        case CONTROL_TYPE_FAILED:
+                return message->body.failed.error <= 0 &&
+                       IS_TERMINATED(message->body.failed.reason);
+        case CONTROL_TYPE_HANDOVER:
+        case CONTROL_TYPE_CLIENT:
+                return is_handover_valid(&message->body.handover);
+        case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
+        case CONTROL_TYPE_READY:
+        case CONTROL_TYPE_PING:
+        case CONTROL_TYPE_PONG:
+        case CONTROL_TYPE_STOP:
+        case CONTROL_TYPE_STOPPED:
+        case CONTROL_TYPE_GONE:
+        case CONTROL_TYPE_LISTEN:
+                return true;
+        case _CONTROL_TYPE_MAX:
+                break;
+        }
+
+        assert_not_reached(); /* the type was checked before */
+        return false;
+}
+
+int control_message_validate(const ControlMessage *message, size_t received_size, size_t n_fds) {
+        const ControlTypeTraits *traits;
+
+        assert(message);
+
+        if (received_size < HEADER_SIZE || message->type >= _CONTROL_TYPE_MAX)
+                return -EBADMSG;
+
+        traits = &control_type_traits[message->type];
+        if (message->size != traits->body_size || received_size != HEADER_SIZE + traits->body_size)
+                return -EBADMSG;
+        if (n_fds < traits->n_fds_min || n_fds > traits->n_fds_max)
+                return -EBADMSG;
+
+        return is_body_valid(message) ? 0 : -EBADMSG;
+}
+
+void control_message_init(ControlMessage *message, ControlType type) {
+        assert(message);
+        assert(type < _CONTROL_TYPE_MAX);
+
+        /* The padding too: it goes to another process. */
+        memset(message, 0, sizeof(*message));
+        message->type = type;
+        message->size = (uint32_t) control_type_traits[type].body_size;
+}
+
+size_t control_message_wire_size(const ControlMessage *message) {
+        assert(message->type < _CONTROL_TYPE_MAX);
+        assert(message->size == control_type_traits[message->type].body_size);
+
+        return HEADER_SIZE + message->size;
+}
+
+const char *control_type_to_string(ControlType type) {
+        assert(type < _CONTROL_TYPE_MAX);
+
+        return control_type_traits[type].name;
+}
