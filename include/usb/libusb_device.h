@@ -4,7 +4,7 @@
  * LibusbDevice
  *
  * A real device behind libusb, on a usbfs descriptor that somebody else opened.
- * libusb_device_library_new() is called before the sandbox closes (libusb_init opens files),
+ * libusb_library_new() is called before the sandbox closes (libusb_init opens files),
  * libusb_device_new() after it.
  */
 

@@ -47,7 +47,7 @@ typedef struct UsbInterface {
         uint8_t subclass;
         uint8_t protocol;
         uint8_t n_endpoints;
-        uint8_t first_endpoint; /* in UsbDescriptors::endpoints */
+        uint16_t first_endpoint; /* in UsbDescriptors::endpoints */
 } UsbInterface;
 
 struct UsbDescriptors {
@@ -56,7 +56,7 @@ struct UsbDescriptors {
         uint16_t product_id;
         uint16_t device_version; /* bcdDevice */
         uint8_t device_class;
-        uint8_t control_packet_size;
+        uint16_t control_packet_size;
         uint8_t manufacturer_index; /* string descriptors; 0: none */
         uint8_t product_index;
         uint8_t serial_index;

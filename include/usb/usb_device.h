@@ -91,8 +91,8 @@ struct UsbTransfer {
         bool is_in_flight;
         bool is_timed_out;
         EventTimer timer;
-        void *backend;
-        ListNode node;
+        void *backend; /* the implementation's */
+        ListNode node; /* the implementation's; in no list when it submits */
 };
 
 typedef enum UsbOperationType {
@@ -145,12 +145,14 @@ struct UsbDeviceOps {
         int (*submit)(UsbDevice *device, UsbTransfer *transfer);
         /* Mandatory. The transfer in flight completes soon, with CANCELLED unless it was faster. */
         void (*cancel)(UsbDevice *device, UsbTransfer *transfer);
-        /* Mandatory. Starts the operation; completes it with usb_device_operation_completed(). */
+        /* Mandatory. Called from the loop: may complete it at once, by
+         * usb_device_operation_completed(). */
         void (*operate)(UsbDevice *device, UsbOperation *operation);
         /* Optional. Memory that needs no copy; NULL if the budget or the host has none. */
         void *(*memory_new)(UsbDevice *device, size_t size);
         void (*memory_free)(UsbDevice *device, void *memory, size_t size);
-        /* Mandatory. Nothing is in flight. */
+        /* Mandatory. Nothing is in flight. Calls usb_device_done() while memory_free() still works.
+         */
         void (*free)(UsbDevice *device);
 };
 
@@ -162,6 +164,7 @@ struct UsbDevice {
         UsbSpeed speed;
         const char *name; /* for the log; owned by the implementation */
         bool is_gone;
+        bool has_reported_gone;
         UsbDeviceGone on_gone;
         void *userdata;
         size_t n_transfers_in_flight;
@@ -183,7 +186,7 @@ const UsbDescriptors *usb_device_get_descriptors(const UsbDevice *device);
 UsbSpeed usb_device_get_speed(const UsbDevice *device);
 const char *usb_device_get_name(const UsbDevice *device);
 bool usb_device_is_gone(const UsbDevice *device);
-/* Whether transfers of the device would sleep through: true between SUSPEND and RESUME. */
+/* Told even if the device went before the handler was set. NULL: nobody is told. */
 void usb_device_set_gone_handler(UsbDevice *device, UsbDeviceGone on_gone, void *userdata);
 
 /* Transfer memory that is zero-copy while the budget lasts. */
@@ -201,17 +204,25 @@ void usb_transfer_cancel(UsbTransfer *transfer);
 /* -EBUSY if USB_OPERATIONS_MAX wait. A gone device completes operations with GONE. */
 int usb_device_operate(UsbDevice *device, UsbOperation *operation);
 
-/* The same for tasks: the outcome. `deadline_ns` as for task_await(). */
+/*
+ * The same for tasks: the outcome, which is NO_MEMORY also where the queue is full. Cancelling the
+ * task cancels the control transfer, but not the operation. `deadline_ns` as for task_await().
+ */
 UsbResult usb_device_await_operation(Task *task, UsbDevice *device, UsbOperation *operation);
 UsbResult usb_device_await_control(Task *task, UsbDevice *device, const UsbSetup *setup, void *data,
                                    size_t size, uint64_t deadline_ns, size_t *ret_actual_size);
 
 const char *usb_result_to_string(UsbResult result);
+const char *usb_operation_type_to_string(UsbOperationType type);
 const char *usb_speed_to_string(UsbSpeed speed);
 
-/* For implementations. */
+/* For implementations. -ENOMEM. */
 int usb_device_init(UsbDevice *device, EventLoop *loop, const UsbDeviceOps *ops);
+/* How much of memory_new() the staging memory takes at most; 0: the default. */
+void usb_device_set_memory_budget(UsbDevice *device, size_t budget);
 void usb_device_done(UsbDevice *device);
+/* From the loop, never from within `submit` or `cancel`. What is not OK on a gone device is GONE.
+ */
 void usb_device_transfer_completed(UsbTransfer *transfer, UsbResult result, size_t actual_size);
 void usb_device_operation_completed(UsbOperation *operation, UsbResult result, uint32_t value);
 /* Marks the device as gone and reports it from the loop, once. */
