@@ -75,7 +75,7 @@ typedef struct ControlLog {
 typedef struct ControlUsbDevice {              /* fd 0: the usbfs node */
         char name[CONTROL_NAME_SIZE_MAX];      /* the port path, for the log: "1-4.1" */
         char base_name[CONTROL_NAME_SIZE_MAX]; /* of the exports, "-lun<N>" is appended */
-        uint32_t speed;                        /* UsbSpeed */
+        uint32_t speed_mbps;                   /* as sysfs tells it; 0: unknown */
         uint8_t is_read_only;
         uint8_t is_restart; /* a predecessor died: begin with a port reset */
 } ControlUsbDevice;

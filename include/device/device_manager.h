@@ -1,0 +1,72 @@
+#pragma once
+
+/*
+ * DeviceManager
+ *
+ * The broker: finds USB disks, decides which are taken, gives each to a worker of its own, keeps a
+ * spare worker warm, restarts what died, and tells the front which exports there are. It opens
+ * nodes, files and listening sockets for the others, and reads neither network bytes nor device
+ * bytes.
+ */
+
+#include "base/event_loop.h"
+#include "base/log.h"
+
+/* The hard limits; options may ask for less. */
+#define DEVICE_MANAGER_DEVICES_MAX 64
+#define DEVICE_MANAGER_LISTENERS_MAX 16
+
+typedef struct DeviceManager DeviceManager;
+
+/* What happens to disks that were plugged in before the service started. */
+typedef enum DevicePresentPolicy {
+        DEVICE_PRESENT_POLICY_KEEP, /* the kernel keeps them */
+        DEVICE_PRESENT_POLICY_TAKE,
+        _DEVICE_PRESENT_POLICY_MAX,
+} DevicePresentPolicy;
+
+typedef struct DeviceManagerOptions {
+        const char *worker_path; /* borrowed for the manager's life */
+        const char *front_path;  /* likewise */
+        bool has_usb;            /* look for USB devices at all */
+        DevicePresentPolicy present_devices;
+        unsigned n_devices_max;
+        unsigned n_luns_max;
+        uint32_t device_timeout_ms;
+        bool is_trim_enabled;
+} DeviceManagerOptions;
+
+/* A simulated disk, as the command line gives it. The descriptors are taken over. */
+typedef struct DeviceSimulation {
+        const char *spec;
+        uint16_t vendor_id;
+        uint16_t product_id;
+        const char *serial;
+        bool is_read_only;
+        int *fds; /* image files in the order of the spec */
+        size_t n_fds;
+} DeviceSimulation;
+
+typedef struct DeviceManagerCounts {
+        unsigned n_devices; /* that have or should have a worker */
+        unsigned n_exports;
+} DeviceManagerCounts;
+
+/* After device_manager_stop(): everything has been given back. */
+typedef void (*DeviceManagerStopped)(DeviceManager *manager, void *userdata);
+
+int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManagerOptions *options,
+                       DeviceManagerStopped stopped, void *userdata);
+/* Stopped, or never started; otherwise children are killed. Takes NULL. */
+DeviceManager *device_manager_free(DeviceManager *manager);
+DEFINE_CLEANUP(DeviceManager *, device_manager_free);
+
+/* Takes a listening socket over, also on failure; before device_manager_start(). */
+int device_manager_listen(DeviceManager *manager, int fd);
+/* -ENOSPC: too many devices. */
+int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation *simulation);
+/* Starts the front, a spare worker, the simulations and the search for devices; -errno. */
+int device_manager_start(DeviceManager *manager);
+/* Ends clients, flushes, gives devices back to the kernel; then `stopped`. */
+void device_manager_stop(DeviceManager *manager);
+DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager);

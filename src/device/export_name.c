@@ -1,0 +1,38 @@
+/* Pure text: see export_name.h. */
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "device/export_name.h"
+
+#define PORT_SUFFIX_SIZE_MAX 40
+
+static bool is_allowed(char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_' || c == '-';
+}
+
+static void sanitise(char *text) {
+        for (; *text != '\0'; text++)
+                if (!is_allowed(*text))
+                        *text = '_';
+}
+
+void export_name_format(char *ret, uint16_t vendor_id, uint16_t product_id, const char *serial,
+                        const char *port) {
+        snprintf(ret, EXPORT_NAME_SIZE_MAX, "%04x-%04x-%s", vendor_id, product_id,
+                 serial[0] != '\0' ? serial : port);
+        sanitise(ret);
+}
+
+void export_name_add_port(char *name, const char *port) {
+        char suffix[PORT_SUFFIX_SIZE_MAX];
+        size_t start;
+
+        snprintf(suffix, sizeof(suffix), "-at-%s", port);
+        sanitise(suffix);
+        start = MIN(strlen(name), EXPORT_NAME_SIZE_MAX - 1 - strlen(suffix));
+        strcpy(name + start, suffix);
+}

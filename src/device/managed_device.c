@@ -1,0 +1,392 @@
+/* A device's way through its workers: see managed_device.h. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "device/managed_device.h"
+
+static const char *managed_device_state_to_string(ManagedDeviceState state) {
+        static const char *const names[_MANAGED_DEVICE_STATE_MAX] = {
+                [MANAGED_DEVICE_STATE_STARTING] = "starting",
+                [MANAGED_DEVICE_STATE_RUNNING] = "running",
+                [MANAGED_DEVICE_STATE_LEAVING] = "leaving",
+                [MANAGED_DEVICE_STATE_PAUSING] = "pausing",
+                [MANAGED_DEVICE_STATE_STOPPING] = "stopping",
+                [MANAGED_DEVICE_STATE_ENDED] = "ended",
+        };
+
+        return names[state];
+}
+
+static uint64_t device_pause_ns(const ManagedDevice *device) {
+        unsigned doublings = MIN(device->n_deaths, 16U);
+
+        if (doublings <= 1)
+                return 0;
+        return MIN(MANAGED_DEVICE_PAUSE_MIN_NS << (doublings - 2), MANAGED_DEVICE_PAUSE_MAX_NS);
+}
+
+static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
+        uint64_t now_ns = event_loop_now_ns(device->loop);
+
+        log_device_debug(device->name, "device is %s", managed_device_state_to_string(state));
+        device->state = state;
+        switch (state) {
+        case MANAGED_DEVICE_STATE_STARTING:
+                device->started_ns = now_ns;
+                event_timer_clear(&device->timer);
+                return;
+        case MANAGED_DEVICE_STATE_RUNNING:
+                return;
+        case MANAGED_DEVICE_STATE_LEAVING:
+        case MANAGED_DEVICE_STATE_STOPPING:
+                event_timer_set(&device->timer, now_ns + MANAGED_DEVICE_STOP_TIMEOUT_NS);
+                return;
+        case MANAGED_DEVICE_STATE_PAUSING:
+                event_timer_set(&device->timer, now_ns + device_pause_ns(device));
+                return;
+        case MANAGED_DEVICE_STATE_ENDED:
+                event_timer_clear(&device->timer);
+                device->handlers->ended(device, device->userdata);
+                return;
+        case _MANAGED_DEVICE_STATE_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+static void device_close_export(ManagedDevice *device, ManagedExport *export) {
+        if (!export->is_open)
+                return;
+        export->is_open = false;
+        device->handlers->export_closed(device, export->generation, device->userdata);
+}
+
+static void device_close_exports(ManagedDevice *device) {
+        for (size_t i = 0; i < N_ELEMENTS(device->exports); i++)
+                device_close_export(device, &device->exports[i]);
+}
+
+/* The worker chose the name from what we gave it; a worker that lies must not take another's name.
+ */
+static bool is_own_export_name(const ManagedDevice *device, const ControlExport *export) {
+        char expected[CONTROL_NAME_SIZE_MAX];
+
+        snprintf(expected, sizeof(expected), "%s-lun%u", device->base_name, export->lun);
+        return strcmp(expected, export->name) == 0;
+}
+
+static void on_export(ManagedDevice *device, const ControlExport *message) {
+        ControlExport export = *message;
+        ManagedExport *slot;
+
+        if (export.lun >= N_ELEMENTS(device->exports) || !is_own_export_name(device, &export)) {
+                child_process_kill(device->worker, "told of an export that is not its own");
+                return;
+        }
+
+        slot = &device->exports[export.lun];
+        device_close_export(device, slot);
+        slot->worker_generation = export.generation;
+        device->handlers->export_opened(device, &export, device->userdata);
+        slot->generation = export.generation;
+        slot->is_open = true;
+}
+
+static void on_export_closed(ManagedDevice *device, const ControlExportClosed *message) {
+        if (message->lun < N_ELEMENTS(device->exports))
+                device_close_export(device, &device->exports[message->lun]);
+}
+
+static void on_failed(ManagedDevice *device, const ControlFailed *failed) {
+        log_device_warning(device->name, "can't be driven: %s", failed->reason);
+        /* Not ours to drive, however often it is tried: the kernel gets it back. */
+        if (failed->error == -EOPNOTSUPP && device->state == MANAGED_DEVICE_STATE_STARTING)
+                device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
+}
+
+static void on_worker_message(ChildProcess *worker, const ControlMessage *message, int *fds,
+                              size_t n_fds, void *userdata) {
+        ManagedDevice *device = userdata;
+
+        switch ((ControlType) message->type) {
+        case CONTROL_TYPE_EXPORT:
+                on_export(device, &message->body.export);
+                return;
+        case CONTROL_TYPE_EXPORT_CLOSED:
+                on_export_closed(device, &message->body.export_closed);
+                return;
+        case CONTROL_TYPE_BROUGHT_UP:
+                log_device_info(device->name, "is driven by process %d: %u LUNs, %u exports",
+                                (int) child_process_get_pid(worker),
+                                message->body.brought_up.n_luns,
+                                message->body.brought_up.n_exports);
+                if (device->state == MANAGED_DEVICE_STATE_STARTING)
+                        device_enter(device, MANAGED_DEVICE_STATE_RUNNING);
+                return;
+        case CONTROL_TYPE_FAILED:
+                on_failed(device, &message->body.failed);
+                return;
+        case CONTROL_TYPE_STOPPED:
+                if (device->state == MANAGED_DEVICE_STATE_STARTING ||
+                    device->state == MANAGED_DEVICE_STATE_RUNNING)
+                        device_enter(device, MANAGED_DEVICE_STATE_LEAVING);
+                return;
+        case CONTROL_TYPE_HELLO:
+        case CONTROL_TYPE_CONFIGURE:
+        case CONTROL_TYPE_READY:
+        case CONTROL_TYPE_PING:
+        case CONTROL_TYPE_PONG:
+        case CONTROL_TYPE_LOG:
+        case CONTROL_TYPE_STOP:
+        case CONTROL_TYPE_USB_DEVICE:
+        case CONTROL_TYPE_SIMULATE:
+        case CONTROL_TYPE_GONE:
+        case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_HANDOVER:
+        case CONTROL_TYPE_CLIENT:
+                child_process_kill(worker, "sent what is not a worker's to send");
+                return;
+        case _CONTROL_TYPE_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+static void device_count_death(ManagedDevice *device) {
+        uint64_t lived_ns = event_loop_now_ns(device->loop) - device->started_ns;
+
+        if (lived_ns >= MANAGED_DEVICE_WELL_AFTER_NS)
+                device->n_deaths = 0;
+        device->n_deaths++;
+}
+
+static void on_worker_ended(ChildProcess *worker, const char *how, void *userdata) {
+        ManagedDevice *device = userdata;
+
+        device->worker = child_process_free(worker);
+        device_close_exports(device);
+
+        if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
+                if (device->udev && !device->is_unplugged)
+                        usb_give_back(&device->node);
+                device_enter(device, MANAGED_DEVICE_STATE_ENDED);
+                return;
+        }
+
+        device_count_death(device);
+        log_device_warning(device->name, "worker %s; starting another in %llu ms", how,
+                           (unsigned long long) (device_pause_ns(device) / NS_PER_MS));
+        device->is_restart = true;
+        device_enter(device, MANAGED_DEVICE_STATE_PAUSING);
+}
+
+static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
+        ControlMessage message;
+        ControlUsbDevice *body = &message.body.usb_device;
+
+        control_message_init(&message, CONTROL_TYPE_USB_DEVICE);
+        snprintf(body->name, sizeof(body->name), "%s", device->name);
+        snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
+        body->speed_mbps = device->node.speed_mbps;
+        body->is_read_only = device->is_read_only;
+        body->is_restart = needs_reset || device->is_restart;
+        child_process_send(device->worker, &message, &fd, 1);
+}
+
+static void device_send_simulation(ManagedDevice *device) {
+        ControlMessage message;
+        ControlSimulate *body = &message.body.simulate;
+
+        control_message_init(&message, CONTROL_TYPE_SIMULATE);
+        snprintf(body->name, sizeof(body->name), "%s", device->name);
+        snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
+        snprintf(body->spec, sizeof(body->spec), "%s", device->spec);
+        body->is_read_only = device->is_read_only;
+        body->is_restart = device->is_restart;
+        child_process_send(device->worker, &message, device->fds, device->n_fds);
+}
+
+/* What can't be started now is tried again later, like a worker that died. */
+static void device_retry(ManagedDevice *device, const char *what, int error) {
+        device->started_ns = event_loop_now_ns(device->loop);
+        device_count_death(device);
+        log_device_warning(device->name, "%s: %s; trying again in %llu ms", what, strerror(-error),
+                           (unsigned long long) (device_pause_ns(device) / NS_PER_MS));
+        device_enter(device, MANAGED_DEVICE_STATE_PAUSING);
+}
+
+static const ChildHandlers worker_handlers = {
+        .message = on_worker_message,
+        .ended = on_worker_ended,
+};
+
+static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
+        int r;
+
+        assert(!device->worker);
+        r = device->handlers->get_worker(&device->worker, device->userdata);
+        if (r < 0) {
+                device_retry(device, "no worker can be started", r);
+                return;
+        }
+
+        child_process_set_owner(device->worker, device->name, &worker_handlers, device);
+        device_enter(device, MANAGED_DEVICE_STATE_STARTING);
+        if (device->udev)
+                device_send_usb(device, usb_fd, needs_reset);
+        else
+                device_send_simulation(device);
+}
+
+/* The node is opened anew: the dead worker's transfers live on in the old descriptor. */
+static void device_restart(ManagedDevice *device) {
+        UsbTakeover takeover = { .fd = -EBADF };
+        int r;
+
+        if (device->udev) {
+                r = usb_takeover(&device->node, device->udev, &takeover);
+                if (r < 0) {
+                        device_retry(device, "its node can't be opened", r);
+                        return;
+                }
+        }
+        device_start(device, takeover.fd, takeover.needs_reset);
+        fd_close(takeover.fd);
+}
+
+static void device_on_timer(EventTimer *timer) {
+        ManagedDevice *device = container_of(timer, ManagedDevice, timer);
+
+        switch (device->state) {
+        case MANAGED_DEVICE_STATE_PAUSING:
+                device_restart(device);
+                return;
+        case MANAGED_DEVICE_STATE_LEAVING:
+        case MANAGED_DEVICE_STATE_STOPPING:
+                child_process_kill(device->worker, "did not stop in time");
+                return;
+        case MANAGED_DEVICE_STATE_STARTING:
+        case MANAGED_DEVICE_STATE_RUNNING:
+        case MANAGED_DEVICE_STATE_ENDED:
+        case _MANAGED_DEVICE_STATE_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
+                       const char *base_name, const ManagedDeviceHandlers *handlers,
+                       void *userdata) {
+        _cleanup_(freep) ManagedDevice *device = NULL;
+        int r;
+
+        device = calloc(1, sizeof(*device));
+        if (!device)
+                return -ENOMEM;
+        r = event_timer_init(&device->timer, loop, device_on_timer);
+        if (r < 0)
+                return r;
+
+        device->loop = loop;
+        device->handlers = handlers;
+        device->userdata = userdata;
+        list_init(&device->node_of_manager);
+        snprintf(device->name, sizeof(device->name), "%s", name);
+        snprintf(device->base_name, sizeof(device->base_name), "%s", base_name);
+        *ret = TAKE_PTR(device);
+        return 0;
+}
+
+ManagedDevice *managed_device_free(ManagedDevice *device) {
+        if (!device)
+                return NULL;
+
+        child_process_free(device->worker);
+        list_unlink(&device->node_of_manager);
+        event_timer_done(&device->timer);
+        for (size_t i = 0; i < device->n_fds; i++)
+                fd_close(device->fds[i]);
+        free(device->fds);
+        free(device->spec);
+        free(device);
+        return NULL;
+}
+
+void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,
+                              bool needs_reset) {
+        device->node = *node;
+        device->udev = udev;
+        device_start(device, fd, needs_reset);
+        fd_close(fd);
+}
+
+int managed_device_start_simulation(ManagedDevice *device, const DeviceSimulation *simulation) {
+        device->fds = simulation->fds;
+        device->n_fds = simulation->n_fds;
+        device->is_read_only = simulation->is_read_only;
+        device->spec = strdup(simulation->spec);
+        if (!device->spec)
+                return -ENOMEM;
+        device_start(device, -EBADF, /* needs_reset= */ false);
+        return 0;
+}
+
+void managed_device_set_unplugged(ManagedDevice *device) {
+        if (device->is_unplugged)
+                return;
+
+        device->is_unplugged = true;
+        log_device_info(device->name, "was unplugged");
+        if (!device->worker) {
+                device_enter(device, MANAGED_DEVICE_STATE_ENDED);
+                return;
+        }
+        child_process_send_type(device->worker, CONTROL_TYPE_GONE);
+        if (device->state != MANAGED_DEVICE_STATE_STOPPING)
+                device_enter(device, MANAGED_DEVICE_STATE_LEAVING);
+}
+
+void managed_device_stop(ManagedDevice *device) {
+        if (device->state == MANAGED_DEVICE_STATE_STOPPING)
+                return;
+
+        if (!device->worker) {
+                if (device->udev && !device->is_unplugged)
+                        usb_give_back(&device->node);
+                device_enter(device, MANAGED_DEVICE_STATE_ENDED);
+                return;
+        }
+        device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
+        child_process_send_type(device->worker, CONTROL_TYPE_STOP);
+}
+
+int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover, int fd) {
+        ControlMessage message;
+
+        if (!device->worker)
+                return -ESTALE;
+        for (unsigned lun = 0; lun < N_ELEMENTS(device->exports); lun++) {
+                const ManagedExport *export = &device->exports[lun];
+
+                if (!export->is_open || export->generation != handover->generation)
+                        continue;
+                control_message_init(&message, CONTROL_TYPE_CLIENT);
+                message.body.handover = *handover;
+                message.body.handover.lun = lun;
+                message.body.handover.generation = export->worker_generation;
+                child_process_send(device->worker, &message, &fd, 1);
+                return 0;
+        }
+        return -ESTALE;
+}
+
+unsigned managed_device_count_exports(const ManagedDevice *device) {
+        unsigned n_exports = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(device->exports); i++)
+                n_exports += device->exports[i].is_open;
+        return n_exports;
+}

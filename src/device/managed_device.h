@@ -1,0 +1,91 @@
+#pragma once
+
+/*
+ * ManagedDevice
+ *
+ * One device in the manager: where it comes from, the worker that drives it, the exports that the
+ * worker told of. It is restarted after its worker's death, with growing pauses, until it is
+ * unplugged or stopped.
+ */
+
+#include "device/child_process.h"
+#include "device/device_manager.h"
+#include "device/export_name.h"
+#include "device/usb_takeover.h"
+
+/* Pauses before a restart: none after the first death, then doubling between these. */
+#define MANAGED_DEVICE_PAUSE_MIN_NS (250 * NS_PER_MS)
+#define MANAGED_DEVICE_PAUSE_MAX_NS (30 * NS_PER_S)
+/* A worker that lived so long was well: the pauses begin anew. */
+#define MANAGED_DEVICE_WELL_AFTER_NS (60 * NS_PER_S)
+/* How long a worker may take to flush and give its device back before it is killed. */
+#define MANAGED_DEVICE_STOP_TIMEOUT_NS (45 * NS_PER_S)
+
+typedef struct ManagedDevice ManagedDevice;
+
+typedef enum ManagedDeviceState {
+        MANAGED_DEVICE_STATE_STARTING, /* has a worker that brings it up */
+        MANAGED_DEVICE_STATE_RUNNING,
+        MANAGED_DEVICE_STATE_LEAVING, /* the worker said that it ends, or was told of the unplug */
+        MANAGED_DEVICE_STATE_PAUSING, /* no worker; to be started again */
+        MANAGED_DEVICE_STATE_STOPPING,
+        MANAGED_DEVICE_STATE_ENDED,
+        _MANAGED_DEVICE_STATE_MAX,
+} ManagedDeviceState;
+
+typedef struct ManagedExport {
+        bool is_open;
+        uint64_t worker_generation;
+        uint64_t generation; /* the manager's: unique over all devices */
+} ManagedExport;
+
+typedef struct ManagedDeviceHandlers {
+        /* A worker that is nobody's yet, configured; NULL and -errno if none can be had. */
+        int (*get_worker)(ChildProcess **ret, void *userdata);
+        /* Fills in export->generation. */
+        void (*export_opened)(ManagedDevice *device, ControlExport *export, void *userdata);
+        void (*export_closed)(ManagedDevice *device, uint64_t generation, void *userdata);
+        /* It was unplugged or stopped, and has no worker any more. It may be freed within. */
+        void (*ended)(ManagedDevice *device, void *userdata);
+} ManagedDeviceHandlers;
+
+struct ManagedDevice {
+        EventLoop *loop; /* borrowed */
+        ManagedDeviceState state;
+        char name[64];                        /* the port path, or "sim0" */
+        char base_name[EXPORT_NAME_SIZE_MAX]; /* of the exports */
+        UsbNode node;                         /* a real one */
+        struct udev *udev;                    /* borrowed; NULL: simulated */
+        char *spec;                           /* owned; a simulated one */
+        int *fds;                             /* owned: its image files */
+        size_t n_fds;
+        bool is_read_only;
+        ChildProcess *worker; /* owned; NULL while pausing */
+        ManagedExport exports[CONTROL_LUNS_MAX];
+        unsigned n_deaths; /* in a row */
+        uint64_t started_ns;
+        bool is_restart;
+        bool is_unplugged;
+        EventTimer timer; /* the pause before a restart, or the patience with a stop */
+        const ManagedDeviceHandlers *handlers; /* borrowed */
+        void *userdata;
+        ListNode node_of_manager; /* DeviceManager::devices */
+};
+
+int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
+                       const char *base_name, const ManagedDeviceHandlers *handlers,
+                       void *userdata);
+/* Kills a worker that lives. Takes NULL. */
+ManagedDevice *managed_device_free(ManagedDevice *device);
+DEFINE_CLEANUP(ManagedDevice *, managed_device_free);
+
+/* Starts on a node that was taken over; `fd` is taken over. */
+void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,
+                              bool needs_reset);
+/* Takes the descriptors over, also on failure; -ENOMEM. */
+int managed_device_start_simulation(ManagedDevice *device, const DeviceSimulation *simulation);
+void managed_device_set_unplugged(ManagedDevice *device);
+void managed_device_stop(ManagedDevice *device);
+/* Hands a client to the worker, if that export is still open; else closes nothing: -ESTALE. */
+int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover, int fd);
+unsigned managed_device_count_exports(const ManagedDevice *device);
