@@ -40,7 +40,9 @@ struct EventTimer {
         EventLoop *loop; /* borrowed */
         EventTimerHandler handler;
         uint64_t deadline_ns; /* of event_loop_now_ns(); meaningful while armed */
-        size_t heap_index;    /* in EventLoop::timers, counted from one; 0: not armed */
+        uint64_t sequence;    /* of arming, so that equal deadlines fire in that order */
+        size_t heap_index;    /* in EventLoop::timers, counted from one; 0: not there */
+        ListNode node;        /* EventLoop::due */
 };
 
 struct EventFd {
@@ -64,9 +66,6 @@ struct EventLoopOps {
         /* Mandatory. Runs what is due; sleeps if nothing is and `may_wait`. -errno, 0: ran
          * nothing, 1. */
         int (*run_once)(EventLoop *loop, bool may_wait);
-        /* Optional. There is something new to do sooner than was known (a wake-up for the backend).
-         */
-        void (*poke)(EventLoop *loop);
         /* Mandatory. Frees `loop`; all sources are gone. */
         void (*free)(EventLoop *loop);
 };
@@ -76,13 +75,16 @@ struct EventLoop {
         const EventLoopOps *ops;
         ListNode deferred;   /* EventDefer::node */
         ListNode fds;        /* EventFd::node */
+        ListNode due;        /* EventTimer::node, out of the heap and about to fire */
         EventTimer **timers; /* owned array, a binary heap by deadline; [0] is unused */
         size_t n_timers;
         size_t n_timers_reserved; /* grows in event_timer_init, so that arming can't fail */
         size_t n_timers_initialised;
+        uint64_t timer_sequence;
         TaskPool *task_pool; /* owned, made by the first task */
         int exit_code;
         bool has_exited;
+        bool is_running; /* within event_loop_run_once(), which is not re-entrant */
 };
 
 /* Asserts that no source is left. Takes NULL, returns NULL. */
@@ -92,9 +94,13 @@ DEFINE_CLEANUP(EventLoop *, event_loop_free);
 /* A steady clock; where it starts is unspecified, but it is never 0. */
 uint64_t event_loop_now_ns(EventLoop *loop);
 
-/* One iteration. Returns 1 if anything ran, 0 if there was nothing to do, -errno. */
+/* One iteration. Returns 1 if anything ran, 0 if there was nothing to do (with `may_wait`: and
+ * there never will be, as no source is left that could wake the loop), -errno. Not from within a
+ * handler.
+ */
 int event_loop_run_once(EventLoop *loop, bool may_wait);
-/* Runs until event_loop_exit(); returns its code, or -errno. */
+/* Runs until event_loop_exit(), which may have come before; returns its code, -EDEADLK if nothing
+ * is left that could call it, or -errno. */
 int event_loop_run(EventLoop *loop);
 void event_loop_exit(EventLoop *loop, int code);
 
@@ -102,9 +108,11 @@ void event_defer_init(EventDefer *defer, EventLoop *loop, EventDeferHandler hand
 /* Harmless if scheduled already. */
 void event_defer_schedule(EventDefer *defer);
 bool event_defer_is_scheduled(const EventDefer *defer);
+/* Harmless on a zeroed defer. */
 void event_defer_cancel(EventDefer *defer);
 
-/* Reserves the timer's place in the heap: -ENOMEM. Every success needs an event_timer_done(). */
+/* Reserves the timer's place in the heap: -ENOMEM. Every success needs an event_timer_done(), which
+ * is harmless on a zeroed timer. */
 int event_timer_init(EventTimer *timer, EventLoop *loop, EventTimerHandler handler);
 void event_timer_done(EventTimer *timer);
 /* (Re)arms; a deadline in the past fires in the next iteration, never from within. */
@@ -112,12 +120,19 @@ void event_timer_set(EventTimer *timer, uint64_t deadline_ns);
 void event_timer_clear(EventTimer *timer);
 bool event_timer_is_armed(const EventTimer *timer);
 
-/* Watches `fd` (level-triggered) until event_fd_remove(); -errno. The handler may remove the watch.
- */
+/* Watches `fd` (level-triggered) until event_fd_remove(), which must come before `fd` is closed;
+ * -errno (-EEXIST: is watched already). Any handler may remove any watch. */
 int event_fd_add(EventFd *watch, EventLoop *loop, int fd, uint32_t events, EventFdHandler handler);
+/* 0 pauses the watch: not even EPOLLHUP is reported then. */
 void event_fd_set_events(EventFd *watch, uint32_t events);
 /* Harmless on a zeroed or removed watch. */
 void event_fd_remove(EventFd *watch);
+
+/* At most so many deferred calls run in one dispatch, so that a chain of them, in which each
+ * schedules the next, can't keep timers and descriptors from their turn. */
+#define EVENT_LOOP_DEFERS_PER_DISPATCH_MAX 32
+/* An iteration dispatches at most so often before it looks at its descriptors again. */
+#define EVENT_LOOP_DISPATCHES_PER_ITERATION_MAX 8
 
 /*
  * For implementations: runs due timers and a bounded batch of deferred calls; returns whether

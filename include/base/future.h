@@ -25,9 +25,11 @@ typedef enum FutureState {
 
 struct Future {
         FutureState state;
-        int result; /* 0 or more, or -errno; valid from COMPLETED on */
+        bool is_cancelled; /* `cancel` was called: it is asked only once */
+        int result;        /* 0 or more, or -errno; valid from COMPLETED on */
         FutureCancel cancel;
         FutureDone done;
+        void *waiter; /* borrowed; for the use of whoever set `done` */
         EventDefer delivery;
 };
 

@@ -39,6 +39,8 @@ LogLevel log_get_level(void);
 /* "error" … "debug"; -EINVAL. */
 int log_level_from_string(const char *text, LogLevel *ret);
 const char *log_level_to_string(LogLevel level);
+/* Replaces, in place, whatever is no printable character of valid UTF-8; for sinks. */
+void log_sanitise(char *text);
 /* Passes a finished record on, if its level is wanted; for what came over a control channel. */
 void log_record(const LogRecord *record);
 
