@@ -34,6 +34,18 @@ typedef enum ScsiCommandFlags {
         SCSI_COMMAND_RECOVERY = 1 << 1,
 } ScsiCommandFlags;
 
+/* Where a command is on its way; of the layers below its sender. */
+typedef enum ScsiCommandState {
+        SCSI_COMMAND_STATE_IDLE, /* with its sender */
+        SCSI_COMMAND_STATE_QUEUED,
+        SCSI_COMMAND_STATE_IN_FLIGHT,      /* at the transport */
+        SCSI_COMMAND_STATE_AWAITING_SENSE, /* failed; the sense of another is being fetched */
+        SCSI_COMMAND_STATE_SENSING,        /* failed; its sense is being fetched */
+        SCSI_COMMAND_STATE_WAITING,        /* until the error handler tries it again */
+        SCSI_COMMAND_STATE_COMPLETED,      /* has its result; the sender does not know yet */
+        _SCSI_COMMAND_STATE_MAX,
+} ScsiCommandState;
+
 /* Called exactly once per accepted command, never from within submit. */
 typedef void (*ScsiCommandDone)(ScsiCommand *command);
 
@@ -56,13 +68,18 @@ struct ScsiCommand {
         ScsiCommandDone processor_done; /* set by whoever wraps the target: what to call at its own
                                            end */
         void *processor_owner;
-        unsigned n_tries;
+        void *processor; /* the ScsiProcessor that has it; borrowed */
+        ScsiCommandState state;
+        bool was_sent;     /* the device has seen it, or part of it, in the last try */
+        bool is_cancelled; /* its sender gave it up: it is not tried again */
+        unsigned n_tries;  /* of those that count */
+        unsigned n_free_tries;
+        uint64_t retry_ns; /* WAITING: when it is tried again */
         uint64_t submitted_ns;
-        ListNode node;
-        uint8_t sense_data[18];
+        ListNode node; /* of the queue or list that it is in */
 };
 
-/* Resets all but the pool's own; `timeout_ns` from now. */
+/* Resets everything; `deadline_ns` is of the loop's clock. */
 void scsi_command_init(ScsiCommand *command, uint8_t lun, uint64_t deadline_ns);
 
 /* Builders: set command, command_size, direction, size. Data is attached with

@@ -1,0 +1,535 @@
+/*
+ * A queue for each LUN, served in turn, above a transport of a certain depth. A command that the
+ * transport has room for goes out from within submit; its completion comes straight from the
+ * transport's. Only what never reached the transport completes by a deferred call, and only what
+ * had to wait costs the processor's one timer anything.
+ *
+ * Auto-sense (SAM-5, "Sense data"): a command that failed without sense is not told before REQUEST
+ * SENSE was asked of its LUN, with nothing between the two.
+ */
+
+#include "scsi/scsi_processor.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* What every device bears; larger ones break some (reference, section 2). */
+#define SENSE_SIZE 18
+#define SENSE_TIMEOUT_NS (5 * NS_PER_S)
+/* For sense of a command that failed right at its deadline. */
+#define SENSE_TIMEOUT_LEAST_NS (1 * NS_PER_S)
+
+struct ScsiProcessor {
+        ScsiTarget target;
+        Transport *transport; /* borrowed */
+        bool is_paused;
+
+        ListNode queues[SCSI_PROCESSOR_LUNS_MAX]; /* ScsiCommand::node */
+        unsigned turn;                            /* the LUN whose turn it is */
+        ListNode recovery_queue;                  /* ScsiCommand::node */
+        ListNode completed;                       /* ScsiCommand::node */
+        size_t n_queued;                          /* not those for recovery */
+        size_t n_outstanding;                     /* accepted and not told */
+        unsigned n_in_flight;                     /* at the transport */
+
+        EventDefer defer;   /* tells `completed`, fills the transport */
+        EventTimer timeout; /* armed no later than the earliest deadline of a queued command */
+
+        TransportRequest sense_request;
+        uint8_t *sense_data;        /* owned, of the staging memory */
+        ScsiCommand *sense_command; /* borrowed; NULL: no sense is being fetched */
+        ListNode sense_waiting;     /* ScsiCommand::node */
+
+        ScsiProcessorStatistics statistics;
+};
+
+static ScsiProcessor *scsi_processor_from_target(ScsiTarget *target) {
+        return container_of(target, ScsiProcessor, target);
+}
+
+static void scsi_processor_count(ScsiProcessor *processor, ScsiResult result) {
+        ScsiProcessorStatistics *statistics = &processor->statistics;
+
+        statistics->n_commands++;
+        switch (result) {
+        case SCSI_RESULT_CHECK_CONDITION:
+                statistics->n_check_conditions++;
+                break;
+        case SCSI_RESULT_TRANSPORT_ERROR:
+                statistics->n_transport_errors++;
+                break;
+        case SCSI_RESULT_TIMED_OUT:
+                statistics->n_timeouts++;
+                break;
+        case SCSI_RESULT_GOOD:
+        case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_NO_MEMORY:
+        case SCSI_RESULT_CANCELLED:
+        case SCSI_RESULT_GONE:
+        case _SCSI_RESULT_MAX:
+                break;
+        }
+}
+
+/* From the loop, never from within submit. The callee may free an idle processor: nothing may touch
+ * it afterwards. */
+static void scsi_processor_tell(ScsiProcessor *processor, ScsiCommand *command) {
+        assert(processor->n_outstanding > 0);
+        assert(list_is_empty(&command->node));
+
+        scsi_processor_count(processor, command->result);
+        processor->n_outstanding--;
+        command->state = SCSI_COMMAND_STATE_IDLE;
+        command->processor = NULL;
+        if (command->processor_done)
+                command->processor_done(command);
+        else
+                command->done(command);
+}
+
+/* Told later. `command` is in no list. */
+static void scsi_processor_complete(ScsiProcessor *processor, ScsiCommand *command,
+                                    ScsiResult result) {
+        command->state = SCSI_COMMAND_STATE_COMPLETED;
+        command->result = result;
+        list_append(&processor->completed, &command->node);
+        event_defer_schedule(&processor->defer);
+}
+
+static bool scsi_command_is_recovery(const ScsiCommand *command) {
+        return (command->flags & SCSI_COMMAND_RECOVERY) != 0;
+}
+
+static void scsi_processor_dequeue(ScsiProcessor *processor, ScsiCommand *command) {
+        list_unlink(&command->node);
+        if (!scsi_command_is_recovery(command)) {
+                assert(processor->n_queued > 0);
+                processor->n_queued--;
+        }
+}
+
+static void scsi_processor_complete_queue(ScsiProcessor *processor, ListNode *queue,
+                                          ScsiResult result, uint64_t until_ns) {
+        LIST_FOR_EACH (node, queue) {
+                ScsiCommand *command = list_entry(node, ScsiCommand, node);
+
+                if (command->deadline_ns > until_ns)
+                        continue;
+                scsi_processor_dequeue(processor, command);
+                scsi_processor_complete(processor, command, result);
+        }
+}
+
+/* Ends with `result` whatever is queued and has its deadline no later than `until_ns`. */
+static void scsi_processor_complete_queued(ScsiProcessor *processor, ScsiResult result,
+                                           uint64_t until_ns) {
+        scsi_processor_complete_queue(processor, &processor->recovery_queue, result, until_ns);
+        for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
+                scsi_processor_complete_queue(processor, &processor->queues[i], result, until_ns);
+}
+
+static void scsi_processor_arm(ScsiProcessor *processor, uint64_t deadline_ns) {
+        EventTimer *timeout = &processor->timeout;
+
+        if (!event_timer_is_armed(timeout) || deadline_ns < timeout->deadline_ns)
+                event_timer_set(timeout, deadline_ns);
+}
+
+static void scsi_processor_arm_for_queue(ScsiProcessor *processor, ListNode *queue) {
+        LIST_FOR_EACH (node, queue)
+                scsi_processor_arm(processor, list_entry(node, ScsiCommand, node)->deadline_ns);
+}
+
+static void scsi_processor_on_timeout(EventTimer *timer) {
+        ScsiProcessor *processor = container_of(timer, ScsiProcessor, timeout);
+
+        scsi_processor_complete_queued(processor, SCSI_RESULT_TIMED_OUT,
+                                       event_loop_now_ns(processor->target.loop));
+        scsi_processor_arm_for_queue(processor, &processor->recovery_queue);
+        for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
+                scsi_processor_arm_for_queue(processor, &processor->queues[i]);
+}
+
+/* The next one to be sent, out of its queue; NULL: none may be. */
+static ScsiCommand *scsi_processor_take_next(ScsiProcessor *processor) {
+        ListNode *queue = &processor->recovery_queue;
+
+        if (list_is_empty(queue)) {
+                if (processor->is_paused || processor->n_queued == 0)
+                        return NULL;
+                for (size_t i = 0; i < SCSI_PROCESSOR_LUNS_MAX && list_is_empty(queue); i++) {
+                        queue = &processor->queues[processor->turn];
+                        processor->turn = (processor->turn + 1) % SCSI_PROCESSOR_LUNS_MAX;
+                }
+        }
+
+        ScsiCommand *command = list_entry(list_first(queue), ScsiCommand, node);
+
+        scsi_processor_dequeue(processor, command);
+        return command;
+}
+
+static void scsi_processor_on_transport_done(TransportRequest *request);
+
+static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command) {
+        int r;
+
+        command->request.deadline_ns = command->deadline_ns;
+        command->request.done = scsi_processor_on_transport_done;
+        command->state = SCSI_COMMAND_STATE_IN_FLIGHT;
+        command->was_sent = true;
+        processor->n_in_flight++;
+        r = transport_submit(processor->transport, &command->request);
+        if (r >= 0)
+                return;
+
+        processor->n_in_flight--;
+        command->was_sent = false;
+        scsi_processor_complete(processor, command,
+                                r == -ENODEV ? SCSI_RESULT_GONE : SCSI_RESULT_TRANSPORT_ERROR);
+}
+
+/* Keeps the transport full. Tells nobody anything. */
+static void scsi_processor_fill(ScsiProcessor *processor) {
+        while (processor->n_in_flight < processor->target.n_in_flight_max &&
+               !processor->sense_command) {
+                ScsiCommand *command = scsi_processor_take_next(processor);
+
+                if (!command)
+                        return;
+                if (command->deadline_ns <= event_loop_now_ns(processor->target.loop))
+                        scsi_processor_complete(processor, command, SCSI_RESULT_TIMED_OUT);
+                else
+                        scsi_processor_send(processor, command);
+        }
+}
+
+static void scsi_processor_sense_next(ScsiProcessor *processor);
+
+static void scsi_processor_on_defer(EventDefer *defer) {
+        ScsiProcessor *processor = container_of(defer, ScsiProcessor, defer);
+        ListNode completed = LIST_INIT(completed);
+        ListNode *node;
+
+        scsi_processor_sense_next(processor);
+        scsi_processor_fill(processor);
+        list_splice(&completed, &processor->completed);
+        while ((node = list_take_first(&completed)))
+                scsi_processor_tell(processor, list_entry(node, ScsiCommand, node));
+}
+
+/* A failure that nobody can explain must not look like a success or like nothing. */
+static void scsi_processor_set_sense(ScsiCommand *command, const uint8_t *bytes, size_t size) {
+        int r = scsi_sense_decode(&command->sense, bytes, size);
+
+        if (r >= 0 && (command->sense.key != SCSI_SENSE_KEY_NO_SENSE || command->sense.asc != 0 ||
+                       command->sense.ascq != 0))
+                return;
+
+        command->sense = (ScsiSense){ .key = SCSI_SENSE_KEY_HARDWARE_ERROR };
+}
+
+static ScsiResult scsi_processor_translate(TransportResult result) {
+        switch (result) {
+        case TRANSPORT_RESULT_GOOD:
+                return SCSI_RESULT_GOOD;
+        case TRANSPORT_RESULT_FAILED:
+                return SCSI_RESULT_CHECK_CONDITION;
+        case TRANSPORT_RESULT_BUSY:
+                return SCSI_RESULT_BUSY;
+        case TRANSPORT_RESULT_ERROR:
+                return SCSI_RESULT_TRANSPORT_ERROR;
+        case TRANSPORT_RESULT_TIMED_OUT:
+                return SCSI_RESULT_TIMED_OUT;
+        case TRANSPORT_RESULT_NO_MEMORY:
+                return SCSI_RESULT_NO_MEMORY;
+        case TRANSPORT_RESULT_CANCELLED:
+                return SCSI_RESULT_CANCELLED;
+        case TRANSPORT_RESULT_GONE:
+                return SCSI_RESULT_GONE;
+        case _TRANSPORT_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* What the failed command ends with, now that REQUEST SENSE ended with `result`. */
+static ScsiResult scsi_processor_translate_sense(TransportResult result) {
+        switch (result) {
+        case TRANSPORT_RESULT_GOOD:
+        case TRANSPORT_RESULT_FAILED:
+        case TRANSPORT_RESULT_BUSY:
+        case TRANSPORT_RESULT_NO_MEMORY:
+                /* The device does talk: the failure stands, with or without an explanation. */
+                return SCSI_RESULT_CHECK_CONDITION;
+        case TRANSPORT_RESULT_ERROR:
+        case TRANSPORT_RESULT_TIMED_OUT:
+        case TRANSPORT_RESULT_CANCELLED:
+        case TRANSPORT_RESULT_GONE:
+                return scsi_processor_translate(result);
+        case _TRANSPORT_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* A device that needs recovery is left alone until whoever recovers it was told and could pause. */
+static bool scsi_result_needs_recovery(ScsiResult result) {
+        return result == SCSI_RESULT_TRANSPORT_ERROR || result == SCSI_RESULT_TIMED_OUT ||
+               result == SCSI_RESULT_CANCELLED || result == SCSI_RESULT_GONE;
+}
+
+/* Sends what comes next and tells `command`, in the order that its result allows. */
+static void scsi_processor_end(ScsiProcessor *processor, ScsiCommand *command, ScsiResult result) {
+        command->result = result;
+        if (scsi_result_needs_recovery(result)) {
+                event_defer_schedule(&processor->defer);
+        } else {
+                scsi_processor_sense_next(processor);
+                scsi_processor_fill(processor);
+        }
+        scsi_processor_tell(processor, command);
+}
+
+static void scsi_processor_on_sense_done(TransportRequest *request) {
+        ScsiProcessor *processor = container_of(request, ScsiProcessor, sense_request);
+        ScsiCommand *command = processor->sense_command;
+        size_t size = request->result == TRANSPORT_RESULT_GOOD
+                                      ? MIN(request->actual_size, (size_t) SENSE_SIZE)
+                                      : 0;
+
+        assert(command && command->state == SCSI_COMMAND_STATE_SENSING);
+        assert(processor->n_in_flight > 0);
+
+        processor->sense_command = NULL;
+        processor->n_in_flight--;
+        scsi_processor_set_sense(command, processor->sense_data, size);
+        scsi_processor_end(processor, command, scsi_processor_translate_sense(request->result));
+}
+
+/* SPC-4, "REQUEST SENSE command", with an allocation length of 18 bytes. */
+static void scsi_processor_sense(ScsiProcessor *processor, ScsiCommand *command) {
+        static const uint8_t cdb[6] = { SCSI_OPCODE_REQUEST_SENSE, 0, 0, 0, SENSE_SIZE };
+        TransportRequest *request = &processor->sense_request;
+        uint64_t now_ns = event_loop_now_ns(processor->target.loop);
+        uint64_t least_ns = now_ns + SENSE_TIMEOUT_LEAST_NS;
+        int r;
+
+        memset(processor->sense_data, 0, SENSE_SIZE);
+        request->lun = command->request.lun;
+        memset(request->command, 0, sizeof(request->command));
+        memcpy(request->command, cdb, sizeof(cdb));
+        request->command_size = sizeof(cdb);
+        request->direction = TRANSPORT_DIRECTION_IN;
+        request->data = processor->sense_data;
+        request->size = SENSE_SIZE;
+        request->deadline_ns = MIN(now_ns + SENSE_TIMEOUT_NS, MAX(command->deadline_ns, least_ns));
+        request->done = scsi_processor_on_sense_done;
+        request->sense_size = 0;
+        request->actual_size = 0;
+
+        command->state = SCSI_COMMAND_STATE_SENSING;
+        processor->sense_command = command;
+        processor->n_in_flight++;
+        r = transport_submit(processor->transport, request);
+        if (r >= 0)
+                return;
+
+        processor->sense_command = NULL;
+        processor->n_in_flight--;
+        scsi_processor_complete(processor, command,
+                                r == -ENODEV ? SCSI_RESULT_GONE : SCSI_RESULT_TRANSPORT_ERROR);
+}
+
+static void scsi_processor_sense_next(ScsiProcessor *processor) {
+        while (!processor->sense_command) {
+                ListNode *node = list_take_first(&processor->sense_waiting);
+
+                if (!node)
+                        return;
+                scsi_processor_sense(processor, list_entry(node, ScsiCommand, node));
+        }
+}
+
+static void scsi_processor_on_failed(ScsiProcessor *processor, ScsiCommand *command) {
+        TransportRequest *request = &command->request;
+
+        /* A REQUEST SENSE that fails would be asked about for ever. */
+        if (request->sense_size > 0 || request->command[0] == SCSI_OPCODE_REQUEST_SENSE) {
+                scsi_processor_set_sense(command, request->sense, request->sense_size);
+                scsi_processor_end(processor, command, SCSI_RESULT_CHECK_CONDITION);
+                return;
+        }
+
+        command->state = SCSI_COMMAND_STATE_AWAITING_SENSE;
+        list_append(&processor->sense_waiting, &command->node);
+        scsi_processor_sense_next(processor);
+}
+
+static void scsi_processor_on_transport_done(TransportRequest *request) {
+        ScsiCommand *command = container_of(request, ScsiCommand, request);
+        ScsiProcessor *processor = command->processor;
+
+        assert(command->state == SCSI_COMMAND_STATE_IN_FLIGHT);
+        assert(processor->n_in_flight > 0);
+        assert(request->actual_size <= request->size);
+
+        processor->n_in_flight--;
+        command->actual_size = request->actual_size;
+        if (request->result == TRANSPORT_RESULT_FAILED)
+                scsi_processor_on_failed(processor, command);
+        else
+                scsi_processor_end(processor, command, scsi_processor_translate(request->result));
+}
+
+static void scsi_processor_enqueue(ScsiProcessor *processor, ScsiCommand *command) {
+        command->state = SCSI_COMMAND_STATE_QUEUED;
+        if (scsi_command_is_recovery(command)) {
+                list_append(&processor->recovery_queue, &command->node);
+                return;
+        }
+
+        list_append(&processor->queues[command->request.lun], &command->node);
+        processor->n_queued++;
+}
+
+static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
+        ScsiProcessor *processor = scsi_processor_from_target(target);
+
+        assert(command->request.lun < SCSI_PROCESSOR_LUNS_MAX);
+
+        processor->n_outstanding++;
+        command->processor = processor;
+        command->was_sent = false;
+        command->actual_size = 0;
+        command->request.actual_size = 0;
+        command->request.sense_size = 0;
+        command->submitted_ns = event_loop_now_ns(target->loop);
+
+        if (!scsi_command_is_recovery(command) && processor->n_queued >= SCSI_PROCESSOR_QUEUE_MAX) {
+                scsi_processor_complete(processor, command, SCSI_RESULT_BUSY);
+                return;
+        }
+
+        scsi_processor_enqueue(processor, command);
+        scsi_processor_fill(processor);
+        if (command->state == SCSI_COMMAND_STATE_QUEUED)
+                scsi_processor_arm(processor, command->deadline_ns);
+}
+
+static void scsi_processor_cancel(ScsiTarget *target, ScsiCommand *command) {
+        ScsiProcessor *processor = scsi_processor_from_target(target);
+
+        switch (command->state) {
+        case SCSI_COMMAND_STATE_QUEUED:
+                scsi_processor_dequeue(processor, command);
+                scsi_processor_complete(processor, command, SCSI_RESULT_CANCELLED);
+                break;
+        case SCSI_COMMAND_STATE_IN_FLIGHT:
+                transport_cancel(processor->transport, &command->request);
+                break;
+        case SCSI_COMMAND_STATE_AWAITING_SENSE:
+                list_unlink(&command->node);
+                scsi_processor_complete(processor, command, SCSI_RESULT_CANCELLED);
+                break;
+        case SCSI_COMMAND_STATE_SENSING:
+                transport_cancel(processor->transport, &processor->sense_request);
+                break;
+        case SCSI_COMMAND_STATE_IDLE:
+        case SCSI_COMMAND_STATE_WAITING:
+        case SCSI_COMMAND_STATE_COMPLETED:
+                break;
+        case _SCSI_COMMAND_STATE_MAX:
+                assert_not_reached();
+        }
+}
+
+ScsiTarget *scsi_processor_get_target(ScsiProcessor *processor) { return &processor->target; }
+
+void scsi_processor_pause(ScsiProcessor *processor) { processor->is_paused = true; }
+
+void scsi_processor_resume(ScsiProcessor *processor) {
+        processor->is_paused = false;
+        event_defer_schedule(&processor->defer);
+}
+
+bool scsi_processor_is_idle(const ScsiProcessor *processor) {
+        return processor->n_outstanding == 0;
+}
+
+bool scsi_processor_is_drained(const ScsiProcessor *processor) {
+        return processor->n_in_flight == 0 && list_is_empty(&processor->sense_waiting);
+}
+
+void scsi_processor_fail_all(ScsiProcessor *processor, ScsiResult result) {
+        assert(result != SCSI_RESULT_GOOD && result != SCSI_RESULT_CHECK_CONDITION);
+
+        scsi_processor_complete_queued(processor, result, UINT64_MAX);
+}
+
+const ScsiProcessorStatistics *scsi_processor_get_statistics(const ScsiProcessor *processor) {
+        return &processor->statistics;
+}
+
+static const ScsiTargetOps scsi_processor_ops = {
+        .submit = scsi_processor_submit,
+        .cancel = scsi_processor_cancel,
+};
+
+static void scsi_processor_init(ScsiProcessor *processor, Transport *transport) {
+        processor->target = (ScsiTarget){
+                .ops = &scsi_processor_ops,
+                .loop = transport->loop,
+                .staging = transport->staging,
+                .name = transport->name,
+                .transfer_size_max = transport->transfer_size_max,
+                .n_in_flight_max = transport->n_in_flight_max,
+        };
+        processor->transport = transport;
+        for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
+                list_init(&processor->queues[i]);
+        list_init(&processor->recovery_queue);
+        list_init(&processor->completed);
+        list_init(&processor->sense_waiting);
+        list_init(&processor->sense_request.node);
+        event_defer_init(&processor->defer, transport->loop, scsi_processor_on_defer);
+}
+
+int scsi_processor_new(ScsiProcessor **ret, Transport *transport) {
+        _cleanup_(scsi_processor_freep) ScsiProcessor *processor = NULL;
+        int r;
+
+        assert(transport->n_in_flight_max > 0);
+
+        processor = calloc(1, sizeof(*processor));
+        if (!processor)
+                return -ENOMEM;
+        scsi_processor_init(processor, transport);
+        r = event_timer_init(&processor->timeout, transport->loop, scsi_processor_on_timeout);
+        if (r < 0)
+                return r;
+        processor->sense_data = staging_get(transport->staging, SENSE_SIZE);
+        if (!processor->sense_data)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(processor);
+        return 0;
+}
+
+ScsiProcessor *scsi_processor_free(ScsiProcessor *processor) {
+        if (!processor)
+                return NULL;
+
+        assert(processor->n_outstanding == 0);
+        assert(processor->n_in_flight == 0);
+
+        event_defer_cancel(&processor->defer);
+        event_timer_done(&processor->timeout);
+        staging_put(processor->target.staging, processor->sense_data, SENSE_SIZE);
+        free(processor);
+        return NULL;
+}
