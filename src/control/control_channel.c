@@ -175,7 +175,7 @@ static int queue_flush(ControlChannel *channel) {
 
 static int queue_append(ControlChannel *channel, const ControlMessage *message, const int *fds,
                         size_t n_fds) {
-        ControlOutgoing *outgoing;
+        ControlOutgoing *outgoing = NULL;
         int r;
 
         if (channel->n_queued >= CONTROL_CHANNEL_QUEUE_MAX ||
@@ -338,7 +338,7 @@ static int receive(ControlChannel *channel, int *fds, size_t *ret_n_fds) {
 /* Returns whether there may be more. */
 static bool read_one(ControlChannel *channel) {
         int fds[CONTROL_FDS_MAX];
-        size_t n_fds;
+        size_t n_fds = 0;
         int r;
 
         r = receive(channel, fds, &n_fds);

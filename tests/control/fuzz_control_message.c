@@ -1,0 +1,43 @@
+/*
+ * Fuzz target: any bytes as a message. What validates must be usable: its strings end within their
+ * fields, and its size is what the type says.
+ */
+
+#include <string.h>
+
+#include "control/control_message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void use(const ControlMessage *message, size_t size) {
+        assert(control_message_wire_size(message) == size);
+        assert(control_type_to_string(message->type));
+
+        if (message->type == CONTROL_TYPE_LOG)
+                assert(strlen(message->body.log.message) < LOG_MESSAGE_SIZE_MAX);
+        if (message->type == CONTROL_TYPE_SIMULATE)
+                assert(strlen(message->body.simulate.spec) < CONTROL_SPEC_SIZE_MAX);
+        if (message->type == CONTROL_TYPE_EXPORT)
+                assert(strlen(message->body.export.name) > 0);
+}
+
+/* The first byte is the number of descriptors, the rest what came. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        _cleanup_(freep) ControlMessage *message = NULL;
+        size_t received_size, n_fds;
+
+        if (size < 1)
+                return 0;
+        n_fds = data[0];
+        received_size = MIN(size - 1, sizeof(*message));
+
+        /* Exactly as large as what came, so that a sanitizer sees each byte read past it. */
+        message = malloc(MAX(received_size, (size_t) 1));
+        if (!message)
+                return 0;
+        memcpy(message, data + 1, received_size);
+
+        if (control_message_validate(message, received_size, n_fds) == 0)
+                use(message, received_size);
+        return 0;
+}

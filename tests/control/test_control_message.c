@@ -1,0 +1,227 @@
+/* What control_message_validate() lets through, as tables: each type, and each lie about it. */
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "control/control_message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define HEADER_SIZE offsetof(ControlMessage, body)
+#define FUZZ_ROUNDS 200000
+
+typedef struct TypeCase {
+        ControlType type;
+        size_t body_size;
+        size_t n_fds_min;
+        size_t n_fds_max;
+} TypeCase;
+
+static const TypeCase type_cases[] = {
+        { CONTROL_TYPE_HELLO, sizeof(ControlHello), 0, 0 },
+        { CONTROL_TYPE_CONFIGURE, sizeof(ControlConfigure), 0, 0 },
+        { CONTROL_TYPE_READY, 0, 0, 0 },
+        { CONTROL_TYPE_PING, sizeof(ControlPing), 0, 0 },
+        { CONTROL_TYPE_PONG, sizeof(ControlPing), 0, 0 },
+        { CONTROL_TYPE_LOG, sizeof(ControlLog), 0, 0 },
+        { CONTROL_TYPE_STOP, 0, 0, 0 },
+        { CONTROL_TYPE_STOPPED, 0, 0, 0 },
+        { CONTROL_TYPE_USB_DEVICE, sizeof(ControlUsbDevice), 1, 1 },
+        { CONTROL_TYPE_SIMULATE, sizeof(ControlSimulate), 0, 16 },
+        { CONTROL_TYPE_GONE, 0, 0, 0 },
+        { CONTROL_TYPE_BROUGHT_UP, sizeof(ControlBroughtUp), 0, 0 },
+        { CONTROL_TYPE_FAILED, sizeof(ControlFailed), 0, 0 },
+        { CONTROL_TYPE_EXPORT, sizeof(ControlExport), 0, 0 },
+        { CONTROL_TYPE_EXPORT_CLOSED, sizeof(ControlExportClosed), 0, 0 },
+        { CONTROL_TYPE_LISTEN, 0, 1, 1 },
+        { CONTROL_TYPE_HANDOVER, sizeof(ControlHandover), 1, 1 },
+        { CONTROL_TYPE_CLIENT, sizeof(ControlHandover), 1, 1 },
+};
+
+static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
+
+/* One field of one type set to one value, written over a valid message. */
+typedef struct LieCase {
+        ControlType type;
+        const char *what;
+        size_t offset; /* in ControlMessage */
+        size_t size;
+        uint8_t byte; /* fills the field */
+} LieCase;
+
+#define LIE(type, field, byte)                                                        \
+        {                                                                             \
+                CONTROL_TYPE_##type, #field, offsetof(ControlMessage, body.field),    \
+                                sizeof(((ControlMessage *) NULL)->body.field), (byte) \
+        }
+
+static const LieCase lie_cases[] = {
+        LIE(CONFIGURE, configure.log_level, 0x05),
+        LIE(CONFIGURE, configure.n_luns_max, 0xff),
+        LIE(CONFIGURE, configure.is_trim_enabled, 2),
+        LIE(LOG, log.level, 0xff),
+        LIE(LOG, log.device, 'x'),
+        LIE(LOG, log.message, 'x'),
+        LIE(USB_DEVICE, usb_device.name, 'x'),
+        LIE(USB_DEVICE, usb_device.base_name, 'x'),
+        LIE(USB_DEVICE, usb_device.base_name, 0),
+        LIE(USB_DEVICE, usb_device.base_name[0], '/'),
+        LIE(USB_DEVICE, usb_device.is_read_only, 2),
+        LIE(USB_DEVICE, usb_device.is_restart, 0xff),
+        LIE(SIMULATE, simulate.name, 'x'),
+        LIE(SIMULATE, simulate.base_name, 'x'),
+        LIE(SIMULATE, simulate.spec, 'x'),
+        LIE(SIMULATE, simulate.is_read_only, 2),
+        LIE(SIMULATE, simulate.is_restart, 2),
+        LIE(BROUGHT_UP, brought_up.n_luns, 0x11),
+        LIE(BROUGHT_UP, brought_up.n_exports, 0xff),
+        LIE(FAILED, failed.error, 1),
+        LIE(FAILED, failed.reason, 'x'),
+        LIE(EXPORT, export.lun, 0x10),
+        LIE(EXPORT, export.name, 'x'),
+        LIE(EXPORT, export.name, 0),
+        LIE(EXPORT, export.name[0], '\n'),
+        LIE(EXPORT, export.name[0], 0xc3),
+        LIE(EXPORT, export.description, 'x'),
+        LIE(EXPORT_CLOSED, export_closed.lun, 0x10),
+        LIE(HANDOVER, handover.lun, 0x10),
+        LIE(HANDOVER, handover.agreement.has_structured_replies, 2),
+        LIE(CLIENT, handover.agreement.has_base_allocation, 2),
+        LIE(CLIENT, handover.agreement.has_block_size, 2),
+};
+
+static void make_valid(ControlMessage *message, ControlType type) {
+        control_message_init(message, type);
+        if (type == CONTROL_TYPE_USB_DEVICE)
+                strcpy(message->body.usb_device.base_name, "0951-1666-A");
+        if (type == CONTROL_TYPE_SIMULATE)
+                strcpy(message->body.simulate.base_name, "sim0");
+        if (type == CONTROL_TYPE_EXPORT)
+                strcpy(message->body.export.name, "0951-1666-A-lun0");
+}
+
+START_TEST(each_type_has_its_size_and_its_descriptors) {
+        const TypeCase *c = &type_cases[_i];
+        ControlMessage message;
+        size_t size = HEADER_SIZE + c->body_size;
+
+        make_valid(&message, c->type);
+        ck_assert_uint_eq(control_message_wire_size(&message), size);
+        for (size_t n_fds = 0; n_fds <= CONTROL_FDS_MAX + 1; n_fds++) {
+                bool is_allowed = n_fds >= c->n_fds_min && n_fds <= c->n_fds_max;
+
+                ck_assert_int_eq(control_message_validate(&message, size, n_fds),
+                                 is_allowed ? 0 : -EBADMSG);
+        }
+}
+END_TEST
+
+START_TEST(any_other_size_is_refused) {
+        const TypeCase *c = &type_cases[_i];
+        size_t size = HEADER_SIZE + c->body_size;
+        ControlMessage message;
+
+        make_valid(&message, c->type);
+        for (size_t received = 0; received <= sizeof(message); received++)
+                if (received != size)
+                        ck_assert_int_eq(control_message_validate(&message, received, c->n_fds_min),
+                                         -EBADMSG);
+
+        message.size++;
+        ck_assert_int_eq(control_message_validate(&message, size, c->n_fds_min), -EBADMSG);
+        ck_assert_int_eq(control_message_validate(&message, size + 1, c->n_fds_min), -EBADMSG);
+}
+END_TEST
+
+START_TEST(an_unknown_type_is_refused) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_READY);
+        message.type = _CONTROL_TYPE_MAX;
+        ck_assert_int_eq(control_message_validate(&message, HEADER_SIZE, 0), -EBADMSG);
+        message.type = UINT32_MAX;
+        ck_assert_int_eq(control_message_validate(&message, HEADER_SIZE, 0), -EBADMSG);
+}
+END_TEST
+
+START_TEST(a_field_that_lies_is_refused) {
+        const LieCase *c = &lie_cases[_i];
+        const TypeCase *type = &type_cases[c->type];
+        ControlMessage message;
+
+        make_valid(&message, c->type);
+        ck_assert_int_eq(control_message_validate(&message, HEADER_SIZE + type->body_size,
+                                                  type->n_fds_min),
+                         0);
+        memset((uint8_t *) &message + c->offset, c->byte, c->size);
+        ck_assert_msg(control_message_validate(&message, HEADER_SIZE + type->body_size,
+                                               type->n_fds_min) == -EBADMSG,
+                      "%s was not refused", c->what);
+}
+END_TEST
+
+START_TEST(each_type_has_a_name_of_its_own) {
+        for (size_t i = 0; i < _CONTROL_TYPE_MAX; i++)
+                for (size_t j = 0; j < i; j++)
+                        ck_assert_str_ne(control_type_to_string((ControlType) i),
+                                         control_type_to_string((ControlType) j));
+}
+END_TEST
+
+START_TEST(init_zeroes_the_padding_too) {
+        static const uint8_t zeroes[sizeof(ControlMessage)];
+        ControlMessage message;
+
+        memset(&message, 0xaa, sizeof(message));
+        control_message_init(&message, CONTROL_TYPE_EXPORT);
+        ck_assert_mem_eq(&message.body, zeroes, sizeof(message.body));
+}
+END_TEST
+
+START_TEST(random_bytes_do_no_harm) {
+        uint8_t data[1 + sizeof(ControlMessage)];
+        Random random;
+
+        random_init(&random, 1);
+        for (size_t i = 0; i < FUZZ_ROUNDS; i++) {
+                const TypeCase *c = &type_cases[random_below(&random, N_ELEMENTS(type_cases))];
+                ControlMessage message;
+                size_t n_changes = random_below(&random, 4);
+
+                make_valid(&message, c->type);
+                data[0] = (uint8_t) c->n_fds_min;
+                memcpy(data + 1, &message, sizeof(message));
+                for (size_t j = 0; j < n_changes; j++)
+                        data[random_below(&random, sizeof(data))] = (uint8_t) random_u64(&random);
+                LLVMFuzzerTestOneInput(data, random_one_in(&random, 8)
+                                                             ? random_below(&random, sizeof(data))
+                                                             : 1 + HEADER_SIZE + c->body_size);
+        }
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("control_message");
+        TCase *tcase = tcase_create("validate");
+        SRunner *runner;
+        int n_failed;
+
+        tcase_add_loop_test(tcase, each_type_has_its_size_and_its_descriptors, 0,
+                            (int) N_ELEMENTS(type_cases));
+        tcase_add_loop_test(tcase, any_other_size_is_refused, 0, (int) N_ELEMENTS(type_cases));
+        tcase_add_test(tcase, an_unknown_type_is_refused);
+        tcase_add_loop_test(tcase, a_field_that_lies_is_refused, 0, (int) N_ELEMENTS(lie_cases));
+        tcase_add_test(tcase, each_type_has_a_name_of_its_own);
+        tcase_add_test(tcase, init_zeroes_the_padding_too);
+        tcase_add_test(tcase, random_bytes_do_no_harm);
+        suite_add_tcase(suite, tcase);
+
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
