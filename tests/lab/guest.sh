@@ -1,74 +1,29 @@
 #!/bin/bash
-# guest.sh: what the scenarios share inside the guest: TAP output, the machine's monitor, the kernel's disks,
-# the service, /dev/nbd0.
+# guest.sh: what the scenarios share inside the guest: the machine's monitor, the kernel's disks, /dev/nbd0.
 
+source "$here/../shell/results.sh"
+source "$here/../shell/service.sh"
 state=/run/lab
-socket=$state/nbd.sock
-log=$state/usb-storaged.log
-daemon_pid=
-n_checks=0
+service_folder=$state/service
 
-# --- results
-
-report() { # ok|"not ok" SENTENCE
-        n_checks=$((n_checks + 1))
-        echo "$1 $n_checks - $2"
-}
-
-finish() {
-        stop_daemon
-        echo "1..$n_checks"
-        exit 0
-}
-
-# What follows depends on the failed step, so the scenario ends here and shows what it has.
-fail() { # SENTENCE
-        report "not ok" "$1"
-        sed 's/^/# service: /' "$log" 2> /dev/null | tail -60
-        dmesg | tail -40 | sed 's/^/# kernel: /'
-        [ -n "$daemon_pid" ] && kill -9 "$daemon_pid" 2> /dev/null
-        echo "1..$n_checks"
-        exit 1
-}
-
-check() { # SENTENCE COMMAND...
-        local sentence=$1 output
-
-        shift
-        if output=$("$@" 2>&1); then
-                report ok "$sentence"
-                return
-        fi
-        sed 's/^/# /' <<< "$output" | tail -20
-        fail "$sentence"
-}
-
-wait_until() { # SECONDS COMMAND...
-        local deadline=$((SECONDS + $1))
-
-        shift
-        until "$@" > /dev/null 2>&1; do
-                [ "$SECONDS" -lt "$deadline" ] || return 1
-                sleep 0.1
-        done
-}
-
-not() {
-        ! "$@"
+show_context() {
+        tail -60 "$(service_log)" 2> /dev/null
+        dmesg | tail -40
 }
 
 # --- the machine
+
+open_monitor() {
+        local greeting
+
+        exec 7<> /dev/lab.qmp
+        read -r -t 10 greeting <&7 && monitor '{"execute":"qmp_capabilities"}' > /dev/null
+}
 
 # Talks QMP; prints the answer, skipping the events that come between.
 monitor() { # JSON
         local line
 
-        if [ -z "${monitor_is_open:-}" ]; then
-                exec 7<> /dev/lab.qmp
-                read -r -t 10 line <&7 || return 1
-                monitor_is_open=true
-                monitor '{"execute":"qmp_capabilities"}' > /dev/null
-        fi
         echo "$1" >&7
         while read -r -t 20 line <&7; do
                 case $line in
@@ -80,16 +35,19 @@ monitor() { # JSON
 }
 
 # Adds the drive anew, too: QEMU drops it together with its device.
-plug() { # ID DRIVER,OPTIONS IMAGE
-        local driver=${2%%,*} options=${2#*,} arguments
+plug() { # ID DRIVER,OPTION=VALUE... IMAGE
+        local driver=${2%%,*} arguments
 
-        monitor '{"execute":"human-monitor-command","arguments":{"command-line":"drive_add 0 if=none,id='"$1"'-drive,format=raw,file='"$3"'"}}'
-        arguments=$(sed 's/\([^=,]*\)=\([^,]*\)/"\1":"\2"/g' <<< "$options")
-        monitor '{"execute":"device_add","arguments":{"driver":"'"$driver"'","id":"'"$1"'","drive":"'"$1"'-drive",'"$arguments"'}}'
+        monitor "$(jq -n -c --arg drive "drive_add 0 if=none,id=$1-drive,format=raw,file=$3" \
+                '{ execute: "human-monitor-command", arguments: { "command-line": $drive } }')"
+        arguments=$(tr ',' '\n' <<< "${2#*,},id=$1,drive=$1-drive,driver=$driver" |
+                jq -R -c -n '[inputs | split("=") | { key: .[0], value: .[1] }] | from_entries')
+        monitor "$(jq -n -c --argjson arguments "$arguments" \
+                '{ execute: "device_add", arguments: $arguments }')"
 }
 
 unplug() { # ID
-        monitor '{"execute":"device_del","arguments":{"id":"'"$1"'"}}'
+        monitor "$(jq -n -c --arg id "$1" '{ execute: "device_del", arguments: { id: $id } }')"
 }
 
 load_modules() {
@@ -99,8 +57,8 @@ load_modules() {
 
 start_guest() {
         mkdir -p "$state" /mnt/disk
-        export LIBNBD_DEBUG=0
         load_modules || fail "the kernel's modules load"
+        open_monitor || fail "the machine's monitor answers"
 }
 
 # --- the kernel's disks
@@ -173,37 +131,12 @@ start_daemon() { # [CONFIGURATION LINE]...
                 echo "[usb_storage]"
                 printf '%s\n' "$@"
         } > "$state/usb-storage.conf"
-        "$BUILD_FOLDER/daemon/usb-storaged" --config "$state/usb-storage.conf" --bus none \
-                --runtime-dir "$state/runtime" --state-dir "$state/state" --nbd "unix:$socket" \
-                --log-level debug >> "$log" 2>&1 &
-        daemon_pid=$!
-        wait_until 20 test -S "$socket" || fail "the service listens"
+        start_service --config "$state/usb-storage.conf" --log-level debug ||
+                fail "the service listens"
 }
 
 stop_daemon() {
-        [ -n "$daemon_pid" ] || return 0
-        kill -TERM "$daemon_pid"
-        if ! wait_until 30 not kill -0 "$daemon_pid"; then
-                fail "the service ends within 30 s of SIGTERM"
-        fi
-        wait "$daemon_pid"
-        local status=$?
-        daemon_pid=
-        [ "$status" = 0 ] || fail "the service ends with status 0, not $status"
-}
-
-uri() { # NAME
-        echo "nbd+unix:///$1?socket=$socket"
-}
-
-# The export of a LUN is found by the end of its name, which starts with the vendor's and product's numbers.
-export_name() { # SERIAL LUN
-        nbdinfo --list --json "nbd+unix:///?socket=$socket" | jq -r '.exports[]["export-name"]' |
-                grep -E -- "^[0-9a-f]{4}-[0-9a-f]{4}-$1-lun$2\$"
-}
-
-wait_for_export() { # SERIAL LUN
-        wait_until 40 export_name "$1" "$2" && export_name "$1" "$2"
+        stop_service || fail "the service ends well within 30 s of SIGTERM"
 }
 
 # Which process holds the USB device: the worker has its usbfs node open.
@@ -218,18 +151,19 @@ worker_of() { # SERIAL
         return 1
 }
 
-# Prints what a load in the background said, and returns how it ended.
-wait_for_load() { # PID NAME
-        local status
-
-        wait "$1"
-        status=$?
-        cat "$state/$2"
-        return $status
+# Passes if a load in the background, whose output is in a file, ended well.
+check_load() { # SENTENCE PID FILE
+        if wait "$2"; then
+                sed 's/^/# /' "$3"
+                report ok "$1"
+                return
+        fi
+        sed 's/^/# /' "$3"
+        fail "$1"
 }
 
 attach() { # NAME
-        nbd-client -unix "$socket" /dev/nbd0 -N "$1"
+        nbd-client -unix "$(service_socket)" /dev/nbd0 -N "$1"
 }
 
 detach() {

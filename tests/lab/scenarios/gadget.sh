@@ -28,8 +28,8 @@ file_is_what_was_written() { # LUN
 
         name=$(wait_for_export GADGET "$1") || return 1
         head -c 32M /dev/urandom > "$state/written"
-        nbdcopy --flush "$state/written" "$(uri "$name")" && cmp "$state/written" "$state/lun$1.img" &&
-                nbdcopy "$(uri "$name")" - | cmp - "$state/written"
+        nbdcopy --flush "$state/written" "$(export_uri "$name")" && cmp "$state/written" "$state/lun$1.img" &&
+                nbdcopy "$(export_uri "$name")" - | cmp - "$state/written"
 }
 
 guest() {

@@ -16,12 +16,11 @@ plug_disk() {
 unplug_during_io() { # NAME ROUND
         local load
 
-        tests/lab/load.py "$(uri "$1")" --seconds 120 --until-error --seed "$2" --save "$state/saved" \
-                > "$state/plugged" 2>&1 &
+        "$here/load.py" "$(export_uri "$1")" --seconds 120 --until-error --seed "$2" --save "$state/saved" &
         load=$!
         sleep 5
         unplug PLUGGED
-        wait_for_load "$load" plugged
+        wait "$load"
 }
 
 guest() {
@@ -31,7 +30,7 @@ guest() {
         udevadm trigger && udevadm settle
         start_daemon "present_devices = take"
         witness=$(wait_for_export WITNESS 0) || fail "the disk that was there is exported"
-        tests/lab/load.py "$(uri "$witness")" --seconds 60 > "$state/witness" 2>&1 &
+        "$here/load.py" "$(export_uri "$witness")" --seconds 60 > "$state/witness" 2>&1 &
         witness_load=$!
 
         for round in 1 2; do
@@ -40,13 +39,13 @@ guest() {
                 check "round $round: the kernel's driver does not have it" not kernel_disk PLUGGED 0
                 if [ "$round" = 2 ]; then
                         check "what was written before it was unplugged is on it" \
-                                tests/lab/load.py "$(uri "$name")" --verify "$state/saved"
+                                "$here/load.py" "$(export_uri "$name")" --verify "$state/saved"
                 fi
                 check "round $round: unplugged during I/O, the client gets an error" \
                         unplug_during_io "$name" "$round"
                 check "round $round: the export is gone" wait_until 70 not export_name PLUGGED 0
         done
 
-        check "the other device's client saw no error" wait_for_load "$witness_load" witness
-        check "the service is the same" kill -0 "$daemon_pid"
+        check_load "the other device's client saw no error" "$witness_load" "$state/witness"
+        check "the service is the same" kill -0 "$service_pid"
 }

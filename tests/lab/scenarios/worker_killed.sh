@@ -34,20 +34,20 @@ guest() {
         victim=$(wait_for_export VICTIM 0) || fail "the first disk is exported"
         witness=$(wait_for_export WITNESS 0) || fail "the second disk is exported"
         witness_worker=$(worker_of WITNESS) || fail "each disk has a worker of its own"
-        tests/lab/load.py "$(uri "$victim")" --seconds 25 --reconnect --reconnects-min 2 \
+        "$here/load.py" "$(export_uri "$victim")" --seconds 25 --reconnect --reconnects-min 2 \
                 > "$state/victim" 2>&1 &
         victim_load=$!
-        tests/lab/load.py "$(uri "$witness")" --seconds 25 > "$state/witness" 2>&1 &
+        "$here/load.py" "$(export_uri "$witness")" --seconds 25 > "$state/witness" 2>&1 &
         witness_load=$!
 
         sleep 6
         check "a killed worker has a successor on the same device" kill_worker VICTIM
         sleep 6
         check "a second time, too" kill_worker VICTIM
-        check "the client reconnected and every acknowledged write is in place" \
-                wait_for_load "$victim_load" victim
-        check "the other device's client saw no error" wait_for_load "$witness_load" witness
+        check_load "the client reconnected and every acknowledged write is in place" \
+                "$victim_load" "$state/victim"
+        check_load "the other device's client saw no error" "$witness_load" "$state/witness"
         check "the other device's worker is the same" \
                 test "$(worker_of WITNESS)" = "$witness_worker"
-        check "the service is the same" kill -0 "$daemon_pid"
+        check "the service is the same" kill -0 "$service_pid"
 }
