@@ -15,7 +15,8 @@ typedef enum ScsiBringUpResult {
         SCSI_BRING_UP_RESULT_NO_UNIT,     /* there is no such logical unit */
         SCSI_BRING_UP_RESULT_NO_MEDIUM,   /* a unit without a medium: identity and type are known */
         SCSI_BRING_UP_RESULT_UNSUPPORTED, /* a type or block size that we don't drive */
-        SCSI_BRING_UP_RESULT_FAILED,      /* it would not become ready, or gave no sense */
+        SCSI_BRING_UP_RESULT_FAILED,      /* it would not become ready, or made no sense; or the
+                                             task was cancelled */
         SCSI_BRING_UP_RESULT_GONE,
         _SCSI_BRING_UP_RESULT_MAX,
 } ScsiBringUpResult;
@@ -25,7 +26,10 @@ typedef struct ScsiBringUpOptions {
         uint64_t spin_up_timeout_ns; /* how long a unit may take to become ready */
 } ScsiBringUpOptions;
 
-/* `options` NULL: defaults (reference figures). */
+/*
+ * `options` NULL, or a field of it 0: defaults (20 s and 100 s). `ret` is written on READY, and with
+ * what is known so far on NO_MEDIUM and UNSUPPORTED.
+ */
 ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
                                 const ScsiBringUpOptions *options, ScsiDisk *ret);
 const char *scsi_bring_up_result_to_string(ScsiBringUpResult result);

@@ -1,0 +1,576 @@
+/*
+ * The dialogue that makes a ScsiDisk out of a logical unit. Its order and its lengths are those
+ * that devices are used to from other hosts (reference, section 1): no step before the one that
+ * devices expect first, nothing that old devices choke on. What a disk must answer is asked up to
+ * three times; what it may not know is asked once, and a device that falls silent over it is not
+ * asked for more of the kind.
+ */
+
+#include "scsi/scsi_bring_up.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "scsi/scsi_capacity.h"
+#include "scsi/scsi_inquiry.h"
+#include "scsi/scsi_mode.h"
+#include "scsi/scsi_vpd.h"
+
+#define COMMAND_TIMEOUT_NS (20 * NS_PER_S)
+#define SPIN_UP_TIMEOUT_NS (100 * NS_PER_S)
+#define SPIN_UP_POLL_NS (1 * NS_PER_S)
+#define BUSY_POLL_NS (500 * NS_PER_MS)
+
+#define TRIES_MAX 3
+/* UNIT ATTENTION comes once for each event that the device has to tell. */
+#define ATTENTIONS_MAX 10
+/* "Medium may have changed" goes on for seconds on slow flash: 5 s in all. */
+#define MEDIUM_CHANGES_MAX 25
+#define MEDIUM_CHANGE_POLL_NS (200 * NS_PER_MS)
+
+#define QUALIFIER_CONNECTED 0
+#define DEVICE_TYPE_NONE 0x1F
+#define VERSION_SPC_3 5
+
+#define BUFFER_SIZE 4096
+
+#define ASC_NOT_READY 0x04
+#define ASC_MEDIUM_CHANGED 0x28
+#define ASC_NO_MEDIUM 0x3A
+
+typedef struct ScsiBringUp {
+        Task *task;         /* borrowed */
+        ScsiTarget *target; /* borrowed */
+        ScsiBringUpOptions options;
+        uint8_t *buffer; /* owned, of the staging memory; BUFFER_SIZE */
+        ScsiCommand command;
+        ScsiInquiry inquiry;
+        ScsiCapacity capacity;
+        ScsiDisk disk;
+        uint8_t page; /* of the vital product data that is being read */
+        size_t page_size;
+} ScsiBringUp;
+
+/* Counts what a step has borne so far. */
+typedef struct ScsiBringUpPatience {
+        unsigned n_tries;
+        unsigned n_attentions;
+        unsigned n_medium_changes;
+} ScsiBringUpPatience;
+
+typedef void (*ScsiBringUpBuild)(ScsiBringUp *bring_up);
+
+/* One round: the buffer is clean before, so that what a short answer left out is zero. */
+static ScsiResult scsi_bring_up_send(ScsiBringUp *bring_up, ScsiBringUpBuild build) {
+        ScsiCommand *command = &bring_up->command;
+        EventLoop *loop = bring_up->target->loop;
+        char text[80];
+        ScsiResult result;
+
+        scsi_command_init(command, bring_up->disk.lun,
+                          event_loop_now_ns(loop) + bring_up->options.command_timeout_ns);
+        command->flags = SCSI_COMMAND_NO_RETRY;
+        memset(bring_up->buffer, 0, BUFFER_SIZE);
+        build(bring_up);
+        result = scsi_target_await(bring_up->target, bring_up->task, command);
+
+        log_device_debug(bring_up->target->name, "LUN %u: %s: %s%s%s", bring_up->disk.lun,
+                         scsi_cdb_name(command->request.command, command->request.command_size),
+                         scsi_result_to_string(result),
+                         result == SCSI_RESULT_CHECK_CONDITION ? ", " : "",
+                         result == SCSI_RESULT_CHECK_CONDITION
+                                         ? scsi_sense_format(&command->sense, text, sizeof(text))
+                                         : "");
+        if (result == SCSI_RESULT_CHECK_CONDITION &&
+            command->sense.key == SCSI_SENSE_KEY_RECOVERED_ERROR)
+                return SCSI_RESULT_GOOD;
+        return result;
+}
+
+static bool scsi_bring_up_failed_with(const ScsiBringUp *bring_up, ScsiSenseKey key) {
+        return bring_up->command.result == SCSI_RESULT_CHECK_CONDITION &&
+               bring_up->command.sense.key == key;
+}
+
+static bool scsi_bring_up_has_no_medium(const ScsiBringUp *bring_up) {
+        return scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_NOT_READY) &&
+               bring_up->command.sense.asc == ASC_NO_MEDIUM;
+}
+
+/* Whether the step is worth another try, after a wait if the device needs one. */
+static bool scsi_bring_up_bear(ScsiBringUp *bring_up, ScsiBringUpPatience *patience) {
+        const ScsiCommand *command = &bring_up->command;
+
+        if (task_is_cancelled(bring_up->task))
+                return false;
+
+        switch (command->result) {
+        case SCSI_RESULT_CHECK_CONDITION:
+                if (command->sense.key != SCSI_SENSE_KEY_UNIT_ATTENTION)
+                        return ++patience->n_tries < TRIES_MAX;
+                if (command->sense.asc != ASC_MEDIUM_CHANGED)
+                        return ++patience->n_attentions < ATTENTIONS_MAX;
+                if (++patience->n_medium_changes >= MEDIUM_CHANGES_MAX)
+                        return false;
+                return task_sleep(bring_up->task, MEDIUM_CHANGE_POLL_NS) >= 0;
+        case SCSI_RESULT_BUSY:
+                return ++patience->n_attentions < ATTENTIONS_MAX &&
+                       task_sleep(bring_up->task, BUSY_POLL_NS) >= 0;
+        case SCSI_RESULT_GOOD: /* with an answer that was none */
+        case SCSI_RESULT_TRANSPORT_ERROR:
+        case SCSI_RESULT_TIMED_OUT:
+                return ++patience->n_tries < TRIES_MAX;
+        case SCSI_RESULT_NO_MEMORY:
+        case SCSI_RESULT_CANCELLED:
+        case SCSI_RESULT_GONE:
+                return false;
+        case _SCSI_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* Why a step that had to succeed did not. */
+static ScsiBringUpResult scsi_bring_up_give_up(const ScsiBringUp *bring_up) {
+        if (bring_up->command.result == SCSI_RESULT_GONE)
+                return SCSI_BRING_UP_RESULT_GONE;
+        return scsi_bring_up_has_no_medium(bring_up) ? SCSI_BRING_UP_RESULT_NO_MEDIUM
+                                                     : SCSI_BRING_UP_RESULT_FAILED;
+}
+
+/* A step that must succeed, with at least `size_min` bytes of answer. */
+static ScsiBringUpResult scsi_bring_up_require(ScsiBringUp *bring_up, ScsiBringUpBuild build,
+                                               size_t size_min) {
+        ScsiBringUpPatience patience = { 0 };
+
+        do {
+                ScsiResult result = scsi_bring_up_send(bring_up, build);
+
+                if (result == SCSI_RESULT_GOOD && bring_up->command.actual_size >= size_min)
+                        return SCSI_BRING_UP_RESULT_READY;
+        } while (!scsi_bring_up_has_no_medium(bring_up) && scsi_bring_up_bear(bring_up, &patience));
+
+        return scsi_bring_up_give_up(bring_up);
+}
+
+/* A step that may fail: once more after UNIT ATTENTION, else whatever it is. */
+static ScsiResult scsi_bring_up_try(ScsiBringUp *bring_up, ScsiBringUpBuild build) {
+        ScsiBringUpPatience patience = { 0 };
+        ScsiResult result;
+
+        do
+                result = scsi_bring_up_send(bring_up, build);
+        while (scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_UNIT_ATTENTION) &&
+               scsi_bring_up_bear(bring_up, &patience));
+        return result;
+}
+
+/* After an optional step: whether the unit is still there to go on with. */
+static ScsiBringUpResult scsi_bring_up_go_on(const ScsiBringUp *bring_up) {
+        if (bring_up->command.result == SCSI_RESULT_GONE)
+                return SCSI_BRING_UP_RESULT_GONE;
+        if (task_is_cancelled(bring_up->task))
+                return SCSI_BRING_UP_RESULT_FAILED;
+        return scsi_bring_up_has_no_medium(bring_up) ? SCSI_BRING_UP_RESULT_NO_MEDIUM
+                                                     : SCSI_BRING_UP_RESULT_READY;
+}
+
+/* INQUIRY */
+
+static void scsi_bring_up_build_inquiry(ScsiBringUp *bring_up) {
+        scsi_command_inquiry(&bring_up->command, bring_up->buffer, SCSI_INQUIRY_SIZE);
+}
+
+static ScsiBringUpResult scsi_bring_up_inquire(ScsiBringUp *bring_up) {
+        const ScsiInquiry *inquiry = &bring_up->inquiry;
+        ScsiDisk *disk = &bring_up->disk;
+        ScsiBringUpResult result;
+        int r;
+
+        result = scsi_bring_up_require(bring_up, scsi_bring_up_build_inquiry, 1);
+        /* Before its identity is known there is no unit whose medium could be missing. */
+        if (result == SCSI_BRING_UP_RESULT_NO_MEDIUM)
+                return SCSI_BRING_UP_RESULT_FAILED;
+        if (result != SCSI_BRING_UP_RESULT_READY)
+                return result;
+
+        r = scsi_inquiry_parse(&bring_up->inquiry, bring_up->buffer, SCSI_INQUIRY_SIZE);
+        assert(r >= 0);
+
+        if (inquiry->qualifier != QUALIFIER_CONNECTED || inquiry->device_type == DEVICE_TYPE_NONE)
+                return SCSI_BRING_UP_RESULT_NO_UNIT;
+
+        disk->device_type = inquiry->device_type;
+        disk->scsi_version = inquiry->version;
+        disk->is_removable = inquiry->is_removable;
+        memcpy(disk->vendor, inquiry->vendor, sizeof(disk->vendor));
+        memcpy(disk->product, inquiry->product, sizeof(disk->product));
+        memcpy(disk->revision, inquiry->revision, sizeof(disk->revision));
+        if (inquiry->device_type != SCSI_DEVICE_TYPE_DISK &&
+            inquiry->device_type != SCSI_DEVICE_TYPE_RBC)
+                return SCSI_BRING_UP_RESULT_UNSUPPORTED;
+        return SCSI_BRING_UP_RESULT_READY;
+}
+
+/* Becoming ready */
+
+static void scsi_bring_up_build_test_unit_ready(ScsiBringUp *bring_up) {
+        scsi_command_test_unit_ready(&bring_up->command);
+}
+
+static void scsi_bring_up_build_start(ScsiBringUp *bring_up) {
+        scsi_command_start_stop(&bring_up->command, /* start= */ true, /* load_eject= */ false,
+                                /* immediate= */ true);
+}
+
+/* SPC-4, "ASC and ASCQ assignments": what neither time nor START STOP UNIT will change. */
+static bool scsi_bring_up_is_hopeless(const ScsiSense *sense) {
+        static const uint8_t hopeless[] = {
+                0x03, /* manual intervention required */
+                0x0B, /* target port in standby state */
+                0x0C, /* target port in unavailable state */
+                0x1B, /* sanitize in progress */
+                0x24, /* depopulation in progress */
+                0x25, /* depopulation restoration in progress */
+        };
+
+        for (size_t i = 0; sense->asc == ASC_NOT_READY && i < N_ELEMENTS(hopeless); i++)
+                if (sense->ascq == hopeless[i])
+                        return true;
+        return false;
+}
+
+/*
+ * NOT READY: the motor is started once, then it is a matter of time. What START STOP UNIT itself
+ * says is of no interest. False: it won't become ready.
+ */
+static bool scsi_bring_up_spin_up(ScsiBringUp *bring_up, uint64_t *deadline_ns) {
+        uint64_t now_ns = event_loop_now_ns(bring_up->target->loop);
+
+        if (scsi_bring_up_is_hopeless(&bring_up->command.sense))
+                return false;
+
+        if (*deadline_ns == 0) {
+                *deadline_ns = now_ns + bring_up->options.spin_up_timeout_ns;
+                (void) scsi_bring_up_send(bring_up, scsi_bring_up_build_start);
+                if (scsi_bring_up_go_on(bring_up) != SCSI_BRING_UP_RESULT_READY)
+                        return false;
+        } else if (now_ns >= *deadline_ns) {
+                return false;
+        }
+
+        return task_sleep(bring_up->task, SPIN_UP_POLL_NS) >= 0;
+}
+
+static ScsiBringUpResult scsi_bring_up_make_ready(ScsiBringUp *bring_up) {
+        ScsiBringUpPatience patience = { 0 };
+        uint64_t deadline_ns = 0;
+
+        for (;;) {
+                ScsiResult result =
+                                scsi_bring_up_send(bring_up, scsi_bring_up_build_test_unit_ready);
+
+                if (result == SCSI_RESULT_GOOD)
+                        return SCSI_BRING_UP_RESULT_READY;
+                if (scsi_bring_up_has_no_medium(bring_up))
+                        return SCSI_BRING_UP_RESULT_NO_MEDIUM;
+                if (scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_NOT_READY)) {
+                        if (!scsi_bring_up_spin_up(bring_up, &deadline_ns))
+                                return scsi_bring_up_give_up(bring_up);
+                        continue;
+                }
+                if (scsi_bring_up_bear(bring_up, &patience))
+                        continue;
+                /* A device may not know the command; whether it is ready the next ones will tell.
+                 */
+                if (result == SCSI_RESULT_CHECK_CONDITION && !task_is_cancelled(bring_up->task))
+                        return SCSI_BRING_UP_RESULT_READY;
+                return scsi_bring_up_give_up(bring_up);
+        }
+}
+
+/* Capacity */
+
+static void scsi_bring_up_build_capacity_10(ScsiBringUp *bring_up) {
+        scsi_command_read_capacity_10(&bring_up->command, bring_up->buffer);
+}
+
+static void scsi_bring_up_build_capacity_16(ScsiBringUp *bring_up) {
+        scsi_command_read_capacity_16(&bring_up->command, bring_up->buffer, SCSI_CAPACITY_16_SIZE);
+}
+
+/*
+ * The long form is needed beyond 32 bits, and tells more of devices that have it. Where the two
+ * disagree about what both tell, the short one stands: it is the one that every device was tested
+ * with.
+ */
+static ScsiBringUpResult scsi_bring_up_ask_capacity_16(ScsiBringUp *bring_up) {
+        const ScsiCommand *command = &bring_up->command;
+        ScsiCapacity *capacity = &bring_up->capacity;
+        bool is_needed = scsi_capacity_is_beyond_10(capacity);
+        ScsiCapacity long_capacity;
+        ScsiBringUpResult result;
+
+        if (!is_needed && bring_up->inquiry.version < VERSION_SPC_3)
+                return SCSI_BRING_UP_RESULT_READY;
+
+        if (scsi_bring_up_try(bring_up, scsi_bring_up_build_capacity_16) == SCSI_RESULT_GOOD &&
+            scsi_capacity_parse_16(&long_capacity, bring_up->buffer, command->actual_size) >= 0 &&
+            (is_needed || (long_capacity.last_lba == capacity->last_lba &&
+                           long_capacity.block_size == capacity->block_size))) {
+                *capacity = long_capacity;
+                return SCSI_BRING_UP_RESULT_READY;
+        }
+
+        result = scsi_bring_up_go_on(bring_up);
+        if (!is_needed || result != SCSI_BRING_UP_RESULT_READY)
+                return result;
+        /* All ones without the long form: how some readers say that they are empty. */
+        return bring_up->disk.is_removable ? SCSI_BRING_UP_RESULT_NO_MEDIUM
+                                           : SCSI_BRING_UP_RESULT_FAILED;
+}
+
+static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
+        ScsiCapacity *capacity = &bring_up->capacity;
+        ScsiDisk *disk = &bring_up->disk;
+        size_t transfer_size_max = MIN(bring_up->target->transfer_size_max, (size_t) INT32_MAX);
+        ScsiBringUpResult result;
+        int r;
+
+        result = scsi_bring_up_require(bring_up, scsi_bring_up_build_capacity_10,
+                                       SCSI_CAPACITY_10_SIZE);
+        if (result != SCSI_BRING_UP_RESULT_READY)
+                return result;
+
+        r = scsi_capacity_parse_10(capacity, bring_up->buffer, SCSI_CAPACITY_10_SIZE);
+        assert(r >= 0);
+        if (scsi_capacity_is_empty(capacity))
+                return SCSI_BRING_UP_RESULT_NO_MEDIUM;
+
+        result = scsi_bring_up_ask_capacity_16(bring_up);
+        if (result != SCSI_BRING_UP_RESULT_READY)
+                return result;
+        if (!scsi_capacity_is_supported(capacity))
+                return SCSI_BRING_UP_RESULT_UNSUPPORTED;
+
+        disk->n_blocks = capacity->last_lba + 1;
+        disk->block_size = capacity->block_size;
+        disk->physical_block_size = capacity->physical_block_size;
+        disk->unmapped_reads_zero = capacity->unmapped_reads_zero;
+        disk->transfer_size_max =
+                        (uint32_t) MAX(ALIGN_DOWN(transfer_size_max, (size_t) disk->block_size),
+                                       (size_t) disk->block_size);
+        return SCSI_BRING_UP_RESULT_READY;
+}
+
+/* First read */
+
+static void scsi_bring_up_build_read(ScsiBringUp *bring_up) {
+        scsi_command_read(&bring_up->command, /* lba= */ 0, /* n_blocks= */ 1, bring_up->buffer,
+                          bring_up->disk.block_size);
+}
+
+/*
+ * Some devices have no proper mode pages until the medium was accessed. A first block that can't be
+ * read does not matter here, a device that does not answer does.
+ */
+static ScsiBringUpResult scsi_bring_up_touch_medium(ScsiBringUp *bring_up) {
+        ScsiBringUpResult result = scsi_bring_up_require(bring_up, scsi_bring_up_build_read, 0);
+
+        if (result == SCSI_BRING_UP_RESULT_FAILED &&
+            bring_up->command.result == SCSI_RESULT_CHECK_CONDITION)
+                return scsi_bring_up_go_on(bring_up);
+        return result;
+}
+
+/* Mode pages */
+
+static void scsi_bring_up_build_mode_sense_6(ScsiBringUp *bring_up) {
+        scsi_command_mode_sense_6(&bring_up->command, SCSI_MODE_PAGE_ALL, bring_up->buffer,
+                                  SCSI_MODE_SIZE);
+}
+
+static void scsi_bring_up_build_mode_sense_10(ScsiBringUp *bring_up) {
+        scsi_command_mode_sense_10(&bring_up->command, SCSI_MODE_PAGE_ALL, bring_up->buffer,
+                                   SCSI_MODE_SIZE);
+}
+
+/* Without an answer the unit counts as writable and without a cache that is known. */
+static ScsiBringUpResult scsi_bring_up_ask_modes(ScsiBringUp *bring_up) {
+        ScsiDisk *disk = &bring_up->disk;
+        bool is_10 = false;
+        ScsiMode mode;
+        ScsiResult result;
+
+        result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_6);
+        if (scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST)) {
+                is_10 = true;
+                result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_10);
+        }
+        if (result != SCSI_RESULT_GOOD)
+                return scsi_bring_up_go_on(bring_up);
+
+        if (scsi_mode_parse(&mode, bring_up->buffer, bring_up->command.actual_size, is_10,
+                            disk->device_type) < 0)
+                return SCSI_BRING_UP_RESULT_READY;
+
+        disk->is_read_only = mode.is_read_only;
+        disk->has_fua = mode.has_fua;
+        disk->has_cache_page = mode.has_cache_page;
+        disk->has_write_cache = mode.has_write_cache;
+        return SCSI_BRING_UP_RESULT_READY;
+}
+
+/* Vital product data */
+
+static void scsi_bring_up_build_page(ScsiBringUp *bring_up) {
+        scsi_command_inquiry_vpd(&bring_up->command, bring_up->page, bring_up->buffer,
+                                 bring_up->page_size);
+}
+
+/* False: nothing usable came, and nothing more of the kind is asked. Else page_size is what the
+   header claims. */
+static bool scsi_bring_up_read_page_part(ScsiBringUp *bring_up) {
+        return scsi_bring_up_send(bring_up, scsi_bring_up_build_page) == SCSI_RESULT_GOOD &&
+               scsi_vpd_parse_header(&bring_up->page_size, bring_up->page, bring_up->buffer,
+                                     bring_up->command.actual_size) >= 0;
+}
+
+/* The header tells how long it is; only then all of it is asked for. */
+static bool scsi_bring_up_read_page(ScsiBringUp *bring_up, uint8_t page, size_t *ret_size) {
+        bring_up->page = page;
+        bring_up->page_size = SCSI_VPD_HEADER_SIZE;
+        if (!scsi_bring_up_read_page_part(bring_up))
+                return false;
+        if (bring_up->page_size > SCSI_VPD_HEADER_SIZE && !scsi_bring_up_read_page_part(bring_up))
+                return false;
+
+        *ret_size = MIN(bring_up->page_size, bring_up->command.actual_size);
+        return true;
+}
+
+static void scsi_bring_up_read_pages(ScsiBringUp *bring_up) {
+        static const uint8_t pages[] = {
+                SCSI_VPD_PAGE_SERIAL,          SCSI_VPD_PAGE_IDENTIFICATION, SCSI_VPD_PAGE_LIMITS,
+                SCSI_VPD_PAGE_CHARACTERISTICS, SCSI_VPD_PAGE_PROVISIONING,
+        };
+        uint8_t supported[SCSI_VPD_SIZE_MAX];
+        size_t n_supported;
+        size_t size;
+
+        if (!scsi_bring_up_read_page(bring_up, SCSI_VPD_PAGE_SUPPORTED, &n_supported))
+                return;
+        memcpy(supported, bring_up->buffer, n_supported);
+
+        for (size_t i = 0; i < N_ELEMENTS(pages); i++) {
+                if (!scsi_vpd_is_listed(pages[i], supported, n_supported))
+                        continue;
+                if (!scsi_bring_up_read_page(bring_up, pages[i], &size))
+                        return;
+                scsi_vpd_parse(&bring_up->disk, pages[i], bring_up->buffer, size);
+        }
+}
+
+static void scsi_bring_up_build_lba_status(ScsiBringUp *bring_up) {
+        scsi_command_get_lba_status(&bring_up->command, /* lba= */ 0, bring_up->buffer, 24);
+}
+
+/*
+ * SBC-3, "Logical block provisioning": both READ CAPACITY(16) and the page must claim it, as too
+ * many devices claim either by mistake.
+ */
+static ScsiBringUpResult scsi_bring_up_settle_provisioning(ScsiBringUp *bring_up) {
+        ScsiDisk *disk = &bring_up->disk;
+
+        disk->can_unmap = disk->can_unmap && bring_up->capacity.is_provisioned &&
+                          disk->unmap_blocks_max > 0;
+        disk->can_write_same_unmap =
+                        disk->can_write_same_unmap && bring_up->capacity.is_provisioned;
+        if (!disk->can_unmap && !disk->can_write_same_unmap) {
+                disk->unmapped_reads_zero = false;
+                return SCSI_BRING_UP_RESULT_READY;
+        }
+
+        disk->can_get_lba_status = scsi_bring_up_try(bring_up, scsi_bring_up_build_lba_status) ==
+                                                   SCSI_RESULT_GOOD &&
+                                   bring_up->command.actual_size >= 24;
+        return scsi_bring_up_go_on(bring_up);
+}
+
+static ScsiBringUpResult scsi_bring_up_ask_product_data(ScsiBringUp *bring_up) {
+        ScsiBringUpResult result;
+
+        if (!scsi_inquiry_has_vpd(&bring_up->inquiry))
+                return SCSI_BRING_UP_RESULT_READY;
+
+        scsi_bring_up_read_pages(bring_up);
+        result = scsi_bring_up_go_on(bring_up);
+        if (result != SCSI_BRING_UP_RESULT_READY)
+                return result;
+        return scsi_bring_up_settle_provisioning(bring_up);
+}
+
+static ScsiBringUpResult scsi_bring_up_run(ScsiBringUp *bring_up) {
+        static ScsiBringUpResult (*const steps[])(ScsiBringUp *) = {
+                scsi_bring_up_inquire,      scsi_bring_up_make_ready,
+                scsi_bring_up_ask_capacity, scsi_bring_up_touch_medium,
+                scsi_bring_up_ask_modes,    scsi_bring_up_ask_product_data,
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+                ScsiBringUpResult result = steps[i](bring_up);
+
+                if (result != SCSI_BRING_UP_RESULT_READY)
+                        return result;
+        }
+
+        bring_up->disk.has_medium = true;
+        return SCSI_BRING_UP_RESULT_READY;
+}
+
+ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
+                                const ScsiBringUpOptions *options, ScsiDisk *ret) {
+        ScsiBringUp bring_up = { .task = task, .target = target, .disk = { .lun = lun } };
+        ScsiBringUpResult result;
+
+        if (options)
+                bring_up.options = *options;
+        if (bring_up.options.command_timeout_ns == 0)
+                bring_up.options.command_timeout_ns = COMMAND_TIMEOUT_NS;
+        if (bring_up.options.spin_up_timeout_ns == 0)
+                bring_up.options.spin_up_timeout_ns = SPIN_UP_TIMEOUT_NS;
+
+        bring_up.buffer = staging_get(target->staging, BUFFER_SIZE);
+        if (!bring_up.buffer)
+                return SCSI_BRING_UP_RESULT_FAILED;
+        result = scsi_bring_up_run(&bring_up);
+        staging_put(target->staging, bring_up.buffer, BUFFER_SIZE);
+
+        if (result == SCSI_BRING_UP_RESULT_READY || result == SCSI_BRING_UP_RESULT_NO_MEDIUM ||
+            result == SCSI_BRING_UP_RESULT_UNSUPPORTED)
+                *ret = bring_up.disk;
+        return result;
+}
+
+const char *scsi_bring_up_result_to_string(ScsiBringUpResult result) {
+        switch (result) {
+        case SCSI_BRING_UP_RESULT_READY:
+                return "ready";
+        case SCSI_BRING_UP_RESULT_NO_UNIT:
+                return "no unit";
+        case SCSI_BRING_UP_RESULT_NO_MEDIUM:
+                return "no medium";
+        case SCSI_BRING_UP_RESULT_UNSUPPORTED:
+                return "unsupported";
+        case SCSI_BRING_UP_RESULT_FAILED:
+                return "failed";
+        case SCSI_BRING_UP_RESULT_GONE:
+                return "gone";
+        case _SCSI_BRING_UP_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
