@@ -84,8 +84,7 @@ void usb_descriptors_parse_bos(UsbDescriptors *descriptors, const uint8_t *bytes
 const UsbEndpoint *usb_descriptors_find_endpoint(const UsbDescriptors *descriptors,
                                                  const UsbInterface *interface,
                                                  UsbEndpointType type, uint8_t direction);
-/* The endpoint at that address in any alternate setting of the interface with that number, or NULL.
- */
+/* The endpoint at that address in that alternate setting of an interface, or NULL. */
 const UsbEndpoint *usb_descriptors_get_endpoint(const UsbDescriptors *descriptors,
                                                 uint8_t interface, uint8_t alternate,
                                                 uint8_t address);

@@ -18,6 +18,15 @@ typedef enum UsbStorageProtocol {
         _USB_STORAGE_PROTOCOL_MAX,
 } UsbStorageProtocol;
 
+/* The pipes of a UAS interface by their id less one (UAS, 5.3.3.5). */
+typedef enum UsbUasPipe {
+        USB_UAS_PIPE_COMMAND,
+        USB_UAS_PIPE_STATUS,
+        USB_UAS_PIPE_DATA_IN,
+        USB_UAS_PIPE_DATA_OUT,
+        _USB_UAS_PIPE_MAX,
+} UsbUasPipe;
+
 typedef struct UsbStorageDevice {
         uint16_t vendor_id;
         uint16_t product_id;
@@ -26,9 +35,10 @@ typedef struct UsbStorageDevice {
         UsbStorageProtocol protocol;
         uint8_t subclass; /* 01 RBC, 02 8020, 04 UFI, 05 8070, 06 SCSI transparent */
         UsbInterface interface;
-        UsbEndpoint bulk_in;  /* BOT, CBI, CB */
-        UsbEndpoint bulk_out; /* BOT, CBI, CB */
-        UsbEndpoint interrupt_in;
+        UsbEndpoint bulk_in;      /* BOT, CBI, CB */
+        UsbEndpoint bulk_out;     /* BOT, CBI, CB */
+        UsbEndpoint interrupt_in; /* CBI */
+        UsbEndpoint uas_pipes[_USB_UAS_PIPE_MAX];
 } UsbStorageDevice;
 
 /*

@@ -228,13 +228,22 @@ static void run_wait(ScriptedUsb *usb, const UsbStep *step) {
         event_timer_set(&usb->wait, event_loop_now_ns(usb->loop) + step->wait_ns);
 }
 
+/* Or would be, had the script come to look at it. */
+static bool is_hanging(const ScriptedUsb *usb, const UsbTransfer *transfer) {
+        const UsbStep *step = head(usb);
+
+        if (!step || step->type != USB_STEP_HANG)
+                return false;
+        return transfer == usb->hanging || transfer == find_transfer(usb, step);
+}
+
 static bool complete_cancelled(ScriptedUsb *usb) {
         LIST_FOR_EACH (node, &usb->transfers) {
                 UsbTransfer *transfer = list_entry(node, UsbTransfer, node);
 
                 if (!transfer->backend)
                         continue;
-                if (transfer == usb->hanging) {
+                if (is_hanging(usb, transfer)) {
                         usb->hanging = NULL;
                         usb->next_step++;
                 }

@@ -51,74 +51,75 @@ typedef struct UsbStep {
         const char *text; /* the macro that made it, for mismatches */
 } UsbStep;
 
-#define USB_STEP_BULK(...)                                                                \
-        {                                                                                 \
-                .type = USB_STEP_TRANSFER, .transfer_type = USB_TRANSFER_TYPE_BULK,       \
-                .size = SCRIPTED_USB_ANY, .requested_size = SCRIPTED_USB_ANY, __VA_ARGS__ \
+#define USB_STEP_MOVE(type_, transfer_type_, is_in_, size_, requested_size_, ...)      \
+        {                                                                              \
+                .type = (type_), .transfer_type = (transfer_type_), .is_in = (is_in_), \
+                .size = (size_), .requested_size = (requested_size_), __VA_ARGS__      \
         }
+#define USB_STEP_OUT(size, ...)                                                                 \
+        USB_STEP_MOVE(USB_STEP_TRANSFER, USB_TRANSFER_TYPE_BULK, false, size, SCRIPTED_USB_ANY, \
+                      __VA_ARGS__)
+#define USB_STEP_IN(size, ...)                                                                 \
+        USB_STEP_MOVE(USB_STEP_TRANSFER, USB_TRANSFER_TYPE_BULK, true, size, SCRIPTED_USB_ANY, \
+                      __VA_ARGS__)
 
 /* Bulk OUT: any bytes; any bytes of that size; these bytes; these bytes but for a tag. */
-#define USB_OUT() USB_STEP_BULK(.text = "OUT")
-#define USB_OUT_SIZE(n) USB_STEP_BULK(.size = (n), .text = "OUT of size " #n)
-#define USB_OUT_BYTES(array) \
-        USB_STEP_BULK(.bytes = (array), .size = sizeof(array), .text = "OUT " #array)
-#define USB_OUT_TAGGED(array)                                                   \
-        USB_STEP_BULK(.bytes = (array), .size = sizeof(array), .has_tag = true, \
-                      .text = "OUT " #array " with any tag")
+#define USB_OUT() USB_STEP_OUT(SCRIPTED_USB_ANY, .text = "OUT")
+#define USB_OUT_SIZE(n) USB_STEP_OUT(n, .text = "OUT of size " #n)
+#define USB_OUT_BYTES(array) USB_STEP_OUT(sizeof(array), .bytes = (array), .text = "OUT " #array)
+#define USB_OUT_TAGGED(array)                                          \
+        USB_STEP_OUT(sizeof(array), .bytes = (array), .has_tag = true, \
+                     .text = "OUT " #array " with any tag")
 /* Any 31 bytes, whose tag is remembered. */
-#define USB_CBW() USB_STEP_BULK(.size = 31, .has_tag = true, .text = "OUT of a CBW")
-#define USB_STALL_OUT() USB_STEP_BULK(.result = USB_RESULT_STALL, .text = "OUT that stalls")
-#define USB_ERROR_OUT() USB_STEP_BULK(.result = USB_RESULT_ERROR, .text = "OUT that fails")
+#define USB_CBW() USB_STEP_OUT(31, .has_tag = true, .text = "OUT of a CBW")
+#define USB_STALL_OUT() \
+        USB_STEP_OUT(SCRIPTED_USB_ANY, .result = USB_RESULT_STALL, .text = "OUT that stalls")
+#define USB_ERROR_OUT() \
+        USB_STEP_OUT(SCRIPTED_USB_ANY, .result = USB_RESULT_ERROR, .text = "OUT that fails")
+#define USB_HANG_OUT()                                                                \
+        USB_STEP_MOVE(USB_STEP_HANG, USB_TRANSFER_TYPE_BULK, false, SCRIPTED_USB_ANY, \
+                      SCRIPTED_USB_ANY, .text = "OUT that hangs")
 
 /* Bulk IN: these bytes; these with the remembered tag; `n` bytes of pattern, asked for exactly. */
-#define USB_IN(array) \
-        USB_STEP_BULK(.is_in = true, .bytes = (array), .size = sizeof(array), .text = "IN " #array)
-#define USB_IN_TAGGED(array)                                                                   \
-        USB_STEP_BULK(.is_in = true, .bytes = (array), .size = sizeof(array), .has_tag = true, \
-                      .text = "IN " #array " with the tag")
-#define USB_IN_SIZE(n) \
-        USB_STEP_BULK(.is_in = true, .size = (n), .requested_size = (n), .text = "IN of size " #n)
+#define USB_IN(array) USB_STEP_IN(sizeof(array), .bytes = (array), .text = "IN " #array)
+#define USB_IN_TAGGED(array)                                          \
+        USB_STEP_IN(sizeof(array), .bytes = (array), .has_tag = true, \
+                    .text = "IN " #array " with the tag")
+#define USB_IN_SIZE(n)                                                       \
+        USB_STEP_MOVE(USB_STEP_TRANSFER, USB_TRANSFER_TYPE_BULK, true, n, n, \
+                      .text = "IN of size " #n)
 /* `n` bytes of pattern whatever was asked for (but no less than `n`). */
-#define USB_SHORT_IN(n) USB_STEP_BULK(.is_in = true, .size = (n), .text = "short IN of size " #n)
-#define USB_STALL_IN()                                                      \
-        USB_STEP_BULK(.is_in = true, .size = 0, .result = USB_RESULT_STALL, \
-                      .text = "IN that stalls")
+#define USB_SHORT_IN(n) USB_STEP_IN(n, .text = "short IN of size " #n)
+#define USB_STALL_IN() USB_STEP_IN(0, .result = USB_RESULT_STALL, .text = "IN that stalls")
 /* Some data, then the halt. */
-#define USB_STALL_IN_AFTER(n)                                                 \
-        USB_STEP_BULK(.is_in = true, .size = (n), .result = USB_RESULT_STALL, \
-                      .text = "IN that stalls after " #n)
-#define USB_ERROR_IN() \
-        USB_STEP_BULK(.is_in = true, .size = 0, .result = USB_RESULT_ERROR, .text = "IN that fails")
-#define USB_OVERFLOW_IN()                                                      \
-        USB_STEP_BULK(.is_in = true, .size = 0, .result = USB_RESULT_OVERFLOW, \
-                      .text = "IN that overflows")
-#define USB_INTERRUPT_IN(array)                                                    \
-        USB_STEP_BULK(.transfer_type = USB_TRANSFER_TYPE_INTERRUPT, .is_in = true, \
-                      .bytes = (array), .size = sizeof(array), .text = "interrupt IN " #array)
-
-#define USB_HANG_OUT() USB_STEP_BULK(.type = USB_STEP_HANG, .text = "OUT that hangs")
-#define USB_HANG_IN() USB_STEP_BULK(.type = USB_STEP_HANG, .is_in = true, .text = "IN that hangs")
+#define USB_STALL_IN_AFTER(n) \
+        USB_STEP_IN(n, .result = USB_RESULT_STALL, .text = "IN that stalls after " #n)
+#define USB_ERROR_IN() USB_STEP_IN(0, .result = USB_RESULT_ERROR, .text = "IN that fails")
+#define USB_OVERFLOW_IN() USB_STEP_IN(0, .result = USB_RESULT_OVERFLOW, .text = "IN that overflows")
+#define USB_HANG_IN()                                                                \
+        USB_STEP_MOVE(USB_STEP_HANG, USB_TRANSFER_TYPE_BULK, true, SCRIPTED_USB_ANY, \
+                      SCRIPTED_USB_ANY, .text = "IN that hangs")
+#define USB_INTERRUPT_IN(array)                                                            \
+        USB_STEP_MOVE(USB_STEP_TRANSFER, USB_TRANSFER_TYPE_INTERRUPT, true, sizeof(array), \
+                      SCRIPTED_USB_ANY, .bytes = (array), .text = "interrupt IN " #array)
 
 /* Control: the setup; then the data that it brings, takes or refuses. */
-#define USB_STEP_CONTROL(request_type_, request_, value_, index_, ...)                 \
-        {                                                                              \
-                .type = USB_STEP_TRANSFER, .transfer_type = USB_TRANSFER_TYPE_CONTROL, \
-                .is_in = ((request_type_) &USB_ENDPOINT_IN) != 0, .has_setup = true,   \
-                .setup = { (request_type_), (request_), (value_), (index_) },          \
-                .requested_size = SCRIPTED_USB_ANY,                                    \
-                .text = "control " #request_type_ " " #request_, __VA_ARGS__           \
-        }
-#define USB_CONTROL(request_type, request, value, index, array)                 \
-        USB_STEP_CONTROL(request_type, request, value, index, .bytes = (array), \
-                         .size = sizeof(array))
+#define USB_STEP_CONTROL(type_, request_type_, request_, value_, index_, size_, ...)             \
+        USB_STEP_MOVE(type_, USB_TRANSFER_TYPE_CONTROL, ((request_type_) &USB_ENDPOINT_IN) != 0, \
+                      size_, SCRIPTED_USB_ANY, .has_setup = true,                                \
+                      .setup = { (request_type_), (request_), (value_), (index_) },              \
+                      .text = "control " #request_type_ " " #request_, __VA_ARGS__)
+#define USB_CONTROL(request_type, request, value, index, array)                                 \
+        USB_STEP_CONTROL(USB_STEP_TRANSFER, request_type, request, value, index, sizeof(array), \
+                         .bytes = (array))
 #define USB_CONTROL_NO_DATA(request_type, request, value, index) \
-        USB_STEP_CONTROL(request_type, request, value, index, .size = 0)
-#define USB_CONTROL_STALL(request_type, request, value, index)                          \
-        USB_STEP_CONTROL(request_type, request, value, index, .size = SCRIPTED_USB_ANY, \
+        USB_STEP_CONTROL(USB_STEP_TRANSFER, request_type, request, value, index, 0, .bytes = NULL)
+#define USB_CONTROL_STALL(request_type, request, value, index)                                     \
+        USB_STEP_CONTROL(USB_STEP_TRANSFER, request_type, request, value, index, SCRIPTED_USB_ANY, \
                          .result = USB_RESULT_STALL)
-#define USB_CONTROL_HANG(request_type, request, value, index)                        \
-        USB_STEP_CONTROL(request_type, request, value, index, .type = USB_STEP_HANG, \
-                         .size = SCRIPTED_USB_ANY)
+#define USB_CONTROL_HANG(request_type, request, value, index)                                  \
+        USB_STEP_CONTROL(USB_STEP_HANG, request_type, request, value, index, SCRIPTED_USB_ANY, \
+                         .bytes = NULL)
 
 #define USB_STEP_OPERATE(operation_, ...) \
         { .type = USB_STEP_OPERATION, .operation = (operation_), .text = #operation_, __VA_ARGS__ }
