@@ -1,0 +1,147 @@
+/* Unix and TCP listening sockets, and those of socket activation. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "daemon_listeners.h"
+
+#define LISTEN_BACKLOG 128
+#define HOST_SIZE_MAX 256
+
+/* A socket file that nobody listens on is left over from a crash. -EADDRINUSE if somebody does. */
+static int remove_stale(const struct sockaddr_un *address) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        struct stat status;
+
+        if (lstat(address->sun_path, &status) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(status.st_mode))
+                return -EEXIST;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 ||
+            errno != ECONNREFUSED)
+                return -EADDRINUSE;
+        return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+static int open_unix(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_(fd_closep) int fd = -EBADF;
+        int r;
+
+        if (strlen(path) == 0 || strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        r = remove_stale(&address);
+        if (r < 0)
+                return r;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        /* Who may connect may read and write disks: owner and group, from the first moment on. */
+        if (fchmod(fd, 0660) < 0)
+                return -errno;
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        if (chmod(path, 0660) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int open_tcp_address(const struct addrinfo *info) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        int yes = 1;
+
+        fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0)
+                return -errno;
+        if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int open_tcp(const char *text) {
+        static const struct addrinfo hints = {
+                .ai_family = AF_UNSPEC,
+                .ai_socktype = SOCK_STREAM,
+                .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+        };
+        const char *colon = strrchr(text, ':');
+        char host[HOST_SIZE_MAX];
+        struct addrinfo *found = NULL;
+        size_t size;
+        int r;
+
+        size = colon ? (size_t) (colon - text) : 0;
+        if (size == 0 || size >= sizeof(host))
+                return -EINVAL;
+        /* [::1]:10809 */
+        if (text[0] == '[' && colon[-1] == ']') {
+                text++;
+                size -= 2;
+        }
+        memcpy(host, text, size);
+        host[size] = '\0';
+
+        if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+                return -EADDRNOTAVAIL;
+        r = open_tcp_address(found);
+        freeaddrinfo(found);
+        return r;
+}
+
+int daemon_listeners_open(DeviceManager *manager, const char *address) {
+        int r;
+
+        if (strncmp(address, "unix:", 5) == 0)
+                r = open_unix(address + 5);
+        else if (strncmp(address, "tcp:", 4) == 0)
+                r = open_tcp(address + 4);
+        else {
+                log_error("--nbd %s: allowed are unix:PATH and tcp:HOST:PORT", address);
+                return -EINVAL;
+        }
+        if (r >= 0)
+                r = device_manager_listen(manager, r);
+        if (r < 0) {
+                log_error("--nbd %s: can't listen there: %s", address, strerror(-r));
+                return r;
+        }
+        log_info("Listening on %s", address);
+        return 0;
+}
+
+int daemon_listeners_take_passed(DeviceManager *manager) {
+        int n_fds, r;
+
+        n_fds = sd_listen_fds(/* unset_environment= */ 1);
+        for (int i = 0; i < n_fds; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, /* listening= */ 1) <= 0) {
+                        log_error("Passed descriptor %d is no listening stream socket", fd);
+                        return -EINVAL;
+                }
+                r = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+                if (r < 0)
+                        return -errno;
+                r = device_manager_listen(manager, fd);
+                if (r < 0)
+                        return r;
+        }
+        return n_fds;
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * DaemonOptions
+ *
+ * What the command line of usb-storaged asks for; plain data.
+ */
+
+#include "base/log.h"
+#include "device/device_manager.h"
+
+#define DAEMON_SIMULATIONS_MAX DEVICE_MANAGER_DEVICES_MAX
+
+typedef struct DaemonOptions {
+        const char *config_path; /* NULL: the default, if it exists */
+        const char *bus;         /* "none", "system", "session" or an address */
+        const char *runtime_dir;
+        const char *state_dir;
+        const char *listen_addresses[DEVICE_MANAGER_LISTENERS_MAX]; /* "unix:PATH", "tcp:HOST:PORT"
+                                                                     */
+        size_t n_listen_addresses;
+        const char *simulations[DAEMON_SIMULATIONS_MAX]; /* SPECs */
+        size_t n_simulations;
+        bool has_log_level; /* beats the configuration's */
+        LogLevel log_level;
+        DeviceManagerOptions device_manager;
+} DaemonOptions;
+
+/*
+ * 0: go on. 1: all was said (--help, --version), exit with success. -EINVAL: told on standard
+ * error. Strings are borrowed from `argv`.
+ */
+int daemon_options_parse(DaemonOptions *options, int argc, char **argv);

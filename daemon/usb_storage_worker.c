@@ -1,0 +1,343 @@
+/*
+ * usb-storage-worker: drives one USB device. Started by usb-storaged with its control channel as
+ * descriptor 3; it opens nothing itself, and is in its sandbox before the first byte from the
+ * device.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/log.h"
+#include "base/systemd_event_loop.h"
+#include "control/control_channel.h"
+#include "sandbox/sandbox.h"
+#include "simulator/simulated_device.h"
+#include "simulator/simulator_spec.h"
+#include "storage/storage_manager.h"
+#include "usb/libusb_device.h"
+
+#define CONTROL_FD 3
+
+typedef struct Worker {
+        EventLoop *loop;                /* owned */
+        ControlChannel *channel;        /* owned; NULL when the manager is gone */
+        LibusbLibrary *library;         /* owned */
+        StorageManager *storage;        /* owned */
+        int usb_fd;                     /* owned */
+        int image_fds[CONTROL_FDS_MAX]; /* owned: of a simulated device */
+        size_t n_image_fds;
+        uint32_t device_timeout_ms;
+        uint32_t n_luns_max;
+        bool is_trim_enabled;
+        bool must_stop;
+        unsigned n_exports;
+} Worker;
+
+static void worker_log(const LogRecord *record, void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->channel)
+                control_channel_send_log(worker->channel, record);
+}
+
+static void worker_send(Worker *worker, const ControlMessage *message) {
+        if (worker->channel)
+                control_channel_send(worker->channel, message, NULL, 0);
+}
+
+static void worker_send_type(Worker *worker, ControlType type) {
+        ControlMessage message;
+
+        control_message_init(&message, type);
+        worker_send(worker, &message);
+}
+
+static void worker_finish(Worker *worker) {
+        worker_send_type(worker, CONTROL_TYPE_STOPPED);
+        event_loop_exit(worker->loop, 0);
+}
+
+static void worker_fail(Worker *worker, int error, const char *reason) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_FAILED);
+        message.body.failed.error = error;
+        snprintf(message.body.failed.reason, sizeof(message.body.failed.reason), "%s (%s)", reason,
+                 strerror(-error));
+        worker_send(worker, &message);
+        worker_finish(worker);
+}
+
+static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
+        Worker *worker = userdata;
+        ControlMessage message;
+        ControlExport *body = &message.body.export;
+
+        control_message_init(&message, CONTROL_TYPE_EXPORT);
+        body->lun = export->lun;
+        body->generation = export->generation;
+        body->info = export->info;
+        snprintf(body->name, sizeof(body->name), "%s", export->name);
+        snprintf(body->description, sizeof(body->description), "%s", export->description);
+        worker_send(worker, &message);
+        worker->n_exports++;
+}
+
+static void on_export_closed(StorageManager *storage, unsigned lun, uint64_t generation,
+                             void *userdata) {
+        Worker *worker = userdata;
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_EXPORT_CLOSED);
+        message.body.export_closed.lun = lun;
+        message.body.export_closed.generation = generation;
+        worker_send(worker, &message);
+        worker->n_exports--;
+}
+
+static void on_brought_up(StorageManager *storage, int result, unsigned n_luns, const char *reason,
+                          void *userdata) {
+        Worker *worker = userdata;
+        ControlMessage message;
+
+        if (result < 0) {
+                worker_fail(worker, result, reason);
+                return;
+        }
+        control_message_init(&message, CONTROL_TYPE_BROUGHT_UP);
+        message.body.brought_up.n_luns = n_luns;
+        message.body.brought_up.n_exports = worker->n_exports;
+        worker_send(worker, &message);
+}
+
+static void on_stopped(StorageManager *storage, int result, void *userdata) {
+        Worker *worker = userdata;
+
+        if (result < 0 && result != -ENODEV)
+                worker_fail(worker, result, "it stopped working");
+        else
+                worker_finish(worker);
+}
+
+static void worker_start_storage(Worker *worker, UsbDevice *device, const char *base_name,
+                                 bool is_read_only, bool is_restart) {
+        static const StorageHandlers handlers = {
+                .export_opened = on_export_opened,
+                .export_closed = on_export_closed,
+                .brought_up = on_brought_up,
+                .stopped = on_stopped,
+        };
+        int r;
+
+        r = storage_manager_new(&worker->storage, device,
+                                &(StorageOptions){
+                                                .base_name = base_name,
+                                                .is_read_only = is_read_only,
+                                                .is_trim_enabled = worker->is_trim_enabled,
+                                                .starts_with_reset = is_restart,
+                                                .device_timeout_ms = worker->device_timeout_ms,
+                                                .n_luns_max = worker->n_luns_max,
+                                },
+                                &handlers, worker);
+        if (r < 0)
+                worker_fail(worker, r, "it could not be started");
+}
+
+static UsbSpeed speed_from_mbps(uint32_t mbps) {
+        if (mbps >= 10000)
+                return USB_SPEED_SUPER_PLUS;
+        if (mbps >= 5000)
+                return USB_SPEED_SUPER;
+        if (mbps >= 480)
+                return USB_SPEED_HIGH;
+        if (mbps >= 12)
+                return USB_SPEED_FULL;
+        return mbps > 0 ? USB_SPEED_LOW : USB_SPEED_UNKNOWN;
+}
+
+static void on_usb_device(Worker *worker, const ControlUsbDevice *message, int *fd) {
+        UsbDevice *device;
+        int r;
+
+        worker->usb_fd = TAKE_FD(*fd);
+        r = libusb_device_new(&device, worker->library, worker->usb_fd,
+                              &(LibusbDeviceOptions){
+                                              .name = message->name,
+                                              .speed = speed_from_mbps(message->speed_mbps),
+                              });
+        if (r < 0)
+                worker_fail(worker, r, "its node could not be used");
+        else
+                worker_start_storage(worker, device, message->base_name, message->is_read_only,
+                                     message->is_restart);
+}
+
+static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds, size_t n_fds) {
+        _cleanup_(freep) char *error = NULL;
+        SimulatorSpec spec;
+        UsbDevice *device;
+        int r;
+
+        for (size_t i = 0; i < n_fds; i++)
+                worker->image_fds[worker->n_image_fds++] = TAKE_FD(fds[i]);
+        r = simulator_spec_parse(&spec, message->spec, &error);
+        if (r == 0)
+                r = simulated_device_new(&device, worker->loop, &spec, worker->image_fds,
+                                         worker->n_image_fds);
+        if (r < 0) {
+                worker_fail(worker, r, error ? error : "it could not be simulated");
+                return;
+        }
+        worker_start_storage(worker, device, message->base_name, message->is_read_only,
+                             message->is_restart);
+}
+
+static void on_configure(Worker *worker, const ControlConfigure *message) {
+        log_set_level((LogLevel) message->log_level);
+        worker->device_timeout_ms = message->device_timeout_ms;
+        worker->n_luns_max = message->n_luns_max;
+        worker->is_trim_enabled = message->is_trim_enabled;
+}
+
+static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
+        int r;
+
+        if (!worker->storage)
+                return;
+        r = storage_manager_add_client(worker->storage, message->lun, message->generation,
+                                       TAKE_FD(*fd), &message->agreement);
+        if (r < 0)
+                log_info("A client of LUN %u is refused: %s", message->lun, strerror(-r));
+}
+
+static void worker_stop(Worker *worker) {
+        if (worker->must_stop)
+                return;
+        worker->must_stop = true;
+        if (worker->storage)
+                storage_manager_stop(worker->storage);
+        else
+                worker_finish(worker);
+}
+
+static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
+                       size_t n_fds, void *userdata) {
+        Worker *worker = userdata;
+        ControlMessage pong;
+
+        switch ((ControlType) message->type) {
+        case CONTROL_TYPE_CONFIGURE:
+                on_configure(worker, &message->body.configure);
+                return;
+        case CONTROL_TYPE_PING:
+                control_message_init(&pong, CONTROL_TYPE_PONG);
+                pong.body.ping = message->body.ping;
+                worker_send(worker, &pong);
+                return;
+        case CONTROL_TYPE_STOP:
+                worker_stop(worker);
+                return;
+        case CONTROL_TYPE_USB_DEVICE:
+                assert(!worker->storage);
+                on_usb_device(worker, &message->body.usb_device, &fds[0]);
+                return;
+        case CONTROL_TYPE_SIMULATE:
+                assert(!worker->storage);
+                on_simulate(worker, &message->body.simulate, fds, n_fds);
+                return;
+        case CONTROL_TYPE_GONE:
+                if (worker->storage)
+                        storage_manager_set_gone(worker->storage);
+                return;
+        case CONTROL_TYPE_CLIENT:
+                on_client(worker, &message->body.handover, &fds[0]);
+                return;
+        case CONTROL_TYPE_HELLO:
+        case CONTROL_TYPE_READY:
+        case CONTROL_TYPE_PONG:
+        case CONTROL_TYPE_LOG:
+        case CONTROL_TYPE_STOPPED:
+        case CONTROL_TYPE_BROUGHT_UP:
+        case CONTROL_TYPE_FAILED:
+        case CONTROL_TYPE_EXPORT:
+        case CONTROL_TYPE_EXPORT_CLOSED:
+        case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_HANDOVER:
+                log_warning("The manager sent %s, which is not for a worker, ignoring",
+                            control_type_to_string((ControlType) message->type));
+                return;
+        case _CONTROL_TYPE_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+/* Without a manager nobody can reach the device any more: what it has is flushed, then it is given
+ * back. */
+static void on_channel_closed(ControlChannel *channel, int error, void *userdata) {
+        Worker *worker = userdata;
+
+        worker->channel = control_channel_free(channel);
+        worker_stop(worker);
+}
+
+static int worker_start(Worker *worker) {
+        ControlMessage hello;
+        int r;
+
+        r = systemd_event_loop_new(&worker->loop);
+        if (r < 0)
+                return r;
+        r = control_channel_new(&worker->channel, worker->loop, CONTROL_FD, on_message,
+                                on_channel_closed, worker);
+        if (r < 0)
+                return r;
+        log_set_sink(worker_log, worker);
+
+        control_message_init(&hello, CONTROL_TYPE_HELLO);
+        hello.body.hello.version = CONTROL_VERSION;
+        hello.body.hello.pid = (uint32_t) getpid();
+        worker_send(worker, &hello);
+
+        r = libusb_library_new(&worker->library, worker->loop);
+        if (r < 0)
+                return r;
+        r = sandbox_enter(SANDBOX_PROFILE_WORKER);
+        if (r < 0)
+                return r;
+        worker_send_type(worker, CONTROL_TYPE_READY);
+        return 0;
+}
+
+static void worker_done(Worker *worker) {
+        if (worker->storage && storage_manager_get_state(worker->storage) == STORAGE_STATE_STOPPED)
+                storage_manager_free(worker->storage);
+        libusb_library_free(worker->library);
+        fd_close(worker->usb_fd);
+        for (size_t i = 0; i < worker->n_image_fds; i++)
+                fd_close(worker->image_fds[i]);
+        control_channel_free(TAKE_PTR(worker->channel));
+        event_loop_free(worker->loop);
+}
+
+int main(void) {
+        Worker worker = { .usb_fd = -EBADF };
+        int r;
+
+        signal(SIGPIPE, SIG_IGN);
+        /* A terminal's ^C is for the manager, which stops its workers in order. */
+        signal(SIGINT, SIG_IGN);
+        prctl(PR_SET_NAME, "usb-storage-wrk");
+
+        r = worker_start(&worker);
+        if (r < 0) {
+                fprintf(stderr, "usb-storage-worker: can't start: %s\n", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        r = event_loop_run(worker.loop);
+        worker_done(&worker);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

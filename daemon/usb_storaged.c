@@ -1,0 +1,256 @@
+/*
+ * usb-storaged, the manager: command line, sockets, signals and systemd around a DeviceManager.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "base/systemd_event_loop.h"
+#include "daemon_config.h"
+#include "daemon_listeners.h"
+#include "daemon_options.h"
+#include "daemon_simulation.h"
+#include "device/device_manager.h"
+
+#define PATH_SIZE_MAX 4096
+/* How often systemd is told how we are, where it did not ask for more. */
+#define STATUS_INTERVAL_NS (10 * NS_PER_S)
+
+typedef struct Daemon {
+        DaemonOptions options;
+        EventLoop *loop;        /* owned */
+        DeviceManager *manager; /* owned */
+        EventFd signal_watch;
+        int signal_fd; /* owned */
+        int lock_fd;   /* owned */
+        EventTimer status_timer;
+        uint64_t status_interval_ns;
+        bool is_stopping;
+        char worker_path[PATH_SIZE_MAX];
+        char front_path[PATH_SIZE_MAX];
+        char default_address[PATH_SIZE_MAX];
+} Daemon;
+
+static void daemon_tell_status(Daemon *daemon) {
+        DeviceManagerCounts counts = device_manager_get_counts(daemon->manager);
+
+        sd_notifyf(/* unset_environment= */ 0, "WATCHDOG=1\nSTATUS=%u disks, %u exports",
+                   counts.n_devices, counts.n_exports);
+        event_timer_set(&daemon->status_timer,
+                        event_loop_now_ns(daemon->loop) + daemon->status_interval_ns);
+}
+
+static void on_status_timer(EventTimer *timer) {
+        daemon_tell_status(container_of(timer, Daemon, status_timer));
+}
+
+static void on_stopped(DeviceManager *manager, void *userdata) {
+        Daemon *daemon = userdata;
+
+        log_info("Stopped, everything was given back");
+        event_loop_exit(daemon->loop, 0);
+}
+
+static void daemon_stop(Daemon *daemon, const char *why) {
+        if (daemon->is_stopping) {
+                log_warning("%s again, leaving without waiting", why);
+                event_loop_exit(daemon->loop, 1);
+                return;
+        }
+        daemon->is_stopping = true;
+        log_info("%s, flushing and giving devices back", why);
+        sd_notify(/* unset_environment= */ 0, "STOPPING=1");
+        device_manager_stop(daemon->manager);
+}
+
+static void on_signal(EventFd *watch, uint32_t events) {
+        Daemon *daemon = container_of(watch, Daemon, signal_watch);
+        struct signalfd_siginfo info;
+
+        if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+                return;
+        if (info.ssi_signo == SIGHUP)
+                log_notice("SIGHUP: the configuration is read at the start only, ignoring");
+        else
+                daemon_stop(daemon, info.ssi_signo == SIGINT ? "Interrupted" : "Terminated");
+}
+
+static int daemon_watch_signals(Daemon *daemon) {
+        sigset_t signals;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+                return -errno;
+        signal(SIGPIPE, SIG_IGN);
+
+        daemon->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (daemon->signal_fd < 0)
+                return -errno;
+        return event_fd_add(&daemon->signal_watch, daemon->loop, daemon->signal_fd, EPOLLIN,
+                            on_signal);
+}
+
+/* One service in a runtime folder: two would fight for the devices and the socket. */
+static int daemon_make_folders(Daemon *daemon) {
+        char path[PATH_SIZE_MAX];
+
+        if (mkdir(daemon->options.runtime_dir, 0755) < 0 && errno != EEXIST) {
+                log_error("%s: %s", daemon->options.runtime_dir, strerror(errno));
+                return -errno;
+        }
+        if (mkdir(daemon->options.state_dir, 0700) < 0 && errno != EEXIST) {
+                log_error("%s: %s", daemon->options.state_dir, strerror(errno));
+                return -errno;
+        }
+
+        snprintf(path, sizeof(path), "%s/lock", daemon->options.runtime_dir);
+        daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (daemon->lock_fd < 0) {
+                log_error("%s: %s", path, strerror(errno));
+                return -errno;
+        }
+        if (flock(daemon->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+                log_error("%s is locked: another usb-storaged runs there",
+                          daemon->options.runtime_dir);
+                return -errno;
+        }
+        return 0;
+}
+
+/* In a build folder the programs lie beside each other, installed ones in libexec. */
+static void find_program(char *ret, const char *name) {
+        char self[PATH_SIZE_MAX / 2];
+        ssize_t size;
+        char *slash;
+
+        size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        self[MAX(size, 0)] = '\0';
+        slash = strrchr(self, '/');
+        if (slash) {
+                *slash = '\0';
+                snprintf(ret, PATH_SIZE_MAX, "%s/%s", self, name);
+                if (access(ret, X_OK) == 0)
+                        return;
+        }
+        snprintf(ret, PATH_SIZE_MAX, "%s/%s", LIBEXEC_DIR, name);
+}
+
+static int daemon_listen(Daemon *daemon) {
+        DaemonOptions *options = &daemon->options;
+        int r;
+
+        r = daemon_listeners_take_passed(daemon->manager);
+        if (r < 0)
+                return r;
+        if (r == 0 && options->n_listen_addresses == 0) {
+                snprintf(daemon->default_address, sizeof(daemon->default_address),
+                         "unix:%s/nbd.sock", options->runtime_dir);
+                options->listen_addresses[options->n_listen_addresses++] = daemon->default_address;
+        }
+        for (size_t i = 0; i < options->n_listen_addresses; i++) {
+                r = daemon_listeners_open(daemon->manager, options->listen_addresses[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int daemon_start_devices(Daemon *daemon) {
+        int r;
+
+        find_program(daemon->worker_path, "usb-storage-worker");
+        find_program(daemon->front_path, "usb-storage-front");
+        daemon->options.device_manager.worker_path = daemon->worker_path;
+        daemon->options.device_manager.front_path = daemon->front_path;
+
+        r = device_manager_new(&daemon->manager, daemon->loop, &daemon->options.device_manager,
+                               on_stopped, daemon);
+        if (r < 0)
+                return r;
+        r = daemon_listen(daemon);
+        if (r < 0)
+                return r;
+        r = device_manager_start(daemon->manager);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < daemon->options.n_simulations; i++) {
+                r = daemon_simulation_add(daemon->manager, daemon->options.simulations[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int daemon_start(Daemon *daemon) {
+        uint64_t watchdog_us = 0;
+        int r;
+
+        r = daemon_make_folders(daemon);
+        if (r < 0)
+                return r;
+        r = systemd_event_loop_new(&daemon->loop);
+        if (r < 0)
+                return r;
+        r = event_timer_init(&daemon->status_timer, daemon->loop, on_status_timer);
+        if (r < 0)
+                return r;
+        r = daemon_watch_signals(daemon);
+        if (r < 0)
+                return r;
+        r = daemon_start_devices(daemon);
+        if (r < 0)
+                return r;
+
+        daemon->status_interval_ns = STATUS_INTERVAL_NS;
+        if (sd_watchdog_enabled(/* unset_environment= */ 0, &watchdog_us) > 0)
+                daemon->status_interval_ns =
+                                MIN(daemon->status_interval_ns, watchdog_us * NS_PER_US / 3);
+        sd_notify(/* unset_environment= */ 0, "READY=1");
+        daemon_tell_status(daemon);
+        return 0;
+}
+
+static void daemon_done(Daemon *daemon) {
+        daemon->manager = device_manager_free(daemon->manager);
+        event_fd_remove(&daemon->signal_watch);
+        fd_close(daemon->signal_fd);
+        fd_close(daemon->lock_fd);
+        if (daemon->status_timer.loop)
+                event_timer_done(&daemon->status_timer);
+        event_loop_free(daemon->loop);
+}
+
+int main(int argc, char **argv) {
+        static Daemon daemon = { .signal_fd = -EBADF, .lock_fd = -EBADF };
+        int r;
+
+        r = daemon_options_parse(&daemon.options, argc, argv);
+        if (r != 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = daemon_config_load(&daemon.options);
+        if (r < 0)
+                return EXIT_FAILURE;
+        log_set_level(daemon.options.log_level);
+
+        /* Descriptors of images and sockets add up; the children set limits of their own. */
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 4096, .rlim_max = 4096 });
+        r = daemon_start(&daemon);
+        if (r == 0)
+                r = event_loop_run(daemon.loop);
+        else
+                log_error("Can't start: %s", strerror(-r));
+        daemon_done(&daemon);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
