@@ -1,0 +1,312 @@
+/* See stack.h. */
+
+#include <check.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "stack.h"
+
+#define STACK_PATIENCE_NS (3600 * NS_PER_S)
+#define STACK_RECEIVED_SIZE_MAX (80 * MIB)
+#define SIMPLE_REPLY_SIZE 16
+#define CHUNK_HEADER_SIZE 20
+
+static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
+        Stack *stack = userdata;
+        StackExport *slot = &stack->exports[export->lun];
+
+        ck_assert(!slot->is_open);
+        slot->is_open = true;
+        slot->n_opened++;
+        slot->generation = export->generation;
+        slot->info = export->info;
+}
+
+static void on_export_closed(StorageManager *storage, unsigned lun, uint64_t generation,
+                             void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(stack->exports[lun].is_open);
+        ck_assert_uint_eq(stack->exports[lun].generation, generation);
+        stack->exports[lun].is_open = false;
+}
+
+static void on_brought_up(StorageManager *storage, int result, unsigned n_luns, const char *reason,
+                          void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(!stack->is_brought_up);
+        stack->is_brought_up = true;
+        stack->brought_up_result = result;
+        if (result < 0)
+                ck_assert_ptr_nonnull(reason);
+}
+
+static void on_stopped(StorageManager *storage, int result, void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(!stack->is_stopped);
+        stack->is_stopped = true;
+        stack->stopped_result = result;
+}
+
+static void run_until(Stack *stack, const bool *condition, uint64_t timeout_ns) {
+        uint64_t end_ns = event_loop_now_ns(stack->loop) + timeout_ns;
+
+        while (!*condition && event_loop_now_ns(stack->loop) < end_ns)
+                if (event_loop_run_once(stack->loop, /* may_wait= */ true) <= 0)
+                        return;
+}
+
+void stack_init(Stack *stack, const char *text) {
+        static const StorageHandlers handlers = {
+                .export_opened = on_export_opened,
+                .export_closed = on_export_closed,
+                .brought_up = on_brought_up,
+                .stopped = on_stopped,
+        };
+        SimulatorSpec spec;
+        char *error = NULL;
+
+        *stack = (Stack){};
+        for (size_t i = 0; i < STACK_LUNS_MAX; i++)
+                stack->clients[i].fd = -EBADF;
+        ck_assert_int_eq(virtual_event_loop_new(&stack->loop), 0);
+        ck_assert_msg(simulator_spec_parse(&spec, text, &error) == 0, "%s", error);
+        ck_assert_int_eq(simulated_device_new(&stack->device, stack->loop, &spec, NULL, 0), 0);
+        ck_assert_int_eq(storage_manager_new(&stack->storage, stack->device,
+                                             &(StorageOptions){
+                                                             .base_name = "stack",
+                                                             .n_luns_max = STACK_LUNS_MAX,
+                                                             .is_trim_enabled = true,
+                                             },
+                                             &handlers, stack),
+                         0);
+        run_until(stack, &stack->is_brought_up, STACK_PATIENCE_NS);
+        ck_assert(stack->is_brought_up);
+}
+
+static void client_close(StackClient *client) {
+        event_fd_remove(&client->watch);
+        client->fd = fd_close(client->fd);
+        free(client->received);
+        client->received = NULL;
+        client->received_size = 0;
+}
+
+void stack_stop(Stack *stack) {
+        storage_manager_stop(stack->storage);
+        run_until(stack, &stack->is_stopped, STACK_PATIENCE_NS);
+        ck_assert(stack->is_stopped);
+}
+
+void stack_done(Stack *stack) {
+        for (size_t i = 0; i < STACK_LUNS_MAX; i++)
+                client_close(&stack->clients[i]);
+        if (stack->brought_up_result == 0 && !stack->is_stopped)
+                stack_stop(stack);
+        storage_manager_free(stack->storage);
+        event_loop_free(stack->loop);
+}
+
+void stack_add_faults(Stack *stack, const char *plan) {
+        char *error = NULL;
+
+        ck_assert_msg(simulated_device_add_faults(stack->device, plan, &error) == 0, "%s", error);
+}
+
+uint64_t stack_now_ms(const Stack *stack) { return event_loop_now_ns(stack->loop) / NS_PER_MS; }
+
+void stack_sleep_ms(Stack *stack, uint64_t ms) {
+        virtual_event_loop_run_until(stack->loop, event_loop_now_ns(stack->loop) + ms * NS_PER_MS);
+}
+
+static void client_on_event(EventFd *watch, uint32_t events) {
+        StackClient *client = container_of(watch, StackClient, watch);
+        ssize_t n;
+
+        n = recv(client->fd, client->received + client->received_size,
+                 STACK_RECEIVED_SIZE_MAX - client->received_size, MSG_DONTWAIT);
+        if (n > 0)
+                client->received_size += (size_t) n;
+        else if (n == 0 || errno != EAGAIN)
+                client_close(client);
+}
+
+void stack_connect(Stack *stack, unsigned lun, bool is_structured) {
+        StackClient *client = &stack->clients[lun];
+        int fds[2], size = 8 * MIB;
+
+        client_close(client);
+        ck_assert(stack->exports[lun].is_open);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
+                         0);
+        setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        client->fd = fds[0];
+        client->is_structured = is_structured;
+        client->received = malloc(STACK_RECEIVED_SIZE_MAX);
+        ck_assert_ptr_nonnull(client->received);
+        ck_assert_int_eq(event_fd_add(&client->watch, stack->loop, client->fd, EPOLLIN,
+                                      client_on_event),
+                         0);
+        ck_assert_int_eq(
+                        storage_manager_add_client(
+                                        stack->storage, lun, stack->exports[lun].generation, fds[1],
+                                        &(NbdAgreement){ .has_structured_replies = is_structured }),
+                        0);
+}
+
+/* Runs the loop until `size` bytes are there; false if the connection was closed before. */
+static bool client_await(Stack *stack, StackClient *client, size_t size) {
+        uint64_t end_ns = event_loop_now_ns(stack->loop) + STACK_PATIENCE_NS;
+
+        while (client->fd >= 0 && client->received_size < size) {
+                ck_assert_msg(event_loop_now_ns(stack->loop) < end_ns, "no answer in an hour");
+                event_loop_run_once(stack->loop, /* may_wait= */ true);
+        }
+        return client->fd >= 0;
+}
+
+static void client_consume(StackClient *client, size_t size) {
+        client->received_size -= size;
+        memmove(client->received, client->received + size, client->received_size);
+}
+
+static bool client_send(Stack *stack, StackClient *client, const void *data, size_t size) {
+        const uint8_t *bytes = data;
+
+        while (size > 0) {
+                ssize_t n = client->fd < 0 ? -1
+                                           : send(client->fd, bytes, size,
+                                                  MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                if (n < 0 && (client->fd < 0 || errno != EAGAIN))
+                        return false;
+                if (n > 0) {
+                        bytes += n;
+                        size -= (size_t) n;
+                } else
+                        event_loop_run_once(stack->loop, /* may_wait= */ true);
+        }
+        return true;
+}
+
+static bool client_request(Stack *stack, StackClient *client, NbdCommand command, unsigned flags,
+                           uint64_t offset, uint32_t size) {
+        uint8_t header[NBD_REQUEST_SIZE];
+
+        put_be32(header, NBD_REQUEST_MAGIC);
+        put_be16(header + 4, (uint16_t) flags);
+        put_be16(header + 6, (uint16_t) command);
+        put_be64(header + 8, ++client->last_cookie);
+        put_be64(header + 16, offset);
+        put_be32(header + 24, size);
+        return client_send(stack, client, header, sizeof(header));
+}
+
+static int client_simple_reply(Stack *stack, StackClient *client, void *data, size_t size) {
+        int error;
+
+        if (!client_await(stack, client, SIMPLE_REPLY_SIZE))
+                return STACK_CLOSED;
+        ck_assert_uint_eq(get_be32(client->received), NBD_SIMPLE_REPLY_MAGIC);
+        ck_assert_uint_eq(get_be64(client->received + 8), client->last_cookie);
+        error = (int) get_be32(client->received + 4);
+        client_consume(client, SIMPLE_REPLY_SIZE);
+        if (error != 0 || !data)
+                return error;
+        if (!client_await(stack, client, size))
+                return STACK_CLOSED;
+        memcpy(data, client->received, size);
+        client_consume(client, size);
+        return 0;
+}
+
+/* Takes one chunk; `error` and the rest are set by chunks that tell them. False at the end of the connection. */
+static bool client_chunk(Stack *stack, StackClient *client, uint64_t offset, uint8_t *data,
+                         int *error, uint64_t *error_offset, bool *is_last) {
+        uint16_t type;
+        uint32_t size;
+        const uint8_t *payload;
+
+        if (!client_await(stack, client, CHUNK_HEADER_SIZE))
+                return false;
+        ck_assert_uint_eq(get_be32(client->received), NBD_STRUCTURED_REPLY_MAGIC);
+        ck_assert_uint_eq(get_be64(client->received + 8), client->last_cookie);
+        type = get_be16(client->received + 6);
+        size = get_be32(client->received + 16);
+        if (!client_await(stack, client, CHUNK_HEADER_SIZE + size))
+                return false;
+
+        *is_last = get_be16(client->received + 4) & NBD_REPLY_FLAG_DONE;
+        payload = client->received + CHUNK_HEADER_SIZE;
+        if (type == NBD_REPLY_TYPE_OFFSET_DATA)
+                memcpy(data + (get_be64(payload) - offset), payload + 8, size - 8);
+        else if (type == NBD_REPLY_TYPE_OFFSET_HOLE)
+                memset(data + (get_be64(payload) - offset), 0, get_be32(payload + 8));
+        else if (type == NBD_REPLY_TYPE_ERROR || type == NBD_REPLY_TYPE_ERROR_OFFSET)
+                *error = (int) get_be32(payload);
+        else
+                ck_assert_uint_eq(type, NBD_REPLY_TYPE_NONE);
+        if (type == NBD_REPLY_TYPE_ERROR_OFFSET)
+                *error_offset = get_be64(payload + 6 + get_be16(payload + 4));
+        client_consume(client, CHUNK_HEADER_SIZE + size);
+        return true;
+}
+
+static int client_structured_reply(Stack *stack, StackClient *client, uint64_t offset, void *data,
+                                   uint64_t *ret_error_offset) {
+        uint64_t error_offset = UINT64_MAX;
+        bool is_last = false;
+        int error = 0;
+
+        while (!is_last)
+                if (!client_chunk(stack, client, offset, data, &error, &error_offset, &is_last))
+                        return STACK_CLOSED;
+        if (ret_error_offset)
+                *ret_error_offset = error_offset;
+        return error;
+}
+
+int stack_read(Stack *stack, unsigned lun, uint64_t offset, void *data, uint32_t size,
+               uint64_t *ret_error_offset) {
+        StackClient *client = &stack->clients[lun];
+
+        if (!client_request(stack, client, NBD_CMD_READ, 0, offset, size))
+                return STACK_CLOSED;
+        if (client->is_structured)
+                return client_structured_reply(stack, client, offset, data, ret_error_offset);
+        return client_simple_reply(stack, client, data, size);
+}
+
+int stack_write(Stack *stack, unsigned lun, uint64_t offset, const void *data, uint32_t size,
+                unsigned flags) {
+        StackClient *client = &stack->clients[lun];
+
+        if (!client_request(stack, client, NBD_CMD_WRITE, flags, offset, size) ||
+            !client_send(stack, client, data, size))
+                return STACK_CLOSED;
+        if (client->is_structured)
+                return client_structured_reply(stack, client, offset, NULL, NULL);
+        return client_simple_reply(stack, client, NULL, 0);
+}
+
+int stack_command(Stack *stack, unsigned lun, NbdCommand command, unsigned flags, uint64_t offset,
+                  uint32_t size) {
+        StackClient *client = &stack->clients[lun];
+
+        if (!client_request(stack, client, command, flags, offset, size))
+                return STACK_CLOSED;
+        if (client->is_structured)
+                return client_structured_reply(stack, client, offset, NULL, NULL);
+        return client_simple_reply(stack, client, NULL, 0);
+}
+
+void stack_fill(void *data, size_t size, uint64_t seed) {
+        Random random;
+
+        random_init(&random, seed);
+        random_fill(&random, data, size);
+}
