@@ -1,0 +1,87 @@
+#pragma once
+
+/*
+ * SimulatorSpec
+ *
+ * Describes a simulated device: plain data, parsed from the text of `--simulate`. The text is
+ * `key=value,...` in any order; a flag may stand without its value. It goes from the manager to the
+ * worker as it is, since parsing opens nothing.
+ *
+ *     file=PATH[+PATH...]      image files, one for each LUN from LUN 0 on; no ',' and '+' in a
+ * path size=SIZE                of each LUN without an image file, in memory (1G; K, M, G, T)
+ *     block-size=N             512 (default), 1024, 2048, 4096
+ *     physical-block-size=N    a power of two from block-size to 64K (block-size)
+ *     luns=N                   1 to 16 (as many as there are files, at least 1)
+ *     type=disk
+ *     transport=bot
+ *     speed=full|high|super    of the link (super)
+ *     link=real|ideal          whether bytes take time: at the speed's payload rate, or none (real)
+ *     latency-us=N             added to each transfer (0)
+ *     vid=HEX, pid=HEX         1209, 0001
+ *     serial=TEXT              up to 31 of [A-Za-z0-9._-] (SIM0)
+ *     vendor=TEXT, model=TEXT  of INQUIRY, up to 8 and 16 printable characters (ORION,
+ *                              SIMULATED DISK)
+ *     removable, read-only     flags (no)
+ *     write-cache=yes|no       a volatile write cache (yes)
+ *     cache-size=SIZE          of that cache for each LUN, 64K to 1G (8M)
+ *     reset-loses-cache=yes|no whether a port reset loses what is in it (yes)
+ *     unmap=yes|no             thin provisioning: UNMAP, WRITE SAME with UNMAP (yes)
+ *     rotation=N               0: not reported, 1: not rotating (default), else the rate, per
+ * minute spin-up-ms=N             after power-on not ready for so long (0)
+ *     short-data=stall|short|pad   how a data phase ends that is shorter than the host said
+ *                              (stall)
+ *     pipelining=yes|no        no: an IN transfer before the CBW is done is refused, as QEMU does
+ *     seed=N                   of every chance and every delay (1)
+ *     faults=PLAN              what goes wrong: simulator_fault.h
+ */
+
+#include "simulator/simulator_fault.h"
+#include "usb/usb_device.h"
+
+#define SIMULATOR_LUNS_MAX 16
+#define SIMULATOR_PATH_SIZE_MAX 1024 /* with its NUL */
+#define SIMULATOR_SIZE_MAX (UINT64_C(16) << 40)
+
+typedef enum SimulatorShortData {
+        SIMULATOR_SHORT_DATA_STALL, /* BOT 6.7.2, 6.7.3: the pipe stalls where the data ends */
+        SIMULATOR_SHORT_DATA_SHORT, /* a short packet ends it; what is too much is thrown away */
+        SIMULATOR_SHORT_DATA_PAD,   /* filled up with zeroes, told by the residue alone */
+        _SIMULATOR_SHORT_DATA_MAX,
+} SimulatorShortData;
+
+typedef struct SimulatorSpec {
+        size_t n_files;
+        char files[SIMULATOR_LUNS_MAX][SIMULATOR_PATH_SIZE_MAX];
+        uint64_t size;
+        uint32_t block_size;
+        uint32_t physical_block_size;
+        size_t n_luns;
+        UsbSpeed speed;
+        bool is_link_ideal;
+        uint64_t latency_us;
+        uint16_t vendor_id;
+        uint16_t product_id;
+        char serial[32];
+        char vendor[9];
+        char model[17];
+        bool is_removable;
+        bool is_read_only;
+        bool has_write_cache;
+        uint64_t cache_size;
+        bool loses_cache_on_reset;
+        bool has_unmap;
+        uint16_t rotation_rate;
+        uint64_t spin_up_ms;
+        SimulatorShortData short_data;
+        bool bears_pipelining;
+        uint64_t seed;
+        SimulatorFaultPlan faults;
+} SimulatorSpec;
+
+/* What an empty text means, but for what parsing derives (n_luns, physical_block_size). */
+void simulator_spec_init(SimulatorSpec *spec);
+/*
+ * -EINVAL, -E2BIG set `ret_error` to a sentence that names the key, the value and what is allowed,
+ * to be freed; `spec` is not written then. -ENOMEM sets NULL.
+ */
+int simulator_spec_parse(SimulatorSpec *spec, const char *text, char **ret_error);

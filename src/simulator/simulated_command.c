@@ -1,0 +1,344 @@
+/*
+ * Dispatch of SCSI commands and the movement of their data. One table says which commands there are
+ * and what must hold before each may run; what they do is in simulated_primary.c and
+ * simulated_disk.c.
+ */
+
+#include <string.h>
+
+#include "simulator/simulated_command.h"
+#include "simulator/simulated_disk.h"
+#include "simulator/simulated_primary.h"
+
+typedef struct CommandTraits {
+        void (*start)(SimulatedCommand *command); /* NULL: there is no such command */
+        bool passes_attention; /* SPC-4, 5.1: runs in spite of a pending unit attention */
+        bool needs_medium;     /* present, started and ready */
+        bool writes;
+        SimulatorFaultKind block_fault; /* STALL, which is no such kind: none */
+} CommandTraits;
+
+#define READS .needs_medium = true, .block_fault = SIMULATOR_FAULT_MEDIUM_ERROR
+#define WRITES .needs_medium = true, .writes = true, .block_fault = SIMULATOR_FAULT_WRITE_ERROR
+
+static const CommandTraits command_traits[256] = {
+        [SIMULATED_OPCODE_TEST_UNIT_READY] = { simulated_primary_test_unit_ready,
+                                               .needs_medium = true },
+        [SIMULATED_OPCODE_REQUEST_SENSE] = { simulated_primary_request_sense,
+                                             .passes_attention = true },
+        [SIMULATED_OPCODE_INQUIRY] = { simulated_primary_inquiry, .passes_attention = true },
+        [SIMULATED_OPCODE_REPORT_LUNS] = { simulated_primary_report_luns,
+                                           .passes_attention = true },
+        [SIMULATED_OPCODE_MODE_SENSE_6] = { simulated_primary_mode_sense },
+        [SIMULATED_OPCODE_MODE_SENSE_10] = { simulated_primary_mode_sense },
+        [SIMULATED_OPCODE_PREVENT_ALLOW] = { simulated_primary_prevent_allow },
+        [SIMULATED_OPCODE_START_STOP_UNIT] = { simulated_disk_start_stop_unit },
+        [SIMULATED_OPCODE_READ_CAPACITY_10] = { simulated_disk_read_capacity_10,
+                                                .needs_medium = true },
+        [SIMULATED_OPCODE_SERVICE_ACTION_IN_16] = { simulated_disk_service_action_in,
+                                                    .needs_medium = true },
+        [SIMULATED_OPCODE_READ_6] = { simulated_disk_read, READS },
+        [SIMULATED_OPCODE_READ_10] = { simulated_disk_read, READS },
+        [SIMULATED_OPCODE_READ_12] = { simulated_disk_read, READS },
+        [SIMULATED_OPCODE_READ_16] = { simulated_disk_read, READS },
+        [SIMULATED_OPCODE_VERIFY_10] = { simulated_disk_verify, READS },
+        [SIMULATED_OPCODE_VERIFY_16] = { simulated_disk_verify, READS },
+        [SIMULATED_OPCODE_WRITE_6] = { simulated_disk_write, WRITES },
+        [SIMULATED_OPCODE_WRITE_10] = { simulated_disk_write, WRITES },
+        [SIMULATED_OPCODE_WRITE_12] = { simulated_disk_write, WRITES },
+        [SIMULATED_OPCODE_WRITE_16] = { simulated_disk_write, WRITES },
+        [SIMULATED_OPCODE_WRITE_SAME_10] = { simulated_disk_write_same, WRITES },
+        [SIMULATED_OPCODE_WRITE_SAME_16] = { simulated_disk_write_same, WRITES },
+        [SIMULATED_OPCODE_UNMAP] = { simulated_disk_unmap, .needs_medium = true, .writes = true },
+        [SIMULATED_OPCODE_SYNCHRONIZE_CACHE_10] = { simulated_disk_synchronize_cache,
+                                                    .needs_medium = true },
+        [SIMULATED_OPCODE_SYNCHRONIZE_CACHE_16] = { simulated_disk_synchronize_cache,
+                                                    .needs_medium = true },
+};
+
+void simulated_command_fail(SimulatedCommand *command, SimulatedSense sense) {
+        if (command->is_failed)
+                return;
+        command->is_failed = true;
+        command->sense = sense;
+}
+
+uint8_t *simulated_command_respond(SimulatedCommand *command, size_t size,
+                                   uint64_t allocation_size) {
+        assert(size <= sizeof(command->buffer));
+
+        memset(command->buffer, 0, size);
+        command->data = SIMULATED_DATA_RESPONSE;
+        command->data_size = MIN((uint64_t) size, allocation_size);
+        return command->buffer;
+}
+
+void simulated_command_expect(SimulatedCommand *command, size_t size,
+                              void (*finish)(SimulatedCommand *command)) {
+        assert(size <= sizeof(command->buffer));
+
+        command->data = SIMULATED_DATA_PARAMETERS;
+        command->data_size = size;
+        command->finish = finish;
+}
+
+SimulatedDirection simulated_command_get_direction(const SimulatedCommand *command) {
+        if (command->data_size == 0)
+                return SIMULATED_DIRECTION_NONE;
+
+        switch (command->data) {
+        case SIMULATED_DATA_NONE:
+                return SIMULATED_DIRECTION_NONE;
+        case SIMULATED_DATA_RESPONSE:
+        case SIMULATED_DATA_READ:
+                return SIMULATED_DIRECTION_IN;
+        case SIMULATED_DATA_WRITE:
+        case SIMULATED_DATA_COMPARE:
+        case SIMULATED_DATA_PARAMETERS:
+                return SIMULATED_DIRECTION_OUT;
+        }
+
+        assert_not_reached();
+}
+
+/* Before the command runs, so that it is the first to feel it. */
+static void take_device_faults(SimulatedTarget *target, const SimulatorFaultOccasion *occasion) {
+        SimulatorFaultPlan *plan = &target->spec.faults;
+        const SimulatorFault *fault;
+
+        if (simulator_fault_plan_take(plan, SIMULATOR_FAULT_RESET, 0, occasion, &target->random))
+                simulated_target_reset(target, /* loses_cache= */ true);
+
+        fault = simulator_fault_plan_take(plan, SIMULATOR_FAULT_UNIT_ATTENTION, 0, occasion,
+                                          &target->random);
+        for (size_t i = 0; fault && i < target->spec.n_luns; i++)
+                simulated_target_establish_attention(target, i,
+                                                     SIMULATED_SENSE(0x6, fault->asc, fault->ascq));
+
+        if (simulator_fault_plan_take(plan, SIMULATOR_FAULT_MEDIUM_CHANGE, 0, occasion,
+                                      &target->random))
+                for (size_t i = 0; i < target->spec.n_luns; i++)
+                        simulated_target_insert_medium(target, i);
+
+        fault = simulator_fault_plan_take(plan, SIMULATOR_FAULT_NOT_READY, 0, occasion,
+                                          &target->random);
+        if (fault)
+                simulated_target_set_not_ready(target, fault->argument);
+}
+
+static bool lun_is_ready(SimulatedCommand *command) {
+        SimulatedLun *lun = command->lun;
+
+        if (!lun->is_present) {
+                simulated_command_fail(command, SIMULATED_SENSE_NO_MEDIUM);
+                return false;
+        }
+        if (lun->ready_at_ns != 0 && event_loop_now_ns(command->target->loop) < lun->ready_at_ns) {
+                simulated_command_fail(command, SIMULATED_SENSE_BECOMING_READY);
+                return false;
+        }
+        lun->ready_at_ns = 0;
+        if (lun->is_stopped) {
+                simulated_command_fail(command, SIMULATED_SENSE_START_NEEDED);
+                return false;
+        }
+        return true;
+}
+
+static void report_attention(SimulatedCommand *command) {
+        SimulatedLun *lun = command->lun;
+
+        simulated_command_fail(command, lun->attentions[0]);
+        lun->n_attentions--;
+        memmove(lun->attentions, lun->attentions + 1,
+                lun->n_attentions * sizeof(lun->attentions[0]));
+}
+
+/* SPC-4, 4.5.6 and 5.1: who hides whom, among the reasons not to run a command. */
+static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
+        if (!command->lun) {
+                if (command->cdb[0] == SIMULATED_OPCODE_INQUIRY ||
+                    command->cdb[0] == SIMULATED_OPCODE_REQUEST_SENSE)
+                        return true;
+                simulated_command_fail(command, SIMULATED_SENSE_NO_SUCH_LUN);
+                return false;
+        }
+        if (command->cdb[0] != SIMULATED_OPCODE_REQUEST_SENSE)
+                command->lun->sense = (SimulatedSense){ 0 };
+        if (command->lun->n_attentions > 0 && !traits->passes_attention) {
+                report_attention(command);
+                return false;
+        }
+        if (!traits->start) {
+                simulated_command_fail(command, SIMULATED_SENSE_INVALID_OPCODE);
+                return false;
+        }
+        if (traits->needs_medium && !lun_is_ready(command))
+                return false;
+        if (traits->writes && command->target->spec.is_read_only) {
+                simulated_command_fail(command, SIMULATED_SENSE_WRITE_PROTECTED);
+                return false;
+        }
+        return true;
+}
+
+/* The data ends before the first bad block (when reading) or is thrown away from there on. */
+static void take_block_fault(SimulatedCommand *command, SimulatorFaultKind kind,
+                             const SimulatorFaultOccasion *occasion) {
+        SimulatedTarget *target = command->target;
+        uint64_t lba;
+
+        if (command->is_failed ||
+            !simulator_fault_plan_find_bad_block(&target->spec.faults, kind, occasion,
+                                                 &target->random, &lba))
+                return;
+
+        SimulatedSense sense = kind == SIMULATOR_FAULT_MEDIUM_ERROR ? SIMULATED_SENSE_READ_ERROR
+                                                                    : SIMULATED_SENSE_WRITE_ERROR;
+        sense.has_information = true;
+        sense.information = lba;
+        simulated_command_fail(command, sense);
+        if (command->data == SIMULATED_DATA_READ)
+                command->data_size = (lba - occasion->lba) * target->spec.block_size;
+        else if (command->data == SIMULATED_DATA_WRITE)
+                command->n_writable = (lba - occasion->lba) * target->spec.block_size;
+}
+
+static void start_with_faults(SimulatedCommand *command, const CommandTraits *traits) {
+        SimulatedTarget *target = command->target;
+        SimulatorFaultOccasion occasion;
+        const SimulatorFault *fault;
+
+        simulated_target_describe(target, command->lun_number, command->cdb, /* has_data= */ true,
+                                  &occasion);
+        take_device_faults(target, &occasion);
+
+        fault = simulator_fault_plan_take(&target->spec.faults, SIMULATOR_FAULT_SENSE, 0, &occasion,
+                                          &target->random);
+        if (fault)
+                simulated_command_fail(command,
+                                       SIMULATED_SENSE(fault->sense_key, fault->asc, fault->ascq));
+        else if (may_run(command, traits))
+                traits->start(command);
+
+        if (traits->block_fault != SIMULATOR_FAULT_STALL)
+                take_block_fault(command, traits->block_fault, &occasion);
+}
+
+void simulated_command_start(SimulatedCommand *command, SimulatedTarget *target, uint8_t lun,
+                             const uint8_t *cdb) {
+        const CommandTraits *traits = &command_traits[cdb[0]];
+
+        command->target = target;
+        command->lun = lun < target->spec.n_luns ? &target->luns[lun] : NULL;
+        command->lun_number = lun;
+        memcpy(command->cdb, cdb, sizeof(command->cdb));
+        command->data = SIMULATED_DATA_NONE;
+        command->data_size = 0;
+        command->n_moved = 0;
+        command->n_writable = UINT64_MAX;
+        command->is_forced = false;
+        command->is_failed = false;
+        command->sense = (SimulatedSense){ 0 };
+        command->finish = NULL;
+
+        if (target->spec.faults.n_faults > 0)
+                start_with_faults(command, traits);
+        else if (may_run(command, traits))
+                traits->start(command);
+
+        target->n_commands++;
+        target->n_commands_by_opcode[cdb[0]]++;
+}
+
+void simulated_command_data_in(SimulatedCommand *command, void *bytes, size_t size) {
+        assert(simulated_command_get_direction(command) == SIMULATED_DIRECTION_IN);
+        assert(size <= command->data_size - command->n_moved);
+
+        if (command->data == SIMULATED_DATA_RESPONSE) {
+                memcpy(bytes, command->buffer + command->n_moved, size);
+        } else if (simulated_medium_read(command->lun->medium,
+                                         command->medium_offset + command->n_moved, bytes,
+                                         size) < 0) {
+                memset(bytes, 0, size);
+                simulated_command_fail(command, SIMULATED_SENSE_INTERNAL_FAILURE);
+        }
+        command->n_moved += size;
+}
+
+static void write_blocks(SimulatedCommand *command, const uint8_t *bytes, size_t size) {
+        if (command->n_moved >= command->n_writable)
+                return;
+        size = MIN(size, command->n_writable - command->n_moved);
+        if (simulated_medium_write(command->lun->medium, command->medium_offset + command->n_moved,
+                                   bytes, size) < 0)
+                simulated_command_fail(command, SIMULATED_SENSE_INTERNAL_FAILURE);
+}
+
+/* Only whole blocks reach the medium, however the host cuts its transfers. */
+static size_t write_some(SimulatedCommand *command, const uint8_t *bytes, size_t size) {
+        size_t block_size = command->target->spec.block_size;
+        size_t n_partial = command->n_moved % block_size;
+
+        if (n_partial == 0 && size >= block_size) {
+                size = ALIGN_DOWN(size, block_size);
+                write_blocks(command, bytes, size);
+                command->n_moved += size;
+                return size;
+        }
+
+        size = MIN(size, block_size - n_partial);
+        memcpy(command->buffer + n_partial, bytes, size);
+        command->n_moved += size;
+        if (n_partial + size == block_size) {
+                command->n_moved -= block_size;
+                write_blocks(command, command->buffer, block_size);
+                command->n_moved += block_size;
+        }
+        return size;
+}
+
+static size_t compare_some(SimulatedCommand *command, const uint8_t *bytes, size_t size) {
+        size = MIN(size, sizeof(command->buffer));
+        if (simulated_medium_read(command->lun->medium, command->medium_offset + command->n_moved,
+                                  command->buffer, size) < 0)
+                simulated_command_fail(command, SIMULATED_SENSE_INTERNAL_FAILURE);
+        else if (memcmp(command->buffer, bytes, size) != 0)
+                simulated_command_fail(command, SIMULATED_SENSE_MISCOMPARE);
+        command->n_moved += size;
+        return size;
+}
+
+void simulated_command_data_out(SimulatedCommand *command, const void *bytes, size_t size) {
+        const uint8_t *from = bytes;
+
+        assert(simulated_command_get_direction(command) == SIMULATED_DIRECTION_OUT);
+        assert(size <= command->data_size - command->n_moved);
+
+        if (command->data == SIMULATED_DATA_PARAMETERS) {
+                memcpy(command->buffer + command->n_moved, bytes, size);
+                command->n_moved += size;
+                return;
+        }
+
+        while (size > 0) {
+                size_t n = command->data == SIMULATED_DATA_WRITE
+                                           ? write_some(command, from, size)
+                                           : compare_some(command, from, size);
+                from += n;
+                size -= n;
+        }
+}
+
+SimulatedStatus simulated_command_finish(SimulatedCommand *command) {
+        bool is_complete = command->n_moved == command->data_size;
+
+        if (command->finish && is_complete && !command->is_failed)
+                command->finish(command);
+        if (!command->is_failed)
+                return SIMULATED_STATUS_GOOD;
+
+        if (command->lun)
+                command->lun->sense = command->sense;
+        return SIMULATED_STATUS_CHECK_CONDITION;
+}

@@ -1,0 +1,162 @@
+/* The descriptors of a device with one configuration, one interface and two bulk endpoints. */
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "simulator/simulated_descriptors.h"
+#include "usb/usb_descriptors.h"
+
+/* Indexes of the string descriptors. */
+typedef enum StringIndex {
+        STRING_LANGUAGES,
+        STRING_MANUFACTURER,
+        STRING_PRODUCT,
+        STRING_SERIAL,
+} StringIndex;
+
+#define LANGUAGE_ENGLISH_US 0x0409
+#define SUBCLASS_SCSI_TRANSPARENT 0x06
+#define BURST_MAX 15
+
+size_t simulated_descriptors_get_packet_size(UsbSpeed speed) {
+        switch (speed) {
+        case USB_SPEED_FULL:
+                return 64; /* USB 2.0, 5.8.3 */
+        case USB_SPEED_HIGH:
+                return 512;
+        case USB_SPEED_SUPER:
+                return 1024; /* USB 3.2, 4.4.6.1 */
+        case USB_SPEED_UNKNOWN:
+        case USB_SPEED_LOW: /* has no bulk endpoints */
+        case USB_SPEED_SUPER_PLUS:
+        case _USB_SPEED_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+static uint16_t usb_version(UsbSpeed speed) {
+        if (speed == USB_SPEED_SUPER)
+                return 0x0300;
+        return speed == USB_SPEED_HIGH ? 0x0200 : 0x0110;
+}
+
+static size_t put_device(const SimulatorSpec *spec, uint8_t *bytes) {
+        bytes[0] = 18;
+        bytes[1] = SIMULATED_DESCRIPTOR_DEVICE;
+        put_le16(bytes + 2, usb_version(spec->speed));
+        bytes[7] = spec->speed == USB_SPEED_SUPER ? 9 : 64; /* an exponent, USB 3.2, 9.6.1 */
+        put_le16(bytes + 8, spec->vendor_id);
+        put_le16(bytes + 10, spec->product_id);
+        put_le16(bytes + 12, 0x0100);
+        bytes[14] = STRING_MANUFACTURER;
+        bytes[15] = STRING_PRODUCT;
+        bytes[16] = STRING_SERIAL;
+        bytes[17] = 1;
+        return 18;
+}
+
+static size_t put_endpoint(const SimulatorSpec *spec, uint8_t address, uint8_t *bytes) {
+        bytes[0] = 7;
+        bytes[1] = 0x05;
+        bytes[2] = address;
+        bytes[3] = 0x02; /* bulk */
+        put_le16(bytes + 4, (uint16_t) simulated_descriptors_get_packet_size(spec->speed));
+        if (spec->speed != USB_SPEED_SUPER)
+                return 7;
+
+        bytes[7] = 6; /* the companion, USB 3.2, 9.6.7 */
+        bytes[8] = 0x30;
+        bytes[9] = BURST_MAX;
+        return 13;
+}
+
+static size_t put_configuration(const SimulatorSpec *spec, uint8_t *bytes) {
+        size_t size = 18;
+
+        bytes[0] = 9;
+        bytes[1] = SIMULATED_DESCRIPTOR_CONFIGURATION;
+        bytes[4] = 1; /* interface */
+        bytes[5] = 1; /* bConfigurationValue */
+        bytes[7] = 0x80;
+        bytes[8] = spec->speed == USB_SPEED_SUPER ? 112 : 250; /* 896 mA, 500 mA */
+
+        bytes[9] = 9;
+        bytes[10] = 0x04;
+        bytes[13] = 2; /* endpoints */
+        bytes[14] = USB_CLASS_MASS_STORAGE;
+        bytes[15] = SUBCLASS_SCSI_TRANSPARENT;
+        bytes[16] = USB_PROTOCOL_BOT;
+
+        size += put_endpoint(spec, SIMULATED_ENDPOINT_IN, bytes + size);
+        size += put_endpoint(spec, SIMULATED_ENDPOINT_OUT, bytes + size);
+        put_le16(bytes + 2, (uint16_t) size);
+        return size;
+}
+
+/* USB 3.2, 9.6.2: the USB 2.0 extension and the SuperSpeed capability. */
+static size_t put_bos(const SimulatorSpec *spec, uint8_t *bytes) {
+        static const uint8_t bos[] = {
+                5,    SIMULATED_DESCRIPTOR_BOS,
+                22,   0,
+                2, /* two capabilities */
+                7,    0x10,
+                0x02, 0,
+                0,    0,
+                0, /* no LPM */
+                10,   0x10,
+                0x03, 0,
+                0x0E, 0,
+                1,    0,
+                0,    0, /* full to super */
+        };
+
+        if (spec->speed != USB_SPEED_SUPER)
+                return 0;
+        memcpy(bytes, bos, sizeof(bos));
+        return sizeof(bos);
+}
+
+static const char *get_string(const SimulatorSpec *spec, uint8_t index) {
+        switch (index) {
+        case STRING_MANUFACTURER:
+                return spec->vendor;
+        case STRING_PRODUCT:
+                return spec->model;
+        case STRING_SERIAL:
+                return spec->serial;
+        default: /* a number of the host, not an enum */
+                return NULL;
+        }
+}
+
+static size_t put_string(const SimulatorSpec *spec, uint8_t index, uint8_t *bytes) {
+        const char *text = get_string(spec, index);
+        size_t n = text ? strlen(text) : 1;
+
+        if (!text && index != STRING_LANGUAGES)
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                put_le16(bytes + 2 + 2 * i, text ? (uint8_t) text[i] : LANGUAGE_ENGLISH_US);
+        bytes[0] = (uint8_t) (2 + 2 * n);
+        bytes[1] = SIMULATED_DESCRIPTOR_STRING;
+        return 2 + 2 * n;
+}
+
+size_t simulated_descriptors_get(const SimulatorSpec *spec, uint8_t type, uint8_t index,
+                                 uint8_t *bytes) {
+        memset(bytes, 0, SIMULATED_DESCRIPTOR_SIZE_MAX);
+
+        if (type == SIMULATED_DESCRIPTOR_STRING)
+                return put_string(spec, index, bytes);
+        if (index != 0)
+                return 0;
+        if (type == SIMULATED_DESCRIPTOR_DEVICE)
+                return put_device(spec, bytes);
+        if (type == SIMULATED_DESCRIPTOR_CONFIGURATION)
+                return put_configuration(spec, bytes);
+        if (type == SIMULATED_DESCRIPTOR_BOS)
+                return put_bos(spec, bytes);
+        return 0;
+}

@@ -1,0 +1,595 @@
+/*
+ * The UsbDevice in front of a simulated device: queues of transfers for each pipe, the link's time,
+ * and the operations of a host controller. All work is done by one deferred call, the pump, which
+ * offers the first transfer of each pipe to the device until nothing moves any more; what the owners
+ * of completed transfers submit meanwhile is served in the same round.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "simulator/simulated_bot.h"
+#include "simulator/simulated_control.h"
+#include "simulator/simulated_descriptors.h"
+#include "simulator/simulated_device.h"
+#include "simulator/simulated_link.h"
+#include "usb/usb_descriptors.h"
+
+/* Transfers in flight at once. */
+#define TRANSFERS_MAX 1024
+/* Steps of the pump before others get their turn on the loop. */
+#define PUMP_STEPS_MAX 64
+/* A transfer is told as complete so much before its time, as no real timer is more exact. The
+ * account of the link stays exact. */
+#define LINK_SLACK_NS (20 * NS_PER_US)
+/* USB 2.0, 7.1.7.5: reset and recovery, and then enumeration again. */
+#define PORT_RESET_NS (50 * NS_PER_MS)
+
+typedef enum PipeIndex {
+        PIPE_CONTROL,
+        PIPE_OUT,
+        PIPE_IN,
+        _PIPE_MAX,
+} PipeIndex;
+
+typedef struct SimulatedTransfer {
+        UsbTransfer *transfer;    /* borrowed: its owner */
+        ListNode node;            /* SimulatedDevice::pipes or SimulatedDevice::finished */
+        uint64_t submitted_at_ns; /* not kept on an instant link */
+        UsbResult result;         /* of a finished or moving one */
+        size_t size;
+} SimulatedTransfer;
+
+typedef struct SimulatedDevice {
+        UsbDevice usb;
+        UsbDescriptors descriptors;
+        char name[48];
+        SimulatedTarget target;
+        SimulatedBot bot;
+        SimulatedLink link;
+        ListNode pipes[_PIPE_MAX]; /* SimulatedTransfer::node */
+        ListNode finished;         /* SimulatedTransfer::node: to be told */
+        SimulatedTransfer *moving; /* borrowed; still first in its pipe */
+        size_t n_transfers;
+        EventDefer pump;
+        EventTimer wake; /* the moving transfer has arrived, or a slow device is ready */
+        bool is_pumping;
+        UsbOperation *operation; /* borrowed */
+        UsbResult operation_result;
+        EventTimer operation_timer;
+        SimulatedDeviceCounters counters;
+} SimulatedDevice;
+
+static SimulatedDevice *get(UsbDevice *device) {
+        return container_of(device, SimulatedDevice, usb);
+}
+
+static void schedule_pump(SimulatedDevice *device) {
+        if (!device->is_pumping)
+                event_defer_schedule(&device->pump);
+}
+
+/* Transfers */
+
+static int simulated_device_transfer_init(UsbDevice *usb, UsbTransfer *transfer) {
+        SimulatedTransfer *simulated = calloc(1, sizeof(*simulated));
+
+        if (!simulated)
+                return -ENOMEM;
+        simulated->transfer = transfer;
+        list_init(&simulated->node);
+        transfer->backend = simulated;
+        return 0;
+}
+
+static void simulated_device_transfer_done(UsbDevice *usb, UsbTransfer *transfer) {
+        SimulatedTransfer *simulated = transfer->backend;
+
+        assert(list_is_empty(&simulated->node));
+        free(simulated);
+        transfer->backend = NULL;
+}
+
+static int find_pipe(const UsbTransfer *transfer, PipeIndex *ret) {
+        if (transfer->type == USB_TRANSFER_TYPE_CONTROL && transfer->endpoint == 0)
+                *ret = PIPE_CONTROL;
+        else if (transfer->type != USB_TRANSFER_TYPE_BULK)
+                return -EINVAL;
+        else if (transfer->endpoint == SIMULATED_ENDPOINT_OUT)
+                *ret = PIPE_OUT;
+        else if (transfer->endpoint == SIMULATED_ENDPOINT_IN)
+                *ret = PIPE_IN;
+        else
+                return -EINVAL;
+        return 0;
+}
+
+static int simulated_device_submit(UsbDevice *usb, UsbTransfer *transfer) {
+        SimulatedDevice *device = get(usb);
+        SimulatedTransfer *simulated = transfer->backend;
+        PipeIndex pipe;
+
+        if (usb->is_gone)
+                return -ENODEV;
+        if (device->n_transfers == TRANSFERS_MAX)
+                return -ENOMEM;
+        int r = find_pipe(transfer, &pipe);
+        if (r < 0)
+                return r;
+
+        if (!simulated_link_is_instant(&device->link))
+                simulated->submitted_at_ns = event_loop_now_ns(usb->loop);
+        list_append(&device->pipes[pipe], &simulated->node);
+        device->n_transfers++;
+        schedule_pump(device);
+        return 0;
+}
+
+/* The transfer's outcome is told from the pump. */
+static void finish_later(SimulatedDevice *device, SimulatedTransfer *simulated, UsbResult result,
+                         size_t size) {
+        if (device->moving == simulated) {
+                device->moving = NULL;
+                event_timer_clear(&device->wake);
+        }
+        list_unlink(&simulated->node);
+        simulated->result = result;
+        simulated->size = size;
+        list_append(&device->finished, &simulated->node);
+        schedule_pump(device);
+}
+
+static void simulated_device_cancel(UsbDevice *usb, UsbTransfer *transfer) {
+        SimulatedDevice *device = get(usb);
+        SimulatedTransfer *simulated = transfer->backend;
+
+        LIST_FOR_EACH (node, &device->finished)
+                if (node == &simulated->node)
+                        return;
+        if (device->moving == simulated) /* it was faster */
+                finish_later(device, simulated, simulated->result, simulated->size);
+        else
+                finish_later(device, simulated, USB_RESULT_CANCELLED, 0);
+}
+
+static void finish_all(SimulatedDevice *device, UsbResult result) {
+        for (size_t i = 0; i < _PIPE_MAX; i++)
+                LIST_FOR_EACH (node, &device->pipes[i])
+                        finish_later(device, list_entry(node, SimulatedTransfer, node), result, 0);
+}
+
+/* The pump */
+
+static void complete(SimulatedDevice *device, SimulatedTransfer *simulated, UsbResult result,
+                     size_t size) {
+        UsbTransfer *transfer = simulated->transfer;
+
+        list_unlink(&simulated->node);
+        device->n_transfers--;
+        device->counters.n_transfers++;
+        if (transfer->endpoint & USB_ENDPOINT_IN)
+                device->counters.n_bytes_in += size;
+        else
+                device->counters.n_bytes_out += size;
+        usb_device_transfer_completed(transfer, result, size);
+}
+
+static UsbResult answer_to_result(SimulatedAnswer answer) {
+        switch (answer) {
+        case SIMULATED_ANSWER_DONE:
+                return USB_RESULT_OK;
+        case SIMULATED_ANSWER_STALL:
+                return USB_RESULT_STALL;
+        case SIMULATED_ANSWER_BABBLE:
+                return USB_RESULT_OVERFLOW;
+        case SIMULATED_ANSWER_ERROR:
+                return USB_RESULT_ERROR;
+        case SIMULATED_ANSWER_GONE:
+        case SIMULATED_ANSWER_NAK: /* is no result */
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* What was answered reaches the host now, or when the link has carried it. */
+static void answer_transfer(SimulatedDevice *device, SimulatedTransfer *simulated,
+                            SimulatedAnswer answer, size_t size) {
+        UsbResult result = answer_to_result(answer);
+
+        if (!simulated_link_is_instant(&device->link)) {
+                uint64_t now_ns = event_loop_now_ns(device->usb.loop);
+                uint64_t arrives_at_ns = simulated_link_send(&device->link,
+                                                             simulated->submitted_at_ns, size);
+
+                if (arrives_at_ns > now_ns + LINK_SLACK_NS) {
+                        simulated->result = result;
+                        simulated->size = size;
+                        device->moving = simulated;
+                        event_timer_set(&device->wake, arrives_at_ns);
+                        return;
+                }
+        }
+        complete(device, simulated, result, size);
+}
+
+static SimulatedTransfer *first_transfer(SimulatedDevice *device, PipeIndex pipe) {
+        ListNode *node = list_first(&device->pipes[pipe]);
+
+        return node ? list_entry(node, SimulatedTransfer, node) : NULL;
+}
+
+static SimulatedAnswer offer(SimulatedDevice *device, PipeIndex pipe, const UsbTransfer *transfer,
+                             size_t *ret_size) {
+        SimulatedBot *bot = &device->bot;
+
+        switch (pipe) {
+        case PIPE_CONTROL:
+                return simulated_control_request(bot, &transfer->setup, transfer->data,
+                                                 transfer->size, ret_size);
+        case PIPE_OUT:
+                if (bot->is_out_halted)
+                        return SIMULATED_ANSWER_STALL;
+                return simulated_bot_out(bot, transfer->data, transfer->size, ret_size);
+        case PIPE_IN:
+                if (bot->is_in_halted)
+                        return SIMULATED_ANSWER_STALL;
+                return simulated_bot_in(bot, transfer->data, transfer->size, ret_size);
+        case _PIPE_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* Whether the pipe's first transfer got an answer. */
+static bool serve(SimulatedDevice *device, PipeIndex pipe) {
+        SimulatedTransfer *simulated = first_transfer(device, pipe);
+        size_t size = 0;
+
+        if (!simulated)
+                return false;
+
+        SimulatedAnswer answer = offer(device, pipe, simulated->transfer, &size);
+        if (answer == SIMULATED_ANSWER_NAK)
+                return false;
+        if (answer == SIMULATED_ANSWER_GONE) {
+                log_device_debug(device->name, "The simulated device disconnects itself.");
+                simulated_device_unplug(&device->usb);
+                return true;
+        }
+        if (pipe == PIPE_CONTROL)
+                device->counters.n_control_requests++;
+        answer_transfer(device, simulated, answer, size);
+        return true;
+}
+
+/* One transfer goes one step further; false: nothing can. */
+static bool pump_step(SimulatedDevice *device) {
+        ListNode *node = list_first(&device->finished);
+
+        if (node) {
+                SimulatedTransfer *simulated = list_entry(node, SimulatedTransfer, node);
+
+                complete(device, simulated, simulated->result, simulated->size);
+                return true;
+        }
+        if (device->moving || device->usb.is_gone)
+                return false;
+        if (serve(device, PIPE_CONTROL))
+                return true;
+        /* What does not bear an early IN must see it before the CBW. */
+        if (!device->target.spec.bears_pipelining && serve(device, PIPE_IN))
+                return true;
+        return serve(device, PIPE_OUT) || serve(device, PIPE_IN);
+}
+
+/* A slow device is looked at again when it is ready. */
+static void arm_wake(SimulatedDevice *device) {
+        if (!device->moving && device->bot.ready_at_ns != 0)
+                event_timer_set(&device->wake, device->bot.ready_at_ns);
+}
+
+static void on_pump(EventDefer *defer) {
+        SimulatedDevice *device = container_of(defer, SimulatedDevice, pump);
+        size_t n_steps = 0;
+
+        device->is_pumping = true;
+        while (n_steps < PUMP_STEPS_MAX && pump_step(device))
+                n_steps++;
+        device->is_pumping = false;
+
+        if (n_steps == PUMP_STEPS_MAX)
+                event_defer_schedule(&device->pump);
+        arm_wake(device);
+}
+
+/* What a slow device sends now, it did not have before. */
+static void end_slowness(SimulatedDevice *device) {
+        uint64_t *ready_at_ns = &device->bot.ready_at_ns;
+
+        if (*ready_at_ns > event_loop_now_ns(device->usb.loop))
+                return;
+        device->link.free_at_ns = MAX(device->link.free_at_ns, *ready_at_ns);
+        *ready_at_ns = 0;
+}
+
+static void on_wake(EventTimer *timer) {
+        SimulatedDevice *device = container_of(timer, SimulatedDevice, wake);
+        SimulatedTransfer *moving = TAKE_PTR(device->moving);
+
+        if (moving)
+                finish_later(device, moving, moving->result, moving->size);
+        else
+                end_slowness(device);
+        schedule_pump(device);
+}
+
+/* Operations */
+
+static void on_operation_timer(EventTimer *timer) {
+        SimulatedDevice *device = container_of(timer, SimulatedDevice, operation_timer);
+        UsbOperation *operation = TAKE_PTR(device->operation);
+
+        usb_device_operation_completed(operation, device->operation_result, /* value= */ 0);
+}
+
+static bool takes_fault(SimulatedDevice *device, SimulatorFaultKind kind) {
+        SimulatorFaultOccasion occasion = { .nth = 0 };
+
+        return simulator_fault_plan_take(&device->target.spec.faults, kind, 0, &occasion,
+                                         &device->target.random);
+}
+
+static UsbResult port_reset(SimulatedDevice *device) {
+        device->counters.n_port_resets++;
+        finish_all(device, USB_RESULT_ERROR);
+        if (takes_fault(device, SIMULATOR_FAULT_PORT_RESET_GONE)) {
+                simulated_device_unplug(&device->usb);
+                return USB_RESULT_GONE;
+        }
+        if (takes_fault(device, SIMULATOR_FAULT_PORT_RESET_FAILS))
+                return USB_RESULT_ERROR;
+
+        simulated_bot_port_reset(&device->bot);
+        simulated_target_reset(&device->target, device->target.spec.loses_cache_on_reset);
+        return USB_RESULT_OK;
+}
+
+static UsbResult clear_halt(SimulatedDevice *device, uint8_t endpoint) {
+        if (device->bot.state == SIMULATED_BOT_STATE_FROZEN)
+                return USB_RESULT_TIMED_OUT;
+        if (!simulated_control_clear_halt(&device->bot, endpoint))
+                return USB_RESULT_STALL;
+        device->counters.n_halts_cleared++;
+        schedule_pump(device);
+        return USB_RESULT_OK;
+}
+
+static UsbResult run_operation(SimulatedDevice *device, const UsbOperation *operation) {
+        switch (operation->type) {
+        case USB_OPERATION_CLAIM:
+        case USB_OPERATION_RELEASE:
+                return operation->interface == 0 ? USB_RESULT_OK : USB_RESULT_ERROR;
+        case USB_OPERATION_SET_INTERFACE:
+                return operation->interface == 0 && operation->alternate == 0 ? USB_RESULT_OK
+                                                                              : USB_RESULT_STALL;
+        case USB_OPERATION_CLEAR_HALT:
+                return clear_halt(device, operation->endpoint);
+        case USB_OPERATION_RESET:
+                return port_reset(device);
+        case USB_OPERATION_ALLOC_STREAMS: /* the endpoints have none */
+        case USB_OPERATION_FREE_STREAMS:
+                return USB_RESULT_ERROR;
+        case USB_OPERATION_SUSPEND:
+        case USB_OPERATION_RESUME:
+                return USB_RESULT_OK;
+        case _USB_OPERATION_TYPE_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+static void simulated_device_operate(UsbDevice *usb, UsbOperation *operation) {
+        SimulatedDevice *device = get(usb);
+        uint64_t duration_ns = device->link.latency_ns;
+
+        assert(!device->operation);
+
+        if (operation->type == USB_OPERATION_RESET && !device->link.is_ideal)
+                duration_ns += PORT_RESET_NS;
+        device->operation = operation;
+        device->operation_result = run_operation(device, operation);
+        event_timer_set(&device->operation_timer, event_loop_now_ns(usb->loop) + duration_ns);
+}
+
+/* What hands and cables do */
+
+void simulated_device_unplug(UsbDevice *usb) {
+        SimulatedDevice *device = get(usb);
+
+        usb_device_set_gone(usb);
+        finish_all(device, USB_RESULT_GONE);
+        if (device->operation) {
+                device->operation_result = USB_RESULT_GONE;
+                event_timer_set(&device->operation_timer, event_loop_now_ns(usb->loop));
+        }
+}
+
+void simulated_device_power_cycle(UsbDevice *usb) {
+        SimulatedDevice *device = get(usb);
+
+        finish_all(device, USB_RESULT_ERROR);
+        simulated_bot_port_reset(&device->bot);
+        simulated_target_power_cycle(&device->target);
+}
+
+void simulated_device_remove_medium(UsbDevice *usb, size_t lun) {
+        simulated_target_remove_medium(&get(usb)->target, lun);
+}
+
+void simulated_device_insert_medium(UsbDevice *usb, size_t lun) {
+        simulated_target_insert_medium(&get(usb)->target, lun);
+}
+
+int simulated_device_change_medium(UsbDevice *usb, size_t lun, uint64_t size) {
+        return simulated_target_change_medium(&get(usb)->target, lun, size);
+}
+
+int simulated_device_add_faults(UsbDevice *usb, const char *text, char **ret_error) {
+        return simulator_fault_plan_parse(&get(usb)->target.spec.faults, text, ret_error);
+}
+
+void simulated_device_clear_faults(UsbDevice *usb) { get(usb)->target.spec.faults.n_faults = 0; }
+
+static SimulatedMedium *get_medium(UsbDevice *usb, size_t lun) {
+        SimulatedTarget *target = &get(usb)->target;
+
+        assert(lun < target->spec.n_luns);
+        return target->luns[lun].medium;
+}
+
+static bool is_in_range(const SimulatedMedium *medium, uint64_t offset, uint64_t size) {
+        uint64_t end = simulated_medium_get_size(medium);
+
+        return size <= end && offset <= end - size;
+}
+
+int simulated_device_read_medium(UsbDevice *usb, size_t lun, bool is_stable, uint64_t offset,
+                                 void *bytes, size_t size) {
+        SimulatedMedium *medium = get_medium(usb, lun);
+
+        if (!is_in_range(medium, offset, size))
+                return -ERANGE;
+        return is_stable ? simulated_medium_read_stable(medium, offset, bytes, size)
+                         : simulated_medium_read(medium, offset, bytes, size);
+}
+
+int simulated_device_write_medium(UsbDevice *usb, size_t lun, uint64_t offset, const void *bytes,
+                                  size_t size) {
+        SimulatedMedium *medium = get_medium(usb, lun);
+
+        if (!is_in_range(medium, offset, size))
+                return -ERANGE;
+        return simulated_medium_write_stable(medium, offset, bytes, size);
+}
+
+uint64_t simulated_device_get_medium_size(UsbDevice *usb, size_t lun) {
+        return simulated_medium_get_size(get_medium(usb, lun));
+}
+
+uint64_t simulated_device_get_payload_rate(UsbSpeed speed) {
+        return simulated_link_get_payload_rate(speed);
+}
+
+const SimulatedDeviceCounters *simulated_device_get_counters(UsbDevice *usb) {
+        SimulatedDevice *device = get(usb);
+        SimulatedDeviceCounters *counters = &device->counters;
+
+        counters->n_commands = device->target.n_commands;
+        memcpy(counters->n_commands_by_opcode, device->target.n_commands_by_opcode,
+               sizeof(counters->n_commands_by_opcode));
+        counters->n_cache_losses = device->target.n_cache_losses;
+        counters->n_class_resets = device->bot.n_class_resets;
+        counters->n_stalls = device->bot.n_stalls;
+        counters->n_cbws_refused = device->bot.n_cbws_refused;
+        counters->n_transfers_early = device->bot.n_transfers_early;
+        return counters;
+}
+
+/* Life */
+
+static void simulated_device_free(UsbDevice *usb) {
+        SimulatedDevice *device = get(usb);
+
+        assert(device->n_transfers == 0);
+        assert(!device->operation);
+
+        event_defer_cancel(&device->pump);
+        event_timer_done(&device->wake);
+        event_timer_done(&device->operation_timer);
+        simulated_target_done(&device->target);
+        usb_device_done(&device->usb);
+        free(device);
+}
+
+static const UsbDeviceOps simulated_device_ops = {
+        .transfer_init = simulated_device_transfer_init,
+        .transfer_done = simulated_device_transfer_done,
+        .submit = simulated_device_submit,
+        .cancel = simulated_device_cancel,
+        .operate = simulated_device_operate,
+        .free = simulated_device_free,
+};
+
+static int init_descriptors(SimulatedDevice *device, const SimulatorSpec *spec) {
+        uint8_t bytes[2 * SIMULATED_DESCRIPTOR_SIZE_MAX];
+
+        size_t size = simulated_descriptors_get(spec, SIMULATED_DESCRIPTOR_DEVICE, 0, bytes);
+        size += simulated_descriptors_get(spec, SIMULATED_DESCRIPTOR_CONFIGURATION, 0,
+                                          bytes + size);
+        int r = usb_descriptors_parse(&device->descriptors, bytes, size,
+                                      /* configuration_value= */ 0);
+        if (r < 0)
+                return r;
+
+        size = simulated_descriptors_get(spec, SIMULATED_DESCRIPTOR_BOS, 0, bytes);
+        if (size > 0)
+                usb_descriptors_parse_bos(&device->descriptors, bytes, size);
+        return 0;
+}
+
+static int init_parts(SimulatedDevice *device, const SimulatorSpec *spec, const int *image_fds,
+                      size_t n_image_fds) {
+        EventLoop *loop = device->usb.loop;
+
+        int r = event_timer_init(&device->wake, loop, on_wake);
+        if (r == 0)
+                r = event_timer_init(&device->operation_timer, loop, on_operation_timer);
+        if (r == 0)
+                r = simulated_target_init(&device->target, loop, spec, image_fds, n_image_fds);
+        if (r == 0)
+                r = init_descriptors(device, spec);
+        if (r < 0)
+                return r;
+
+        simulated_bot_init(&device->bot, &device->target,
+                           simulated_descriptors_get_packet_size(spec->speed));
+        simulated_link_init(&device->link, spec->speed, spec->is_link_ideal, spec->latency_us);
+        return 0;
+}
+
+int simulated_device_new(UsbDevice **ret, EventLoop *loop, const SimulatorSpec *spec,
+                         const int *image_fds, size_t n_image_fds) {
+        SimulatedDevice *device = calloc(1, sizeof(*device));
+
+        assert(image_fds || n_image_fds == 0);
+
+        if (!device)
+                return -ENOMEM;
+        int r = usb_device_init(&device->usb, loop, &simulated_device_ops);
+        if (r < 0) {
+                free(device);
+                return r;
+        }
+
+        for (size_t i = 0; i < _PIPE_MAX; i++)
+                list_init(&device->pipes[i]);
+        list_init(&device->finished);
+        event_defer_init(&device->pump, loop, on_pump);
+        snprintf(device->name, sizeof(device->name), "sim-%s", spec->serial);
+        device->usb.name = device->name;
+        device->usb.speed = spec->speed;
+        device->usb.descriptors = &device->descriptors;
+
+        r = init_parts(device, spec, image_fds, n_image_fds);
+        if (r < 0) {
+                simulated_device_free(&device->usb);
+                return r;
+        }
+        *ret = &device->usb;
+        return 0;
+}

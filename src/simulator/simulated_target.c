@@ -1,0 +1,167 @@
+/*
+ * LUNs and what happens to them from outside: power, resets, media. Commands are elsewhere.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "simulator/simulated_cdb.h"
+#include "simulator/simulated_target.h"
+
+static uint64_t cache_size(const SimulatorSpec *spec) {
+        return spec->has_write_cache && !spec->is_read_only ? spec->cache_size : 0;
+}
+
+static int lun_init(SimulatedLun *lun, const SimulatorSpec *spec, int fd) {
+        uint64_t size = spec->size;
+
+        if (fd >= 0) {
+                struct stat status;
+
+                if (fstat(fd, &status) < 0)
+                        return -errno;
+                size = (uint64_t) status.st_size;
+        }
+        size = ALIGN_DOWN(size, spec->block_size);
+        if (size == 0)
+                return -EINVAL;
+
+        int r = simulated_medium_new(&lun->medium, fd, size, cache_size(spec));
+        if (r < 0)
+                return r;
+        lun->n_blocks = size / spec->block_size;
+        lun->is_present = true;
+        return 0;
+}
+
+int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const SimulatorSpec *spec,
+                          const int *image_fds, size_t n_image_fds) {
+        assert(spec->n_luns >= 1 && spec->n_luns <= SIMULATOR_LUNS_MAX);
+        assert(is_power_of_two(spec->block_size));
+
+        target->loop = loop;
+        target->spec = *spec;
+        random_init(&target->random, spec->seed);
+
+        for (size_t i = 0; i < spec->n_luns; i++) {
+                int r = lun_init(&target->luns[i], spec, i < n_image_fds ? image_fds[i] : -EBADF);
+                if (r < 0)
+                        return r;
+        }
+
+        simulated_target_power_cycle(target);
+        target->n_cache_losses = 0;
+        return 0;
+}
+
+void simulated_target_done(SimulatedTarget *target) {
+        for (size_t i = 0; i < SIMULATOR_LUNS_MAX; i++)
+                target->luns[i].medium = simulated_medium_free(target->luns[i].medium);
+}
+
+void simulated_target_describe(const SimulatedTarget *target, uint8_t lun, const uint8_t *cdb,
+                               bool has_data, SimulatorFaultOccasion *ret) {
+        *ret = (SimulatorFaultOccasion){
+                .nth = target->n_commands + 1,
+                .opcode = cdb[0],
+                .lun = lun,
+                .has_data = has_data,
+        };
+        if (!simulated_cdb_get_range(cdb, &ret->lba, &ret->n_blocks))
+                ret->n_blocks = 0;
+}
+
+void simulated_target_establish_attention(SimulatedTarget *target, size_t lun_index,
+                                          SimulatedSense attention) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        for (size_t i = 0; i < lun->n_attentions; i++)
+                if (lun->attentions[i].asc == attention.asc &&
+                    lun->attentions[i].ascq == attention.ascq)
+                        return;
+        if (lun->n_attentions == SIMULATED_ATTENTIONS_MAX)
+                return; /* SAM-5, 5.14.1 lets a device drop what it has no room for */
+        lun->attentions[lun->n_attentions++] = attention;
+}
+
+static void lun_lose_cache(SimulatedTarget *target, SimulatedLun *lun) {
+        if (simulated_medium_lose_cache(lun->medium))
+                target->n_cache_losses++;
+}
+
+void simulated_target_reset(SimulatedTarget *target, bool loses_cache) {
+        for (size_t i = 0; i < target->spec.n_luns; i++) {
+                SimulatedLun *lun = &target->luns[i];
+
+                if (loses_cache)
+                        lun_lose_cache(target, lun);
+                lun->sense = (SimulatedSense){ 0 };
+                lun->is_prevented = false;
+                lun->n_attentions = 0;
+                simulated_target_establish_attention(target, i, SIMULATED_SENSE_RESET);
+        }
+}
+
+void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_ms) {
+        uint64_t ready_at_ns = duration_ms == 0 ? 0
+                                                : event_loop_now_ns(target->loop) +
+                                                                  duration_ms * NS_PER_MS;
+
+        for (size_t i = 0; i < target->spec.n_luns; i++)
+                target->luns[i].ready_at_ns = ready_at_ns;
+}
+
+void simulated_target_power_cycle(SimulatedTarget *target) {
+        simulated_target_reset(target, /* loses_cache= */ true);
+        simulated_target_set_not_ready(target, target->spec.spin_up_ms);
+        for (size_t i = 0; i < target->spec.n_luns; i++)
+                target->luns[i].is_stopped = false;
+}
+
+void simulated_target_remove_medium(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        lun_lose_cache(target, lun);
+        lun->is_present = false;
+        lun->is_prevented = false;
+}
+
+void simulated_target_insert_medium(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        lun->is_present = true;
+        lun->is_stopped = false;
+        simulated_target_establish_attention(target, lun_index, SIMULATED_SENSE_MEDIUM_CHANGED);
+}
+
+int simulated_target_change_medium(SimulatedTarget *target, size_t lun_index, uint64_t size) {
+        SimulatedLun *lun = &target->luns[lun_index];
+        SimulatedMedium *medium;
+
+        assert(lun_index < target->spec.n_luns);
+
+        if (!simulated_medium_is_in_memory(lun->medium))
+                return -EBUSY;
+        if (size == 0)
+                size = simulated_medium_get_size(lun->medium);
+        size = ALIGN_DOWN(size, target->spec.block_size);
+        if (size == 0)
+                return -EINVAL;
+        int r = simulated_medium_new(&medium, -EBADF, size, cache_size(&target->spec));
+        if (r < 0)
+                return r;
+
+        simulated_target_remove_medium(target, lun_index);
+        simulated_medium_free(lun->medium);
+        lun->medium = medium;
+        lun->n_blocks = size / target->spec.block_size;
+        simulated_target_insert_medium(target, lun_index);
+        return 0;
+}

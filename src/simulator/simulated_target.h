@@ -1,0 +1,59 @@
+#pragma once
+
+/*
+ * SimulatedTarget
+ *
+ * The SCSI side of a simulated device: its LUNs, what they still have to say, and the plan of what
+ * goes wrong. Transports reach it by SimulatedCommand.
+ */
+
+#include "base/event_loop.h"
+#include "base/random.h"
+#include "simulator/simulated_medium.h"
+#include "simulator/simulated_sense.h"
+#include "simulator/simulator_spec.h"
+
+#define SIMULATED_ATTENTIONS_MAX 4
+
+typedef struct SimulatedLun {
+        SimulatedMedium *medium; /* owned */
+        uint64_t n_blocks;
+        bool is_present; /* the medium is in */
+        bool is_stopped;
+        bool is_prevented;                                   /* from being removed */
+        uint64_t ready_at_ns;                                /* 0: ready */
+        SimulatedSense sense;                                /* for the next REQUEST SENSE */
+        SimulatedSense attentions[SIMULATED_ATTENTIONS_MAX]; /* oldest first */
+        size_t n_attentions;
+} SimulatedLun;
+
+typedef struct SimulatedTarget {
+        EventLoop *loop; /* borrowed */
+        SimulatorSpec spec;
+        Random random;
+        SimulatedLun luns[SIMULATOR_LUNS_MAX];
+        uint64_t n_commands;
+        uint64_t n_commands_by_opcode[256];
+        uint64_t n_cache_losses;
+} SimulatedTarget;
+
+/* Zeroed before; harmless to undo in any state. Errors as simulated_device_new(). */
+int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const SimulatorSpec *spec,
+                          const int *image_fds, size_t n_image_fds);
+void simulated_target_done(SimulatedTarget *target);
+
+/* Of the occasion that the next command will be. */
+void simulated_target_describe(const SimulatedTarget *target, uint8_t lun, const uint8_t *cdb,
+                               bool has_data, SimulatorFaultOccasion *ret);
+
+/* SAM-5, 5.14: told once, by the first command that may. What is pending already is not added. */
+void simulated_target_establish_attention(SimulatedTarget *target, size_t lun,
+                                          SimulatedSense attention);
+/* A hard reset: commands and conditions are forgotten, 29/00 is established. */
+void simulated_target_reset(SimulatedTarget *target, bool loses_cache);
+/* The same, and it has to spin up again. */
+void simulated_target_power_cycle(SimulatedTarget *target);
+void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_ms);
+void simulated_target_remove_medium(SimulatedTarget *target, size_t lun);
+void simulated_target_insert_medium(SimulatedTarget *target, size_t lun);
+int simulated_target_change_medium(SimulatedTarget *target, size_t lun, uint64_t size);

@@ -1,0 +1,354 @@
+/*
+ * Reads the text of `--simulate`. One table says which keys there are, what each allows in words,
+ * and which function takes it, so that a message can never disagree with the parser.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "simulator/simulator_spec.h"
+#include "simulator/simulator_text.h"
+
+/* Takes the value, or returns false. */
+typedef bool (*TakeValue)(SimulatorSpec *spec, SimulatorText value);
+
+typedef struct SpecKey {
+        const char *name;
+        const char *allowed;
+        TakeValue take;
+} SpecKey;
+
+static bool take_bool(SimulatorText value, bool *ret) {
+        if (!simulator_text_equals(value, "yes") && !simulator_text_equals(value, "no"))
+                return false;
+        *ret = simulator_text_equals(value, "yes");
+        return true;
+}
+
+/* `is_allowed` judges each character. */
+static bool take_string(SimulatorText value, bool (*is_allowed)(char), char *ret, size_t size) {
+        if (value.size == 0 || value.size >= size)
+                return false;
+        for (size_t i = 0; i < value.size; i++)
+                if (!is_allowed(value.start[i]))
+                        return false;
+
+        memcpy(ret, value.start, value.size);
+        ret[value.size] = 0;
+        return true;
+}
+
+static bool is_printable(char character) { return character >= 0x20 && character < 0x7F; }
+
+static bool is_not_nul(char character) { return character != 0; }
+
+static bool is_serial_character(char character) {
+        return (character >= '0' && character <= '9') || (character >= 'A' && character <= 'Z') ||
+               (character >= 'a' && character <= 'z') || character == '.' || character == '_' ||
+               character == '-';
+}
+
+static bool take_file(SimulatorSpec *spec, SimulatorText value) {
+        SimulatorText path;
+
+        while (simulator_text_next(&value, '+', &path)) {
+                if (spec->n_files == SIMULATOR_LUNS_MAX)
+                        return false;
+                if (!take_string(path, is_not_nul, spec->files[spec->n_files],
+                                 SIMULATOR_PATH_SIZE_MAX))
+                        return false;
+                spec->n_files++;
+        }
+        return true;
+}
+
+static bool take_size(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_size(value, 4096, SIMULATOR_SIZE_MAX, &spec->size);
+}
+
+static bool take_power_of_two(SimulatorText value, uint64_t min, uint64_t max, uint32_t *ret) {
+        uint64_t number;
+
+        if (!simulator_text_to_size(value, min, max, &number) || !is_power_of_two(number))
+                return false;
+        *ret = (uint32_t) number;
+        return true;
+}
+
+static bool take_block_size(SimulatorSpec *spec, SimulatorText value) {
+        return take_power_of_two(value, 512, 4096, &spec->block_size);
+}
+
+static bool take_physical_block_size(SimulatorSpec *spec, SimulatorText value) {
+        return take_power_of_two(value, 512, 64 * KIB, &spec->physical_block_size);
+}
+
+static bool take_luns(SimulatorSpec *spec, SimulatorText value) {
+        uint64_t number;
+
+        if (!simulator_text_to_number(value, 10, 1, SIMULATOR_LUNS_MAX, &number))
+                return false;
+        spec->n_luns = number;
+        return true;
+}
+
+static bool take_type(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_equals(value, "disk");
+}
+
+static bool take_transport(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_equals(value, "bot");
+}
+
+static bool take_speed(SimulatorSpec *spec, SimulatorText value) {
+        if (simulator_text_equals(value, "full"))
+                spec->speed = USB_SPEED_FULL;
+        else if (simulator_text_equals(value, "high"))
+                spec->speed = USB_SPEED_HIGH;
+        else if (simulator_text_equals(value, "super"))
+                spec->speed = USB_SPEED_SUPER;
+        else
+                return false;
+        return true;
+}
+
+static bool take_link(SimulatorSpec *spec, SimulatorText value) {
+        spec->is_link_ideal = simulator_text_equals(value, "ideal");
+        return spec->is_link_ideal || simulator_text_equals(value, "real");
+}
+
+static bool take_latency(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_number(value, 10, 0, 60000000, &spec->latency_us);
+}
+
+static bool take_identifier(SimulatorText value, uint16_t *ret) {
+        uint64_t number;
+
+        if (!simulator_text_to_number(value, 16, 0, UINT16_MAX, &number))
+                return false;
+        *ret = (uint16_t) number;
+        return true;
+}
+
+static bool take_vid(SimulatorSpec *spec, SimulatorText value) {
+        return take_identifier(value, &spec->vendor_id);
+}
+
+static bool take_pid(SimulatorSpec *spec, SimulatorText value) {
+        return take_identifier(value, &spec->product_id);
+}
+
+static bool take_serial(SimulatorSpec *spec, SimulatorText value) {
+        return take_string(value, is_serial_character, spec->serial, sizeof(spec->serial));
+}
+
+static bool take_vendor(SimulatorSpec *spec, SimulatorText value) {
+        return take_string(value, is_printable, spec->vendor, sizeof(spec->vendor));
+}
+
+static bool take_model(SimulatorSpec *spec, SimulatorText value) {
+        return take_string(value, is_printable, spec->model, sizeof(spec->model));
+}
+
+static bool take_removable(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->is_removable);
+}
+
+static bool take_read_only(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->is_read_only);
+}
+
+static bool take_write_cache(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->has_write_cache);
+}
+
+static bool take_cache_size(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_size(value, 64 * KIB, GIB, &spec->cache_size);
+}
+
+static bool take_reset_loses_cache(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->loses_cache_on_reset);
+}
+
+static bool take_unmap(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->has_unmap);
+}
+
+static bool take_rotation(SimulatorSpec *spec, SimulatorText value) {
+        uint64_t number;
+
+        if (!simulator_text_to_number(value, 10, 0, 0xFFFE, &number))
+                return false;
+        spec->rotation_rate = (uint16_t) number;
+        return true;
+}
+
+static bool take_spin_up(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_number(value, 10, 0, UINT32_MAX, &spec->spin_up_ms);
+}
+
+static bool take_short_data(SimulatorSpec *spec, SimulatorText value) {
+        if (simulator_text_equals(value, "stall"))
+                spec->short_data = SIMULATOR_SHORT_DATA_STALL;
+        else if (simulator_text_equals(value, "short"))
+                spec->short_data = SIMULATOR_SHORT_DATA_SHORT;
+        else if (simulator_text_equals(value, "pad"))
+                spec->short_data = SIMULATOR_SHORT_DATA_PAD;
+        else
+                return false;
+        return true;
+}
+
+static bool take_pipelining(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->bears_pipelining);
+}
+
+static bool take_seed(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_number(value, 10, 0, UINT64_MAX, &spec->seed);
+}
+
+static const SpecKey spec_keys[] = {
+        { "file", "PATH or PATH+PATH..., at most 16 of up to 1023 bytes", take_file },
+        { "size", "a size from 4K to 16T (K, M, G, T)", take_size },
+        { "block-size", "512, 1024, 2048, 4096", take_block_size },
+        { "physical-block-size", "a power of two from 512 to 64K, not below block-size",
+          take_physical_block_size },
+        { "luns", "1 to 16, not below the number of files", take_luns },
+        { "type", "disk", take_type },
+        { "transport", "bot", take_transport },
+        { "speed", "full, high, super", take_speed },
+        { "link", "real, ideal", take_link },
+        { "latency-us", "0 to 60000000", take_latency },
+        { "vid", "0 to ffff, hexadecimal", take_vid },
+        { "pid", "0 to ffff, hexadecimal", take_pid },
+        { "serial", "1 to 31 of A-Z a-z 0-9 . _ -", take_serial },
+        { "vendor", "1 to 8 printable characters", take_vendor },
+        { "model", "1 to 16 printable characters", take_model },
+        { "removable", "yes, no", take_removable },
+        { "read-only", "yes, no", take_read_only },
+        { "write-cache", "yes, no", take_write_cache },
+        { "cache-size", "a size from 64K to 1G (K, M, G)", take_cache_size },
+        { "reset-loses-cache", "yes, no", take_reset_loses_cache },
+        { "unmap", "yes, no", take_unmap },
+        { "rotation", "0 to 65534", take_rotation },
+        { "spin-up-ms", "0 to 4294967295", take_spin_up },
+        { "short-data", "stall, short, pad", take_short_data },
+        { "pipelining", "yes, no", take_pipelining },
+        { "seed", "0 to 18446744073709551615", take_seed },
+        { "faults", "FAULT;FAULT...", NULL },
+};
+
+/* Keys whose bare name means yes. */
+static bool is_flag(const SpecKey *key) { return strcmp(key->allowed, "yes, no") == 0; }
+
+void simulator_spec_init(SimulatorSpec *spec) {
+        *spec = (SimulatorSpec){
+                .size = GIB,
+                .block_size = 512,
+                .speed = USB_SPEED_SUPER,
+                .vendor_id = 0x1209,
+                .product_id = 0x0001,
+                .serial = "SIM0",
+                .vendor = "ORION",
+                .model = "SIMULATED DISK",
+                .has_write_cache = true,
+                .cache_size = 8 * MIB,
+                .loses_cache_on_reset = true,
+                .has_unmap = true,
+                .rotation_rate = 1,
+                .short_data = SIMULATOR_SHORT_DATA_STALL,
+                .bears_pipelining = true,
+                .seed = 1,
+        };
+}
+
+static int refuse_unknown(SimulatorText key, SimulatorText value, char **ret_error) {
+        char known[512] = "";
+        size_t size = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(spec_keys); i++) {
+                int n = snprintf(known + size, sizeof(known) - size, "%s%s", i == 0 ? "" : ", ",
+                                 spec_keys[i].name);
+                size += (size_t) n;
+                assert(size < sizeof(known));
+        }
+        return simulator_text_refuse(
+                        ret_error, -EINVAL, "%.*s=%.*s: there is no such key; allowed are %s",
+                        (int) key.size, key.start, (int) value.size, value.start, known);
+}
+
+static const SpecKey *find_key(SimulatorText name) {
+        for (size_t i = 0; i < N_ELEMENTS(spec_keys); i++)
+                if (simulator_text_equals(name, spec_keys[i].name))
+                        return &spec_keys[i];
+        return NULL;
+}
+
+static int take_faults(SimulatorSpec *spec, SimulatorText value, char **ret_error) {
+        _cleanup_(freep) char *text = strndup(value.start, value.size);
+
+        if (!text) {
+                *ret_error = NULL;
+                return -ENOMEM;
+        }
+        return simulator_fault_plan_parse(&spec->faults, text, ret_error);
+}
+
+static int parse_pair(SimulatorSpec *spec, SimulatorText pair, char **ret_error) {
+        SimulatorText name, value;
+
+        bool has_value = simulator_text_split(pair, '=', &name, &value);
+        const SpecKey *key = find_key(name);
+        if (!key)
+                return refuse_unknown(name, value, ret_error);
+        if (!key->take && has_value)
+                return take_faults(spec, value, ret_error);
+        if (!has_value && is_flag(key))
+                value = simulator_text("yes");
+        if (!key->take || !key->take(spec, value))
+                return simulator_text_refuse(ret_error, -EINVAL, "%s=%.*s: allowed is %s",
+                                             key->name, (int) value.size, value.start,
+                                             key->allowed);
+        return 0;
+}
+
+/* What no key can judge alone. */
+static int check_together(SimulatorSpec *spec, char **ret_error) {
+        if (spec->n_luns == 0)
+                spec->n_luns = MAX(spec->n_files, (size_t) 1);
+        if (spec->n_luns < spec->n_files)
+                return simulator_text_refuse(ret_error, -EINVAL,
+                                             "luns=%zu: allowed is 1 to 16, not below the number "
+                                             "of files, which is %zu",
+                                             spec->n_luns, spec->n_files);
+        if (spec->physical_block_size == 0)
+                spec->physical_block_size = spec->block_size;
+        if (spec->physical_block_size < spec->block_size)
+                return simulator_text_refuse(ret_error, -EINVAL,
+                                             "physical-block-size=%u: allowed is a power of two "
+                                             "from 512 to 64K, not below block-size, which is %u",
+                                             spec->physical_block_size, spec->block_size);
+        return 0;
+}
+
+int simulator_spec_parse(SimulatorSpec *spec, const char *text, char **ret_error) {
+        _cleanup_(freep) SimulatorSpec *parsed = malloc(sizeof(*parsed));
+        SimulatorText rest = simulator_text(text), pair;
+        int r = 0;
+
+        *ret_error = NULL;
+        if (!parsed)
+                return -ENOMEM;
+
+        simulator_spec_init(parsed);
+        while (r == 0 && text[0] != 0 && simulator_text_next(&rest, ',', &pair))
+                r = parse_pair(parsed, pair, ret_error);
+        if (r == 0)
+                r = check_together(parsed, ret_error);
+        if (r < 0)
+                return r;
+
+        *spec = *parsed;
+        return 0;
+}
