@@ -38,9 +38,8 @@ typedef enum BlockOperation {
 typedef enum BlockRequestFlags {
         BLOCK_REQUEST_FUA = 1 << 0,     /* completes when the data is on the medium */
         BLOCK_REQUEST_NO_HOLE = 1 << 1, /* WRITE_ZEROES: keep the blocks allocated */
-        BLOCK_REQUEST_FAST_ONLY =
-                        1
-                        << 2, /* WRITE_ZEROES: -EOPNOTSUPP rather than be slower than... writing */
+        /* WRITE_ZEROES: -EOPNOTSUPP rather than take as long as writing the zeroes would. */
+        BLOCK_REQUEST_FAST_ONLY = 1 << 2,
 } BlockRequestFlags;
 
 typedef enum BlockExtentFlags {
@@ -61,8 +60,8 @@ struct BlockRequest {
         BlockOperation operation;
         BlockRequestFlags flags;
         uint64_t offset;
-        uint64_t size; /* READ, WRITE: what the segments hold; at most BLOCK_REQUEST_SIZE_MAX then
-                        */
+        uint64_t size; /* FLUSH: 0, others more. READ, WRITE: what the segments hold, at most
+                          BLOCK_REQUEST_SIZE_MAX */
         const struct iovec *segments; /* READ: where to; WRITE: where from. Borrowed; best from
                                          staging memory */
         size_t n_segments;
@@ -99,8 +98,12 @@ typedef struct BlockInfo {
 } BlockInfo;
 
 struct BlockDeviceOps {
-        /* Mandatory. -EINVAL for what block_device_check() refuses; -ESHUTDOWN after the device has
-         * gone. */
+        /*
+         * Mandatory. The request passed block_device_check(). Refuses at once, without `done`, with
+         * -ESHUTDOWN after the device has gone, -EPERM for a change of what is read-only,
+         * -EOPNOTSUPP for a TRIM or a fast WRITE_ZEROES that it can't do, -EBUSY with too many
+         * requests in flight, -ENOMEM.
+         */
         int (*submit)(BlockDevice *device, BlockRequest *request);
         /* Mandatory. The request completes soon, with -ECANCELED unless it was faster. */
         void (*cancel)(BlockDevice *device, BlockRequest *request);
@@ -121,8 +124,10 @@ struct BlockDevice {
 BlockDevice *block_device_free(BlockDevice *device);
 DEFINE_CLEANUP(BlockDevice *, block_device_free);
 const BlockInfo *block_device_get_info(const BlockDevice *device);
-/* Asserts what a caller must have checked: range, segments against size, flags that belong to the
+/* What a caller must have made sure of: range, segments against size, flags that belong to the
  * operation. */
+bool block_device_check(const BlockDevice *device, const BlockRequest *request);
+/* Asserts block_device_check(). */
 int block_device_submit(BlockDevice *device, BlockRequest *request);
 void block_device_cancel(BlockDevice *device, BlockRequest *request);
 /* offset + size within the device, without overflow. */
