@@ -2,6 +2,8 @@
 
 /* Both event loops, for tests that hold for either. */
 
+#include <check.h>
+
 #include "base/systemd_event_loop.h"
 #include "base/virtual_event_loop.h"
 
@@ -22,11 +24,12 @@ static inline EventLoop *new_loop(int kind) {
         return loop;
 }
 
-/* Each test runs once for each kind of loop; `_i` tells it which. */
-static inline Suite *suite_over_loops(const char *name, const TTest *const tests[]) {
+/* Each test runs once for each kind of loop; `_i` tells it which. `set_up` comes before each. */
+static inline Suite *suite_over_loops(const char *name, SFun set_up, const TTest *const tests[]) {
         Suite *suite = suite_create(name);
         TCase *tcase = tcase_create(name);
 
+        tcase_add_checked_fixture(tcase, set_up, NULL);
         for (; *tests; tests++)
                 tcase_add_loop_test(tcase, *tests, 0, N_ELEMENTS(loop_kinds));
         suite_add_tcase(suite, tcase);

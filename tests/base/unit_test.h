@@ -1,9 +1,12 @@
 #pragma once
 
-/* The end of every test program: runs one suite and tells by the exit code. */
+/* What every test program of base ends with, and how it watches code die. */
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static inline int run_suite(Suite *suite) {
         SRunner *runner = srunner_create(suite);
@@ -24,4 +27,22 @@ static inline Suite *suite_of(const char *name, const TTest *const tests[]) {
                 tcase_add_test(tcase, *tests);
         suite_add_tcase(suite, tcase);
         return suite;
+}
+
+/* Runs `body` in a process of its own, which then exits with success. Returns its wait status. What
+ * it prints about its death is expected, and not shown. */
+static inline int run_in_child(void (*body)(void *argument), void *argument) {
+        int status = 0;
+        pid_t pid;
+
+        (void) fflush(NULL);
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                (void) close(STDERR_FILENO);
+                body(argument);
+                _exit(EXIT_SUCCESS);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        return status;
 }
