@@ -23,5 +23,6 @@ typedef enum ErrorAction {
         _ERROR_ACTION_MAX,
 } ErrorAction;
 
+/* `sense` counts for CHECK_CONDITION alone. */
 ErrorAction error_action_classify(ScsiResult result, const ScsiSense *sense, bool is_removable);
 const char *error_action_to_string(ErrorAction action);

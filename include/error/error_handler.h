@@ -41,11 +41,14 @@ typedef struct ErrorHandlerOptions {
 
 typedef struct ErrorHandlerStatistics {
         uint64_t n_retries;
-        uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX];
+        uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX]; /* by the step that helped */
         uint64_t n_recoveries_failed;
 } ErrorHandlerStatistics;
 
-/* `processor` and `transport` are borrowed and must outlive it. `notify` may be NULL. */
+/*
+ * `processor` and `transport` are borrowed and must outlive it. `notify` may be NULL; it is called
+ * from the loop and may submit commands, but must not free the handler.
+ */
 int error_handler_new(ErrorHandler **ret, ScsiProcessor *processor, Transport *transport,
                       const ErrorHandlerOptions *options, ErrorHandlerNotify notify,
                       void *userdata);

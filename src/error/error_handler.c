@@ -1,0 +1,628 @@
+/*
+ * Between those who send commands and the processor: what comes back is judged by the table, then
+ * told, or tried again. While the device is being recovered its processor is paused, so commands
+ * that wait for the end of it wait there and run into their deadlines as any queued command does;
+ * here wait those that the device asked to be tried later.
+ */
+
+#include "error/error_handler.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "error/error_action.h"
+#include "error/error_recovery.h"
+
+#define RETRIES_DEFAULT 5
+#define RESETS_PER_MINUTE_DEFAULT 10
+/* UNIT ATTENTIONs that are answered at once; then the device is given time. */
+#define FREE_TRIES_MAX 8
+/* Doubled with each try. */
+#define RETRY_DELAY_MIN_NS (100 * NS_PER_MS)
+#define RETRY_DELAY_MAX_NS (1 * NS_PER_S)
+#define RETRY_DELAY_DOUBLINGS_MAX 4U
+#define WAKE_TIMEOUT_NS (10 * NS_PER_S)
+
+#define ASC_RESET_OCCURRED 0x29
+#define ASC_MEDIUM_CHANGED 0x28
+
+struct ErrorHandler {
+        ScsiTarget target;
+        ScsiProcessor *processor; /* borrowed */
+        ScsiTarget *next;         /* borrowed: the processor's */
+        ErrorHandlerOptions options;
+        ErrorHandlerNotify notify;
+        void *userdata; /* borrowed */
+        ErrorHandlerState state;
+        ErrorHandlerStatistics statistics;
+
+        size_t n_outstanding; /* accepted and not told */
+        ListNode waiting;     /* ScsiCommand::node; until they are tried again */
+        EventTimer retry;     /* at the earliest time of those */
+        ListNode completed;   /* ScsiCommand::node; told by `defer` */
+        EventDefer defer;
+
+        ErrorBreaker breaker;
+        ErrorRecovery recovery;
+        Task *task;                   /* borrowed; NULL: no recovery runs */
+        TransportRecovery least_step; /* where the next climb begins at least */
+        uint64_t recovery_began_ns;
+        char reason[96]; /* of the recovery, in words */
+
+        ScsiCommand wake; /* START STOP UNIT */
+        bool is_waking;
+
+        uint16_t luns_reset;    /* a bit for each whose next UNIT ATTENTION 29 is no news */
+        uint16_t luns_deferred; /* a bit for each with a deferred error that no flush has told */
+        ScsiSense deferred[SCSI_PROCESSOR_LUNS_MAX];
+};
+
+static uint16_t lun_bit(const ScsiCommand *command) {
+        return (uint16_t) (1U << command->request.lun);
+}
+
+static void error_handler_tell(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun) {
+        if (handler->notify)
+                handler->notify(handler, event, lun, handler->userdata);
+}
+
+/* Completion */
+
+/* From the loop. The callee may free an idle handler: nothing may touch it afterwards. */
+static void error_handler_finish(ErrorHandler *handler, ScsiCommand *command) {
+        assert(handler->n_outstanding > 0);
+
+        handler->n_outstanding--;
+        command->state = SCSI_COMMAND_STATE_IDLE;
+        command->processor_done = NULL;
+        command->processor_owner = NULL;
+        command->done(command);
+}
+
+/* Told later. */
+static void error_handler_complete(ErrorHandler *handler, ScsiCommand *command, ScsiResult result) {
+        command->state = SCSI_COMMAND_STATE_COMPLETED;
+        command->result = result;
+        list_append(&handler->completed, &command->node);
+        event_defer_schedule(&handler->defer);
+}
+
+static void error_handler_on_defer(EventDefer *defer) {
+        ErrorHandler *handler = container_of(defer, ErrorHandler, defer);
+        ListNode completed = LIST_INIT(completed);
+        ListNode *node;
+
+        list_splice(&completed, &handler->completed);
+        while ((node = list_take_first(&completed)))
+                error_handler_finish(handler, list_entry(node, ScsiCommand, node));
+}
+
+/* Trying again */
+
+static void error_handler_wait(ErrorHandler *handler, ScsiCommand *command, uint64_t retry_ns) {
+        command->state = SCSI_COMMAND_STATE_WAITING;
+        command->retry_ns = retry_ns;
+        list_append(&handler->waiting, &command->node);
+        if (!event_timer_is_armed(&handler->retry) || retry_ns < handler->retry.deadline_ns)
+                event_timer_set(&handler->retry, retry_ns);
+}
+
+static void error_handler_on_retry(EventTimer *timer) {
+        ErrorHandler *handler = container_of(timer, ErrorHandler, retry);
+        uint64_t now_ns = event_loop_now_ns(handler->target.loop);
+        uint64_t next_ns = UINT64_MAX;
+
+        LIST_FOR_EACH (node, &handler->waiting) {
+                ScsiCommand *command = list_entry(node, ScsiCommand, node);
+
+                if (command->retry_ns > now_ns) {
+                        next_ns = MIN(next_ns, command->retry_ns);
+                        continue;
+                }
+                list_unlink(&command->node);
+                command->state = SCSI_COMMAND_STATE_IDLE;
+                scsi_target_submit(handler->next, command);
+        }
+        if (next_ns != UINT64_MAX)
+                event_timer_set(&handler->retry, next_ns);
+}
+
+static uint64_t error_handler_next_delay_ns(ScsiCommand *command) {
+        unsigned n_doublings = MIN(command->n_free_tries, RETRY_DELAY_DOUBLINGS_MAX);
+
+        command->n_free_tries++;
+        return MIN(RETRY_DELAY_MIN_NS << n_doublings, RETRY_DELAY_MAX_NS);
+}
+
+static bool error_handler_may_retry(const ErrorHandler *handler, const ScsiCommand *command) {
+        if ((command->flags & SCSI_COMMAND_NO_RETRY) || command->is_cancelled)
+                return false;
+        if (handler->state == ERROR_HANDLER_STATE_FAILED ||
+            handler->state == ERROR_HANDLER_STATE_GONE)
+                return false;
+        return event_loop_now_ns(handler->target.loop) < command->deadline_ns;
+}
+
+/* False: it was tried often enough, or its deadline is too near; it ends with what it has. */
+static bool error_handler_retry(ErrorHandler *handler, ScsiCommand *command, uint64_t delay_ns) {
+        uint64_t retry_ns = event_loop_now_ns(handler->target.loop) + delay_ns;
+
+        if (!error_handler_may_retry(handler, command) || retry_ns >= command->deadline_ns)
+                return false;
+
+        handler->statistics.n_retries++;
+        if (delay_ns > 0)
+                error_handler_wait(handler, command, retry_ns);
+        else
+                scsi_target_submit(handler->next, command);
+        return true;
+}
+
+static bool error_handler_retry_counted(ErrorHandler *handler, ScsiCommand *command) {
+        if (command->n_tries >= handler->options.n_retries_max)
+                return false;
+
+        command->n_tries++;
+        return error_handler_retry(handler, command, 0);
+}
+
+static bool error_handler_retry_freely(ErrorHandler *handler, ScsiCommand *command) {
+        if (command->n_free_tries >= FREE_TRIES_MAX)
+                return error_handler_retry(handler, command, error_handler_next_delay_ns(command));
+
+        command->n_free_tries++;
+        return error_handler_retry(handler, command, 0);
+}
+
+/* State */
+
+static const char *error_handler_state_to_string(ErrorHandlerState state) {
+        switch (state) {
+        case ERROR_HANDLER_STATE_NORMAL:
+                return "normal";
+        case ERROR_HANDLER_STATE_DRAINING:
+                return "draining";
+        case ERROR_HANDLER_STATE_RECOVERING:
+                return "recovering";
+        case ERROR_HANDLER_STATE_FAILED:
+                return "failed";
+        case ERROR_HANDLER_STATE_GONE:
+                return "gone";
+        case _ERROR_HANDLER_STATE_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* The end of whatever waits, here and in the processor's queue. */
+static void error_handler_end_all(ErrorHandler *handler, ScsiResult result) {
+        ListNode *node;
+
+        event_timer_clear(&handler->retry);
+        while ((node = list_take_first(&handler->waiting)))
+                error_handler_complete(handler, list_entry(node, ScsiCommand, node), result);
+        scsi_processor_fail_all(handler->processor, result);
+}
+
+static int error_handler_recovery_main(Task *task, void *userdata) {
+        ErrorHandler *handler = userdata;
+
+        return (int) error_recovery_run(&handler->recovery, task);
+}
+
+static void error_handler_on_recovered(Task *task, int result, void *userdata);
+
+/* The one place where the state changes and where its work starts. */
+static void error_handler_enter(ErrorHandler *handler, ErrorHandlerState state) {
+        assert(handler->state != ERROR_HANDLER_STATE_GONE);
+
+        log_device_debug(handler->target.name, "error handler: %s -> %s",
+                         error_handler_state_to_string(handler->state),
+                         error_handler_state_to_string(state));
+        handler->state = state;
+        switch (state) {
+        case ERROR_HANDLER_STATE_NORMAL:
+                scsi_processor_resume(handler->processor);
+                return;
+        case ERROR_HANDLER_STATE_DRAINING:
+                scsi_processor_pause(handler->processor);
+                handler->recovery_began_ns = event_loop_now_ns(handler->target.loop);
+                if (handler->is_waking)
+                        scsi_target_cancel(handler->next, &handler->wake);
+                return;
+        case ERROR_HANDLER_STATE_RECOVERING:
+                if (task_start(&handler->task, handler->target.loop, "recovery",
+                               error_handler_recovery_main, error_handler_on_recovered,
+                               handler) < 0)
+                        error_handler_enter(handler, ERROR_HANDLER_STATE_FAILED);
+                return;
+        case ERROR_HANDLER_STATE_FAILED:
+                error_handler_end_all(handler, SCSI_RESULT_TRANSPORT_ERROR);
+                error_handler_tell(handler, ERROR_HANDLER_EVENT_FAILED, 0);
+                return;
+        case ERROR_HANDLER_STATE_GONE:
+                if (handler->task)
+                        task_cancel(handler->task);
+                error_handler_end_all(handler, SCSI_RESULT_GONE);
+                error_handler_tell(handler, ERROR_HANDLER_EVENT_GONE, 0);
+                return;
+        case _ERROR_HANDLER_STATE_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* Recovery */
+
+static void error_handler_check_drained(ErrorHandler *handler) {
+        if (handler->state == ERROR_HANDLER_STATE_DRAINING && !handler->is_waking &&
+            scsi_processor_is_drained(handler->processor))
+                error_handler_enter(handler, ERROR_HANDLER_STATE_RECOVERING);
+}
+
+static const char *error_handler_explain(ScsiResult result) {
+        switch (result) {
+        case SCSI_RESULT_TIMED_OUT:
+                return "was not answered in time";
+        case SCSI_RESULT_CANCELLED:
+                return "was given up halfway";
+        case SCSI_RESULT_TRANSPORT_ERROR:
+        case SCSI_RESULT_GOOD:
+        case SCSI_RESULT_CHECK_CONDITION:
+        case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_NO_MEMORY:
+        case SCSI_RESULT_GONE:
+                return "was not answered properly";
+        case _SCSI_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+static void error_handler_begin_recovery(ErrorHandler *handler, const ScsiCommand *command) {
+        const TransportRequest *request = &command->request;
+        TransportRecovery step = error_recovery_first_step(command->result, request->direction);
+
+        if (handler->state != ERROR_HANDLER_STATE_NORMAL)
+                return;
+
+        snprintf(handler->reason, sizeof(handler->reason), "%s to LUN %u %s",
+                 scsi_cdb_name(request->command, request->command_size), request->lun,
+                 error_handler_explain(command->result));
+        handler->recovery.lun = request->lun;
+        handler->recovery.first_step = MAX(step, handler->least_step);
+        handler->recovery.was_port_reset = false;
+        handler->recovery.has_sense = false;
+        error_handler_enter(handler, ERROR_HANDLER_STATE_DRAINING);
+}
+
+/* What the probe was told is told to nobody else any more. */
+static void error_handler_tell_recovered(ErrorHandler *handler) {
+        const ErrorRecovery *recovery = &handler->recovery;
+        const ScsiSense *sense = &recovery->sense;
+        bool has_attention = recovery->has_sense && sense->key == SCSI_SENSE_KEY_UNIT_ATTENTION;
+        bool was_reset = recovery->was_port_reset ||
+                         (has_attention && sense->asc == ASC_RESET_OCCURRED);
+
+        if (was_reset) {
+                handler->luns_reset = UINT16_MAX;
+                error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, recovery->lun);
+        }
+        if (has_attention && sense->asc == ASC_MEDIUM_CHANGED && handler->options.is_removable)
+                error_handler_tell(handler, ERROR_HANDLER_EVENT_MEDIUM_CHANGED, recovery->lun);
+}
+
+static void error_handler_give_up(ErrorHandler *handler, const char *why) {
+        handler->statistics.n_recoveries_failed++;
+        log_device_error(handler->target.name, "%s, and %s: giving the device up", handler->reason,
+                         why);
+        error_handler_enter(handler, ERROR_HANDLER_STATE_FAILED);
+}
+
+static void error_handler_on_helped(ErrorHandler *handler) {
+        TransportRecovery step = handler->recovery.last_step;
+        uint64_t duration_ns = event_loop_now_ns(handler->target.loop) - handler->recovery_began_ns;
+
+        handler->statistics.n_recoveries[step]++;
+        handler->least_step = error_recovery_next_step(step);
+        log_device_error(handler->target.name, "%s: recovered by %s after %llu ms", handler->reason,
+                         transport_recovery_to_string(step),
+                         (unsigned long long) (duration_ns / NS_PER_MS));
+        error_handler_tell_recovered(handler);
+        /* Whoever was told may have learned meanwhile that it is gone. */
+        if (handler->state == ERROR_HANDLER_STATE_RECOVERING)
+                error_handler_enter(handler, ERROR_HANDLER_STATE_NORMAL);
+}
+
+static void error_handler_on_recovered(Task *task, int result, void *userdata) {
+        ErrorHandler *handler = userdata;
+
+        handler->task = NULL;
+        if (handler->state == ERROR_HANDLER_STATE_GONE)
+                return;
+
+        assert(handler->state == ERROR_HANDLER_STATE_RECOVERING);
+
+        switch ((ErrorRecoveryResult) result) {
+        case ERROR_RECOVERY_RESULT_HELPED:
+                error_handler_on_helped(handler);
+                return;
+        case ERROR_RECOVERY_RESULT_EXHAUSTED:
+                error_handler_give_up(handler, "not even a port reset helped");
+                return;
+        case ERROR_RECOVERY_RESULT_REFUSED:
+                error_handler_give_up(handler, "too many resets have not helped for long");
+                return;
+        case ERROR_RECOVERY_RESULT_CANCELLED:
+                error_handler_give_up(handler, "its recovery was broken off");
+                return;
+        case ERROR_RECOVERY_RESULT_GONE:
+                error_handler_enter(handler, ERROR_HANDLER_STATE_GONE);
+                return;
+        case _ERROR_RECOVERY_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* Waking */
+
+/* A reset loses the device's cache: if it was not ours, it is news. */
+static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *command) {
+        const ScsiSense *sense = &command->sense;
+
+        if (command->result != SCSI_RESULT_CHECK_CONDITION ||
+            sense->key != SCSI_SENSE_KEY_UNIT_ATTENTION || sense->asc != ASC_RESET_OCCURRED)
+                return;
+
+        if (!(handler->luns_reset & lun_bit(command)))
+                error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
+        handler->luns_reset &= (uint16_t) ~lun_bit(command);
+}
+
+static void error_handler_on_wake_done(ScsiCommand *command) {
+        ErrorHandler *handler = command->owner;
+
+        handler->is_waking = false;
+        error_handler_note_reset(handler, command);
+        if (command->result == SCSI_RESULT_GONE)
+                error_handler_set_gone(handler);
+        else if (command->was_sent && command->result != SCSI_RESULT_GOOD &&
+                 command->result != SCSI_RESULT_CHECK_CONDITION &&
+                 command->result != SCSI_RESULT_BUSY)
+                error_handler_begin_recovery(handler, command);
+        error_handler_check_drained(handler);
+}
+
+/* Immediate, so that the commands that wait for it see "becoming ready" meanwhile. */
+static void error_handler_wake(ErrorHandler *handler, uint8_t lun) {
+        ScsiCommand *wake = &handler->wake;
+
+        if (handler->is_waking || handler->state != ERROR_HANDLER_STATE_NORMAL)
+                return;
+
+        handler->is_waking = true;
+        scsi_command_init(wake, lun, event_loop_now_ns(handler->target.loop) + WAKE_TIMEOUT_NS);
+        wake->flags = SCSI_COMMAND_RECOVERY | SCSI_COMMAND_NO_RETRY;
+        wake->done = error_handler_on_wake_done;
+        wake->owner = handler;
+        scsi_command_start_stop(wake, /* start= */ true, /* load_eject= */ false,
+                                /* immediate= */ true);
+        scsi_target_submit(handler->next, wake);
+}
+
+/* Judgement */
+
+/*
+ * A deferred error is of a write that the device had acknowledged, so the command that happens to
+ * bring it is tried again, and the next flush of the unit that would succeed fails with it instead.
+ */
+static void error_handler_note_deferred(ErrorHandler *handler, ScsiCommand *command) {
+        uint8_t lun = command->request.lun;
+
+        if (command->result == SCSI_RESULT_CHECK_CONDITION && command->sense.is_deferred &&
+            command->sense.key != SCSI_SENSE_KEY_RECOVERED_ERROR) {
+                handler->luns_deferred |= lun_bit(command);
+                handler->deferred[lun] = command->sense;
+        } else if (command->result == SCSI_RESULT_GOOD &&
+                   (handler->luns_deferred & lun_bit(command)) &&
+                   (command->request.command[0] == SCSI_OPCODE_SYNCHRONIZE_CACHE_10 ||
+                    command->request.command[0] == SCSI_OPCODE_SYNCHRONIZE_CACHE_16)) {
+                handler->luns_deferred &= (uint16_t) ~lun_bit(command);
+                command->result = SCSI_RESULT_CHECK_CONDITION;
+                command->sense = handler->deferred[lun];
+        }
+}
+
+/* Whether what came back says that host and device are out of step. What was never sent says
+   nothing about the device. */
+static bool error_handler_is_out_of_step(const ScsiCommand *command, ErrorAction action) {
+        return command->was_sent &&
+               (action == ERROR_ACTION_RECOVER || command->result == SCSI_RESULT_CANCELLED);
+}
+
+/* Whether the command was sent on its way once more. */
+static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, ErrorAction action) {
+        switch (action) {
+        case ERROR_ACTION_SUCCEED:
+                if (!(command->flags & SCSI_COMMAND_NO_RETRY))
+                        command->result = SCSI_RESULT_GOOD;
+                return false;
+        case ERROR_ACTION_FAIL:
+        case ERROR_ACTION_GONE:
+                return false;
+        case ERROR_ACTION_RETRY_NOW:
+                return error_handler_retry_counted(handler, command);
+        case ERROR_ACTION_RECOVER:
+                return command->was_sent && error_handler_retry_counted(handler, command);
+        case ERROR_ACTION_RETRY_FREELY:
+                return error_handler_retry_freely(handler, command);
+        case ERROR_ACTION_WAKE:
+                if (error_handler_may_retry(handler, command))
+                        error_handler_wake(handler, command->request.lun);
+                return error_handler_retry(handler, command, RETRY_DELAY_MAX_NS);
+        case ERROR_ACTION_RETRY_LATER:
+                return error_handler_retry(handler, command, error_handler_next_delay_ns(command));
+        case ERROR_ACTION_MEDIUM_CHANGED:
+                if (!(command->flags & SCSI_COMMAND_NO_RETRY))
+                        error_handler_tell(handler, ERROR_HANDLER_EVENT_MEDIUM_CHANGED,
+                                           command->request.lun);
+                return false;
+        case _ERROR_ACTION_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command) {
+        ErrorAction action = error_action_classify(command->result, &command->sense,
+                                                   handler->options.is_removable);
+
+        error_handler_note_reset(handler, command);
+        error_handler_note_deferred(handler, command);
+        if (action == ERROR_ACTION_GONE)
+                error_handler_set_gone(handler);
+        else if (error_handler_is_out_of_step(command, action))
+                error_handler_begin_recovery(handler, command);
+        error_handler_check_drained(handler);
+
+        if (error_handler_act(handler, command, action))
+                return;
+        if (handler->state == ERROR_HANDLER_STATE_GONE && command->result != SCSI_RESULT_GOOD)
+                command->result = SCSI_RESULT_GONE;
+        error_handler_finish(handler, command);
+}
+
+static void error_handler_on_processor_done(ScsiCommand *command) {
+        ErrorHandler *handler = command->processor_owner;
+
+        if (command->result == SCSI_RESULT_GOOD && handler->luns_deferred != 0)
+                error_handler_note_deferred(handler, command);
+        else if (command->result != SCSI_RESULT_GOOD) {
+                error_handler_on_failed(handler, command);
+                return;
+        }
+
+        handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
+        error_handler_check_drained(handler);
+        error_handler_finish(handler, command);
+}
+
+/* The target */
+
+static void error_handler_submit(ScsiTarget *target, ScsiCommand *command) {
+        ErrorHandler *handler = container_of(target, ErrorHandler, target);
+
+        handler->n_outstanding++;
+        command->n_tries = 0;
+        command->n_free_tries = 0;
+        command->is_cancelled = false;
+        command->was_sent = false;
+        command->actual_size = 0;
+        command->processor_done = error_handler_on_processor_done;
+        command->processor_owner = handler;
+
+        if (handler->state == ERROR_HANDLER_STATE_FAILED)
+                error_handler_complete(handler, command, SCSI_RESULT_TRANSPORT_ERROR);
+        else if (handler->state == ERROR_HANDLER_STATE_GONE)
+                error_handler_complete(handler, command, SCSI_RESULT_GONE);
+        else
+                scsi_target_submit(handler->next, command);
+}
+
+static void error_handler_cancel(ScsiTarget *target, ScsiCommand *command) {
+        ErrorHandler *handler = container_of(target, ErrorHandler, target);
+
+        command->is_cancelled = true;
+        if (command->state != SCSI_COMMAND_STATE_WAITING) {
+                scsi_target_cancel(handler->next, command);
+                return;
+        }
+
+        list_unlink(&command->node);
+        error_handler_complete(handler, command, SCSI_RESULT_CANCELLED);
+}
+
+ScsiTarget *error_handler_get_target(ErrorHandler *handler) { return &handler->target; }
+
+ErrorHandlerState error_handler_get_state(const ErrorHandler *handler) { return handler->state; }
+
+bool error_handler_is_idle(const ErrorHandler *handler) {
+        return handler->n_outstanding == 0 && !handler->task && !handler->is_waking &&
+               handler->state != ERROR_HANDLER_STATE_DRAINING;
+}
+
+void error_handler_set_gone(ErrorHandler *handler) {
+        if (handler->state != ERROR_HANDLER_STATE_GONE)
+                error_handler_enter(handler, ERROR_HANDLER_STATE_GONE);
+}
+
+const ErrorHandlerStatistics *error_handler_get_statistics(const ErrorHandler *handler) {
+        return &handler->statistics;
+}
+
+static const ScsiTargetOps error_handler_ops = {
+        .submit = error_handler_submit,
+        .cancel = error_handler_cancel,
+};
+
+static void error_handler_init(ErrorHandler *handler, ScsiProcessor *processor,
+                               Transport *transport, const ErrorHandlerOptions *options) {
+        handler->processor = processor;
+        handler->next = scsi_processor_get_target(processor);
+        handler->target = *handler->next;
+        handler->target.ops = &error_handler_ops;
+        if (options)
+                handler->options = *options;
+        if (handler->options.n_retries_max == 0)
+                handler->options.n_retries_max = RETRIES_DEFAULT;
+        if (handler->options.n_resets_per_minute_max == 0)
+                handler->options.n_resets_per_minute_max = RESETS_PER_MINUTE_DEFAULT;
+        error_breaker_init(&handler->breaker, handler->options.n_resets_per_minute_max);
+        handler->recovery.transport = transport;
+        handler->recovery.target = handler->next;
+        handler->recovery.breaker = &handler->breaker;
+        /* Each unit starts with the reset that came with its power. */
+        handler->luns_reset = UINT16_MAX;
+        list_init(&handler->waiting);
+        list_init(&handler->completed);
+        event_defer_init(&handler->defer, handler->target.loop, error_handler_on_defer);
+}
+
+int error_handler_new(ErrorHandler **ret, ScsiProcessor *processor, Transport *transport,
+                      const ErrorHandlerOptions *options, ErrorHandlerNotify notify,
+                      void *userdata) {
+        _cleanup_(error_handler_freep) ErrorHandler *handler = NULL;
+        int r;
+
+        handler = calloc(1, sizeof(*handler));
+        if (!handler)
+                return -ENOMEM;
+        error_handler_init(handler, processor, transport, options);
+        handler->notify = notify;
+        handler->userdata = userdata;
+        r = event_timer_init(&handler->retry, handler->target.loop, error_handler_on_retry);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(handler);
+        return 0;
+}
+
+ErrorHandler *error_handler_free(ErrorHandler *handler) {
+        if (!handler)
+                return NULL;
+
+        assert(error_handler_is_idle(handler));
+
+        event_defer_cancel(&handler->defer);
+        event_timer_done(&handler->retry);
+        free(handler);
+        return NULL;
+}
