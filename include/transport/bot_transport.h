@@ -9,6 +9,17 @@
  * other's completion (by phase: some devices break on an IN that is queued before their CBW is
  * done). AUTO starts by phase and tries pipelining on harmless commands; an anomaly falls back for
  * good and is told by bot_transport_get_mode().
+ *
+ * Outcomes where the specification leaves a choice:
+ *
+ *  - ERROR, TIMED_OUT and CANCELLED leave the transport broken until recover() succeeds; so does a
+ *    recover() that fails. A phase error is an ERROR.
+ *  - Too much data (babble) with a proper CSW is FAILED with an actual size of 0, else ERROR.
+ *  - A CSW in place of the data counts as that, with an actual size of 0, and is wiped from the
+ *    buffer.
+ *  - The actual size is what came less what the residue says is missing. A residue beyond the
+ *    request is ignored; all are, once a short answer that came whole was said to be missing.
+ *  - NO_MEMORY only if nothing was sent; later that is an ERROR.
  */
 
 #include "transport/transport.h"

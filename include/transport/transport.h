@@ -77,7 +77,8 @@ struct TransportRequest {
 struct TransportOps {
         /*
          * Mandatory. -EBUSY if max_in_flight requests are, -ENODEV if unplugged, -EINVAL for a
-         * command or size that this transport can't carry.
+         * command or size that this transport can't carry. While the device needs recovery
+         * requests are accepted and complete with ERROR at once, without being sent.
          */
         int (*submit)(Transport *transport, TransportRequest *request);
         /* Mandatory. Gives up a request in flight; it completes soon, with CANCELLED unless it was

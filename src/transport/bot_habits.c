@@ -59,7 +59,7 @@ bool bot_habits_learn_anomaly(BotHabits *habits) {
 }
 
 bool bot_habits_accept_csw(const BotHabits *habits, const BotCsw *csw, uint32_t tag) {
-        if (csw->status > BOT_CSW_STATUS_PHASE_ERROR)
+        if (!bot_protocol_csw_is_meaningful(csw, /* data_size= */ UINT32_MAX))
                 return false;
         if (bot_protocol_csw_is_valid(csw, BOT_CSW_SIGNATURE, tag))
                 return true;
@@ -86,7 +86,7 @@ bool bot_habits_learn_signature(BotHabits *habits, uint32_t signature) {
 
 size_t bot_habits_actual_size(const BotHabits *habits, const BotCsw *csw, size_t size,
                               size_t transferred) {
-        if (habits->is_residue_ignored || csw->residue > size)
+        if (habits->is_residue_ignored || !bot_protocol_csw_is_meaningful(csw, (uint32_t) size))
                 return transferred;
         return MIN(transferred, size - csw->residue);
 }
