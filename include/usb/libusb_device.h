@@ -26,6 +26,11 @@ typedef struct LibusbDeviceOptions {
 /*
  * Wraps `usbfs_fd` (borrowed; must outlive the device). Reads descriptors, which may send control
  * transfers. Starts the helper thread for blocking calls. Interfaces are not claimed yet. -errno.
+ *
+ * The device must not be freed from a transfer's `done`, which libusb calls. Freeing it releases
+ * nothing: interfaces stay claimed until they are released or the descriptor is closed. During a
+ * RESET the kernel holds the device's lock, so that submitting, cancelling and completing wait: let
+ * nothing be in flight.
  */
 int libusb_device_new(UsbDevice **ret, LibusbLibrary *library, int usbfs_fd,
                       const LibusbDeviceOptions *options);

@@ -14,6 +14,8 @@
 #define TOTAL_LENGTH_OFFSET 20
 #define N_RANDOM_RUNS 20000
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 typedef struct Expectation {
         const uint8_t *bytes;
         size_t size;
@@ -330,6 +332,16 @@ START_TEST(mutated_samples_and_random_bytes_are_survived) {
 }
 END_TEST
 
+START_TEST(fuzz_target_survives_its_seeds) {
+        const DescriptorSample *sample = &descriptor_samples[_i];
+        uint8_t seed[256] = { 0 };
+
+        memcpy(seed + 1, sample->bytes, sample->size);
+        for (size_t size = 0; size <= sample->size + 1; size++)
+                ck_assert_int_eq(LLVMFuzzerTestOneInput(seed, size), 0);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("usb_descriptors");
         TCase *tests = tcase_create("usb_descriptors");
@@ -351,6 +363,8 @@ int main(void) {
         tcase_add_test(tests, nonsense_is_dropped_with_what_belongs_to_it);
         tcase_add_test(tests, interfaces_and_endpoints_have_limits);
         tcase_add_test(tests, mutated_samples_and_random_bytes_are_survived);
+        tcase_add_loop_test(tests, fuzz_target_survives_its_seeds, 0,
+                            N_ELEMENTS(descriptor_samples));
         srunner_run_all(runner, CK_ENV);
         n_failed = srunner_ntests_failed(runner);
         srunner_free(runner);
