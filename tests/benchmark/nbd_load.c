@@ -16,11 +16,14 @@
 
 #define CONNECTIONS_MAX 64
 #define REQUEST_SIZE_MAX (32 * MIB)
+#define WAIT_LIMIT_NS (60 * NS_PER_S)
+#define WAIT_INTERVAL_US 500
 
 static LoadPlan arg_plan = { .export_name = "", .depth = 64, .size = 4096, .is_random = true };
 static unsigned arg_n_connections = 1;
 static double arg_seconds = 3;
 static long arg_server_pid;
+static bool arg_waits;
 
 static int print_help(void) {
         puts("nbd_load --socket=PATH [OPTION]...\n"
@@ -34,6 +37,7 @@ static int print_help(void) {
              "  --sequential         one after the other; else at random\n"
              "  --seconds=S          how long (3)\n"
              "  --server-pid=PID     also print the processor time of this process\n"
+             "  --wait               only wait for the export, and print when it was there\n"
              "  --help               show this");
         return 0;
 }
@@ -162,6 +166,27 @@ static int run(void) {
         return r;
 }
 
+/* Tries until it is there; the time is that of the kernel's log and of udevadm monitor. */
+static int wait_for_export(void) {
+        uint64_t started_ns = now_ns();
+        int r;
+
+        do {
+                LoadConnection *connection;
+
+                r = load_connection_new(&connection, &arg_plan, 1);
+                if (r == 0) {
+                        printf("ready_s=%.6f waited_ms=%.1f\n",
+                               (double) now_ns() / (double) NS_PER_S,
+                               (double) (now_ns() - started_ns) / (double) NS_PER_MS);
+                        load_connection_free(connection);
+                        return 0;
+                }
+                usleep(WAIT_INTERVAL_US);
+        } while (now_ns() - started_ns < WAIT_LIMIT_NS);
+        return r;
+}
+
 static int parse_options(int argc, char **argv) {
         static const struct option options[] = {
                 { "socket", required_argument, NULL, 's' },
@@ -174,6 +199,7 @@ static int parse_options(int argc, char **argv) {
                 { "sequential", no_argument, NULL, 'q' },
                 { "seconds", required_argument, NULL, 't' },
                 { "server-pid", required_argument, NULL, 'p' },
+                { "wait", no_argument, NULL, 'a' },
                 { "help", no_argument, NULL, 'h' },
                 { NULL, 0, NULL, 0 },
         };
@@ -211,6 +237,9 @@ static int parse_options(int argc, char **argv) {
                 case 'p':
                         arg_server_pid = strtol(optarg, NULL, 0);
                         break;
+                case 'a':
+                        arg_waits = true;
+                        break;
                 case 'h':
                         exit(print_help());
                 default:
@@ -233,7 +262,7 @@ int main(int argc, char **argv) {
         r = parse_options(argc, argv);
         if (r < 0)
                 return 2;
-        r = run();
+        r = arg_waits ? wait_for_export() : run();
         if (r < 0) {
                 fprintf(stderr, "nbd_load: %s\n", strerror(-r));
                 return 1;
