@@ -233,12 +233,12 @@ static int storage_start(StorageManager *manager, Task *task) {
 
 /* Ends the sessions of a unit and waits for that; they end by their requests' deadlines. */
 static void unit_end_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
-        uint64_t deadline_ns = event_loop_now_ns(manager->loop) + unit->request_timeout_ns +
-                               STORAGE_SESSIONS_GRACE_NS;
+        uint64_t patience_ns = 2 * unit->request_timeout_ns + STORAGE_SESSIONS_GRACE_NS;
 
         storage_unit_end_sessions(unit);
         while (unit->n_sessions > 0)
-                if (storage_wait(manager, task, deadline_ns) == -ETIMEDOUT)
+                if (storage_wait(manager, task, event_loop_now_ns(manager->loop) + patience_ns) ==
+                    -ETIMEDOUT)
                         log_device_warning(usb_device_get_name(manager->device),
                                            "LUN %u still has %u sessions past their deadline",
                                            unit->lun, unit->n_sessions);

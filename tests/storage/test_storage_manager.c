@@ -1,0 +1,204 @@
+/* A device's life is ended at every moment of it: it always ends, once, and leaves nothing behind. */
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/virtual_event_loop.h"
+#include "simulator/simulated_device.h"
+#include "storage/storage_manager.h"
+
+#define PATIENCE_NS (600 * NS_PER_S)
+
+typedef struct Life {
+        EventLoop *loop;
+        StorageManager *storage;
+        UsbDevice *device;
+        unsigned n_opened;
+        unsigned n_closed;
+        bool is_brought_up;
+        bool has_ended;
+        int result;
+        uint64_t generation;
+} Life;
+
+static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
+        Life *life = userdata;
+
+        life->n_opened++;
+        life->generation = export->generation;
+}
+
+static void on_export_closed(StorageManager *storage, unsigned lun, uint64_t generation,
+                             void *userdata) {
+        ((Life *) userdata)->n_closed++;
+}
+
+static void on_brought_up(StorageManager *storage, int result, unsigned n_luns, const char *reason,
+                          void *userdata) {
+        Life *life = userdata;
+
+        ck_assert(!life->is_brought_up);
+        ck_assert(!life->has_ended);
+        life->is_brought_up = result == 0;
+        life->has_ended = result < 0;
+        life->result = result;
+}
+
+static void on_stopped(StorageManager *storage, int result, void *userdata) {
+        Life *life = userdata;
+
+        ck_assert(!life->has_ended);
+        life->has_ended = true;
+        life->result = result;
+}
+
+static void life_begin(Life *life, const char *text) {
+        static const StorageHandlers handlers = {
+                .export_opened = on_export_opened,
+                .export_closed = on_export_closed,
+                .brought_up = on_brought_up,
+                .stopped = on_stopped,
+        };
+        SimulatorSpec spec;
+        char *error = NULL;
+
+        *life = (Life){};
+        ck_assert_int_eq(virtual_event_loop_new(&life->loop), 0);
+        ck_assert_msg(simulator_spec_parse(&spec, text, &error) == 0, "%s", error);
+        ck_assert_int_eq(simulated_device_new(&life->device, life->loop, &spec, NULL, 0), 0);
+        ck_assert_int_eq(storage_manager_new(&life->storage, life->device,
+                                             &(StorageOptions){ .base_name = "life" }, &handlers,
+                                             life),
+                         0);
+}
+
+/* Runs until the end; asserts that it comes. */
+static void life_end(Life *life) {
+        uint64_t end_ns = event_loop_now_ns(life->loop) + PATIENCE_NS;
+
+        while (!life->has_ended) {
+                ck_assert_int_gt(event_loop_run_once(life->loop, /* may_wait= */ true), 0);
+                ck_assert_uint_lt(event_loop_now_ns(life->loop), end_ns);
+        }
+        ck_assert_uint_eq(life->n_opened, life->n_closed);
+        storage_manager_free(life->storage);
+        event_loop_free(life->loop);
+}
+
+typedef void (*LifeEnder)(Life *life);
+
+static void end_by_stop(Life *life) { storage_manager_stop(life->storage); }
+
+static void end_by_notice_of_unplug(Life *life) { storage_manager_set_gone(life->storage); }
+
+static void end_by_pulling(Life *life) { simulated_device_unplug(life->device); }
+
+static void end_by_both(Life *life) {
+        storage_manager_stop(life->storage);
+        simulated_device_unplug(life->device);
+}
+
+static const LifeEnder enders[] = {
+        end_by_stop,
+        end_by_notice_of_unplug,
+        end_by_pulling,
+        end_by_both,
+};
+
+START_TEST(life_may_be_ended_at_every_moment) {
+        bool is_through = false;
+
+        for (unsigned n_steps = 0; !is_through; n_steps++) {
+                Life life;
+
+                life_begin(&life, "size=1M,luns=2");
+                for (unsigned i = 0; i < n_steps && !life.is_brought_up; i++)
+                        event_loop_run_once(life.loop, /* may_wait= */ true);
+                is_through = life.is_brought_up;
+                enders[_i](&life);
+                life_end(&life);
+                ck_assert_uint_lt(n_steps, 100000);
+        }
+}
+END_TEST
+
+START_TEST(device_that_fails_at_every_transfer_ends) {
+        static const char *const faults[] = { "hang:command@nth=%u*always", "stall:control*always",
+                                              "wire-error:status@nth=%u*always",
+                                              "disconnect:command@nth=%u" };
+
+        for (size_t i = 0; i < N_ELEMENTS(faults); i++)
+                for (unsigned nth = 1; nth < 20; nth++) {
+                        char plan[64], *error = NULL;
+                        Life life;
+
+                        life_begin(&life, "size=1M");
+                        snprintf(plan, sizeof(plan), faults[i], nth);
+                        ck_assert_int_eq(simulated_device_add_faults(life.device, plan, &error), 0);
+                        while (!life.is_brought_up && !life.has_ended)
+                                ck_assert_int_gt(event_loop_run_once(life.loop, true), 0);
+                        storage_manager_stop(life.storage);
+                        life_end(&life);
+                }
+}
+END_TEST
+
+START_TEST(sessions_end_when_the_device_is_stopped) {
+        char byte;
+        Life life;
+        int fds[2];
+
+        life_begin(&life, "size=1M");
+        while (!life.is_brought_up)
+                ck_assert_int_gt(event_loop_run_once(life.loop, true), 0);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        ck_assert_int_eq(storage_manager_add_client(life.storage, 0, life.generation, fds[1],
+                                                    &(NbdAgreement){}),
+                         0);
+        storage_manager_stop(life.storage);
+        life_end(&life);
+        ck_assert_int_eq(read(fds[0], &byte, 1), 0);
+        close(fds[0]);
+}
+END_TEST
+
+START_TEST(sessions_beyond_the_limit_are_refused) {
+        int fds[STORAGE_SESSIONS_PER_EXPORT_MAX + 1][2], r;
+        Life life;
+
+        life_begin(&life, "size=1M");
+        while (!life.is_brought_up)
+                ck_assert_int_gt(event_loop_run_once(life.loop, true), 0);
+        for (unsigned i = 0; i <= STORAGE_SESSIONS_PER_EXPORT_MAX; i++) {
+                ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds[i]), 0);
+                r = storage_manager_add_client(life.storage, 0, life.generation, fds[i][1],
+                                               &(NbdAgreement){});
+                ck_assert_int_eq(r, i < STORAGE_SESSIONS_PER_EXPORT_MAX ? 0 : -EUSERS);
+        }
+        storage_manager_stop(life.storage);
+        life_end(&life);
+        for (unsigned i = 0; i <= STORAGE_SESSIONS_PER_EXPORT_MAX; i++)
+                close(fds[i][0]);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("storage manager");
+        TCase *tcase = tcase_create("life");
+        SRunner *runner;
+        int n_failed;
+
+        tcase_set_timeout(tcase, 120);
+        tcase_add_loop_test(tcase, life_may_be_ended_at_every_moment, 0, N_ELEMENTS(enders));
+        tcase_add_test(tcase, device_that_fails_at_every_transfer_ends);
+        tcase_add_test(tcase, sessions_end_when_the_device_is_stopped);
+        tcase_add_test(tcase, sessions_beyond_the_limit_are_refused);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
