@@ -1,15 +1,12 @@
 #!/bin/bash
 # check_names.sh [BUILD_FOLDER]: one type, one file, one prefix. Basenames are unique over all layers (a .c and its
-# .h apart), and what an object exports begins with the name of its file, or with that of a header which the
-# file's name continues: scsi_command_build.c may define scsi_command_read().
+# .h apart), and what an object exports begins with the name of its file, with that of a type which the file's
+# header declares (usb_transfer_init() in usb_device.c), or with that of a header which the file's name continues
+# (scsi_command_read() in scsi_command_build.c).
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit 2
 build_folder=${1:-build}
 n_violations=0
-
-# Families whose prefix is shorter than their file's name: file, prefix.
-families=(
-)
 
 violation() {
         echo "check_names: $*"
@@ -31,6 +28,12 @@ check_basenames() {
         done < <(list_stems | awk '{ print $2 }' | sort | uniq -d)
 }
 
+# UsbTransfer: usb_transfer.
+list_types() { # HEADER
+        sed -nE 's/^typedef (enum|struct|union) ([A-Z][A-Za-z0-9]*).*/\2/p' "$1" |
+                sed -E 's/([a-z0-9])([A-Z])/\1_\2/g' | tr '[:upper:]' '[:lower:]'
+}
+
 # The prefixes that a file's exported names may have.
 list_prefixes() { # LAYER STEM
         local header stem
@@ -39,10 +42,8 @@ list_prefixes() { # LAYER STEM
         for header in include/"$1"/*.h src/"$1"/*.h; do
                 [ -e "$header" ] || continue
                 stem=$(basename "$header" .h)
+                [ "$stem" != "$2" ] || list_types "$header"
                 [[ $2 != "${stem}"_* ]] || echo "$stem"
-        done
-        for header in "${families[@]}"; do
-                [ "${header%% *}" != "$2" ] || echo "${header#* }"
         done
 }
 
