@@ -8,23 +8,12 @@
  */
 
 #include "scsi/scsi_cdb.h"
+#include "scsi/scsi_result.h"
 #include "scsi/scsi_sense.h"
 #include "transport/transport.h"
 
 typedef struct ScsiCommand ScsiCommand;
 typedef struct ScsiCommandPool ScsiCommandPool;
-
-typedef enum ScsiResult {
-        SCSI_RESULT_GOOD,
-        SCSI_RESULT_CHECK_CONDITION, /* `sense` tells what */
-        SCSI_RESULT_BUSY,            /* the device could not take it now */
-        SCSI_RESULT_TRANSPORT_ERROR, /* no proper answer; the device needs, or resisted, recovery */
-        SCSI_RESULT_TIMED_OUT,
-        SCSI_RESULT_NO_MEMORY, /* the host could not transfer this much at once */
-        SCSI_RESULT_CANCELLED,
-        SCSI_RESULT_GONE, /* unplugged */
-        _SCSI_RESULT_MAX,
-} ScsiResult;
 
 typedef enum ScsiCommandFlags {
         /* Failures are answers here (bring-up, probing): no retries, no recovery of the device's
@@ -112,8 +101,6 @@ void scsi_command_write_same(ScsiCommand *command, uint64_t lba, uint32_t n_bloc
                              void *data, size_t block_size);
 void scsi_command_get_lba_status(ScsiCommand *command, uint64_t lba, void *data, size_t size);
 void scsi_command_report_luns(ScsiCommand *command, void *data, size_t size);
-
-const char *scsi_result_to_string(ScsiResult result);
 
 /* At most `n_max` at once; -ENOMEM. */
 int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_max);

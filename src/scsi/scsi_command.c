@@ -240,31 +240,6 @@ void scsi_command_report_luns(ScsiCommand *command, void *data, size_t size) {
         scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
 }
 
-const char *scsi_result_to_string(ScsiResult result) {
-        switch (result) {
-        case SCSI_RESULT_GOOD:
-                return "good";
-        case SCSI_RESULT_CHECK_CONDITION:
-                return "check condition";
-        case SCSI_RESULT_BUSY:
-                return "busy";
-        case SCSI_RESULT_TRANSPORT_ERROR:
-                return "transport error";
-        case SCSI_RESULT_TIMED_OUT:
-                return "timed out";
-        case SCSI_RESULT_NO_MEMORY:
-                return "no memory";
-        case SCSI_RESULT_CANCELLED:
-                return "cancelled";
-        case SCSI_RESULT_GONE:
-                return "gone";
-        case _SCSI_RESULT_MAX:
-                break;
-        }
-
-        assert_not_reached();
-}
-
 int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_max) {
         _cleanup_(scsi_command_pool_freep) ScsiCommandPool *pool = NULL;
 

@@ -1,0 +1,547 @@
+/* The processor above a scripted transport: order, fairness, deadlines, sense, pause. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scripted_transport.h"
+#include "scsi/scsi_processor.h"
+#include "unit_test.h"
+
+#define COMMANDS_MAX 32
+#define TIMEOUT_NS (30 * NS_PER_S)
+
+typedef struct Fixture {
+        ScriptedTransport scripted;
+        ScsiProcessor *processor;
+        ScsiTarget *target;
+        ScsiCommand commands[COMMANDS_MAX];
+        size_t n_commands;
+        size_t n_done;
+        size_t done[COMMANDS_MAX]; /* indices in the order of completion */
+        bool is_submitting;
+} Fixture;
+
+static Fixture fixture;
+
+static void set_up_table(const ScriptedAnswer *answers, size_t n_answers) {
+        fixture = (Fixture){ 0 };
+        scripted_transport_init(&fixture.scripted, answers, n_answers);
+}
+
+static void start(unsigned n_in_flight_max) {
+        fixture.scripted.transport.n_in_flight_max = n_in_flight_max;
+        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport), 0);
+        fixture.target = scsi_processor_get_target(fixture.processor);
+}
+
+static void finish(void) {
+        scripted_transport_run(&fixture.scripted);
+        ck_assert_uint_eq(fixture.n_done, fixture.n_commands);
+        ck_assert(scsi_processor_is_idle(fixture.processor));
+        ck_assert(scsi_processor_is_drained(fixture.processor));
+        scsi_processor_free(fixture.processor);
+        scripted_transport_done(&fixture.scripted);
+}
+
+static void on_done(ScsiCommand *command) {
+        ck_assert(!fixture.is_submitting);
+        ck_assert_int_eq(command->state, SCSI_COMMAND_STATE_IDLE);
+        fixture.done[fixture.n_done++] = (size_t) (command - fixture.commands);
+}
+
+static ScsiCommand *prepare(uint8_t lun, uint64_t timeout_ns) {
+        ScsiCommand *command = &fixture.commands[fixture.n_commands++];
+
+        ck_assert_uint_le(fixture.n_commands, COMMANDS_MAX);
+        scsi_command_init(command, lun, event_loop_now_ns(fixture.target->loop) + timeout_ns);
+        scsi_command_test_unit_ready(command);
+        command->done = on_done;
+        return command;
+}
+
+static ScsiCommand *submit(ScsiCommand *command) {
+        fixture.is_submitting = true;
+        scsi_target_submit(fixture.target, command);
+        fixture.is_submitting = false;
+        return command;
+}
+
+static ScsiCommand *submit_ready(uint8_t lun) { return submit(prepare(lun, TIMEOUT_NS)); }
+
+static void expect_order(const char *expected) {
+        char text[4 * COMMANDS_MAX] = "";
+
+        for (size_t i = 0; i < fixture.n_done; i++)
+                snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%zu",
+                         i > 0 ? " " : "", fixture.done[i]);
+        ck_assert_str_eq(text, expected);
+}
+
+static const ScriptedAnswer good_after_a_while[] = {
+        { SCRIPTED(0x00), .delay_ns = 10 * NS_PER_MS },
+        { SCRIPTED(0x1B), .delay_ns = 10 * NS_PER_MS },
+};
+
+START_TEST(commands_of_one_unit_keep_their_order) {
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        for (unsigned i = 0; i < 5; i++)
+                submit_ready(0);
+        finish();
+        expect_order("0 1 2 3 4");
+        ck_assert_uint_eq(fixture.scripted.n_in_flight_peak, 1);
+}
+END_TEST
+
+START_TEST(units_take_turns) {
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        for (unsigned i = 0; i < 4; i++) /* 0 to 3; 0 goes out at once */
+                submit_ready(0);
+        for (unsigned i = 0; i < 3; i++) /* 4 to 6 */
+                submit_ready(5);
+        submit_ready(2); /* 7 */
+        finish();
+        expect_order("0 7 4 1 5 2 6 3");
+}
+END_TEST
+
+START_TEST(the_transport_is_kept_full) {
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(3);
+        for (unsigned i = 0; i < 9; i++)
+                submit_ready((uint8_t) (i % 2));
+        finish();
+        ck_assert_uint_eq(fixture.scripted.n_in_flight_peak, 3);
+}
+END_TEST
+
+START_TEST(a_command_past_its_deadline_is_not_sent) {
+        static const ScriptedAnswer slow[] = { { SCRIPTED(0x00), .delay_ns = 5 * NS_PER_S } };
+        uint64_t began_ns;
+
+        set_up_table(slow, N_ELEMENTS(slow));
+        start(1);
+        began_ns = event_loop_now_ns(fixture.target->loop);
+        submit(prepare(0, 10 * NS_PER_S));
+        submit(prepare(0, 2 * NS_PER_S));
+        submit(prepare(1, 1 * NS_PER_S));
+        submit(prepare(0, 20 * NS_PER_S));
+        scripted_transport_run_for(&fixture.scripted, 2 * NS_PER_S + NS_PER_MS);
+        ck_assert_uint_eq(event_loop_now_ns(fixture.target->loop) - began_ns,
+                          2 * NS_PER_S + NS_PER_MS);
+        expect_order("2 1");
+        finish();
+        expect_order("2 1 0 3");
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_TIMED_OUT);
+        ck_assert_int_eq(fixture.commands[2].result, SCSI_RESULT_TIMED_OUT);
+        ck_assert(!fixture.commands[1].was_sent);
+        ck_assert_int_eq(fixture.commands[3].result, SCSI_RESULT_GOOD);
+        scripted_transport_expect(&fixture.scripted, "TEST UNIT READY, TEST UNIT READY");
+}
+END_TEST
+
+START_TEST(a_deadline_in_the_past_is_told_later) {
+        ScsiCommand *command;
+
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        command = prepare(0, 0);
+        submit(command);
+        ck_assert_uint_eq(fixture.n_done, 0);
+        finish();
+        ck_assert_int_eq(command->result, SCSI_RESULT_TIMED_OUT);
+        scripted_transport_expect(&fixture.scripted, "");
+}
+END_TEST
+
+typedef struct SenseFetch {
+        const char *what;
+        ScriptedAnswer failure;
+        ScriptedAnswer request_sense;
+        ScsiResult result;
+        ScsiSenseKey key;
+        uint16_t asc_ascq;
+        const char *trace;
+} SenseFetch;
+
+#define FETCHED "TEST UNIT READY.4, REQUEST SENSE.4, TEST UNIT READY"
+#define AT_ONCE "TEST UNIT READY.4, TEST UNIT READY"
+
+static const uint8_t sense_of_zeroes[18] = { 0x70, [7] = 10 };
+static const uint8_t sense_undecodable[18] = { 0x42, 0, 3 };
+static const uint8_t sense_short[3] = { 0x70, 0, 3 };
+
+static const SenseFetch sense_fetches[] = {
+        { "sense is asked for",
+          { .sense = 0x023A00 },
+          { .result = TRANSPORT_RESULT_GOOD },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_NOT_READY,
+          0x3A00,
+          FETCHED },
+        { "sense came with the status",
+          { .sense = 0x031100, .has_sense_at_once = true },
+          { .result = TRANSPORT_RESULT_GOOD },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_MEDIUM_ERROR,
+          0x1100,
+          AT_ONCE },
+        { "sense is all zeroes",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { SCRIPTED_DATA(sense_of_zeroes) },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_HARDWARE_ERROR,
+          0,
+          FETCHED },
+        { "sense is no sense",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { SCRIPTED_DATA(sense_undecodable) },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_HARDWARE_ERROR,
+          0,
+          FETCHED },
+        { "sense is short",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { SCRIPTED_DATA(sense_short) },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_MEDIUM_ERROR,
+          0,
+          FETCHED },
+        { "sense is empty",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { .is_empty = true },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_HARDWARE_ERROR,
+          0,
+          FETCHED },
+        { "REQUEST SENSE fails",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { .result = TRANSPORT_RESULT_FAILED },
+          SCSI_RESULT_CHECK_CONDITION,
+          SCSI_SENSE_KEY_HARDWARE_ERROR,
+          0,
+          FETCHED },
+        { "REQUEST SENSE breaks the transport",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { .result = TRANSPORT_RESULT_ERROR },
+          SCSI_RESULT_TRANSPORT_ERROR,
+          _SCSI_SENSE_KEY_MAX,
+          0,
+          FETCHED },
+        { "REQUEST SENSE hangs",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { .hangs = true },
+          SCSI_RESULT_TIMED_OUT,
+          _SCSI_SENSE_KEY_MAX,
+          0,
+          FETCHED },
+        { "the device is gone before REQUEST SENSE",
+          { .result = TRANSPORT_RESULT_FAILED },
+          { .result = TRANSPORT_RESULT_GONE },
+          SCSI_RESULT_GONE,
+          _SCSI_SENSE_KEY_MAX,
+          0,
+          FETCHED },
+};
+
+START_TEST(sense_is_fetched_before_anything_else) {
+        const SenseFetch *c = &sense_fetches[_i];
+        ScriptedAnswer answers[] = { c->failure, c->request_sense, { SCRIPTED(0x00) } };
+        const ScsiCommand *command;
+
+        answers[0].command_size = 1;
+        answers[0].n_times = 1;
+        answers[1].command[0] = 0x03;
+        answers[1].command_size = 1;
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(1);
+        command = submit_ready(4);
+        submit_ready(0);
+        finish();
+        ck_assert_msg(command->result == c->result, "%s: %s", c->what,
+                      scsi_result_to_string(command->result));
+        if (c->key != _SCSI_SENSE_KEY_MAX) {
+                ck_assert_msg(command->sense.key == c->key, "%s", c->what);
+                ck_assert_msg(SCSI_ASC_ASCQ(&command->sense) == c->asc_ascq, "%s", c->what);
+        }
+        scripted_transport_expect(&fixture.scripted, c->trace);
+        expect_order("0 1");
+}
+END_TEST
+
+START_TEST(two_failures_at_once_are_asked_about_in_turn) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .n_times = 2, .sense = 0x052400 },
+                { SCRIPTED(0x00) },
+        };
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(2);
+        submit_ready(0);
+        submit_ready(1);
+        submit_ready(1);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_CHECK_CONDITION);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_CHECK_CONDITION);
+        ck_assert_int_eq(fixture.commands[2].result, SCSI_RESULT_GOOD);
+        scripted_transport_expect(&fixture.scripted,
+                                  "TEST UNIT READY, TEST UNIT READY.1, REQUEST SENSE, "
+                                  "REQUEST SENSE.1, TEST UNIT READY.1");
+}
+END_TEST
+
+START_TEST(a_failing_request_sense_is_not_asked_about) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x03), .result = TRANSPORT_RESULT_FAILED },
+        };
+        uint8_t sense[18];
+        ScsiCommand *command;
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(1);
+        command = prepare(0, TIMEOUT_NS);
+        scsi_command_request_sense(command, sense, sizeof(sense));
+        submit(command);
+        finish();
+        ck_assert_int_eq(command->result, SCSI_RESULT_CHECK_CONDITION);
+        ck_assert_int_eq(command->sense.key, SCSI_SENSE_KEY_HARDWARE_ERROR);
+        scripted_transport_expect(&fixture.scripted, "REQUEST SENSE");
+}
+END_TEST
+
+START_TEST(paused_it_sends_what_recovers_alone) {
+        ScsiCommand *recovering;
+
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        scsi_processor_pause(fixture.processor);
+        submit_ready(0);
+        submit(prepare(0, 3 * NS_PER_S));
+        recovering = prepare(0, TIMEOUT_NS);
+        recovering->flags = SCSI_COMMAND_RECOVERY;
+        scsi_command_start_stop(recovering, true, false, true);
+        submit(recovering);
+        scripted_transport_run_for(&fixture.scripted, 4 * NS_PER_S);
+        expect_order("2 1");
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_TIMED_OUT);
+        ck_assert(scsi_processor_is_drained(fixture.processor));
+        ck_assert(!scsi_processor_is_idle(fixture.processor));
+
+        scsi_processor_resume(fixture.processor);
+        finish();
+        expect_order("2 1 0");
+        scripted_transport_expect(&fixture.scripted, "START STOP UNIT, TEST UNIT READY");
+}
+END_TEST
+
+static void on_done_pause(ScsiCommand *command) {
+        scsi_processor_pause(fixture.processor);
+        on_done(command);
+}
+
+START_TEST(whoever_is_told_of_an_error_can_pause_before_the_next_command) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .n_times = 1, .result = TRANSPORT_RESULT_ERROR },
+                { SCRIPTED(0x00) },
+        };
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(1);
+        submit_ready(0)->done = on_done_pause;
+        submit_ready(0);
+        scripted_transport_run_for(&fixture.scripted, NS_PER_S);
+        scripted_transport_expect(&fixture.scripted, "TEST UNIT READY");
+        scsi_processor_resume(fixture.processor);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_TRANSPORT_ERROR);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
+}
+END_TEST
+
+START_TEST(commands_are_cancelled_wherever_they_are) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .n_times = 1, .hangs = true },
+                { SCRIPTED(0x00) },
+        };
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(1);
+        submit_ready(0);
+        submit_ready(0);
+        submit_ready(0);
+        fixture.is_submitting = true;
+        scsi_target_cancel(fixture.target, &fixture.commands[1]);
+        scsi_target_cancel(fixture.target, &fixture.commands[1]);
+        scsi_target_cancel(fixture.target, &fixture.commands[0]);
+        fixture.is_submitting = false;
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_CANCELLED);
+        ck_assert(fixture.commands[0].was_sent);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_CANCELLED);
+        ck_assert(!fixture.commands[1].was_sent);
+        ck_assert_int_eq(fixture.commands[2].result, SCSI_RESULT_GOOD);
+}
+END_TEST
+
+START_TEST(a_cancelled_command_gives_its_sense_up) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .result = TRANSPORT_RESULT_FAILED },
+                { SCRIPTED(0x03), .hangs = true },
+        };
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(1);
+        submit_ready(0);
+        scripted_transport_run_for(&fixture.scripted, NS_PER_MS);
+        ck_assert_int_eq(fixture.commands[0].state, SCSI_COMMAND_STATE_SENSING);
+        scsi_target_cancel(fixture.target, &fixture.commands[0]);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_CANCELLED);
+}
+END_TEST
+
+START_TEST(everything_queued_can_be_failed) {
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        for (uint8_t i = 0; i < 4; i++)
+                submit_ready(i);
+        scsi_processor_fail_all(fixture.processor, SCSI_RESULT_GONE);
+        ck_assert_uint_eq(fixture.n_done, 0);
+        finish();
+        expect_order("1 2 3 0");
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
+        ck_assert_int_eq(fixture.commands[3].result, SCSI_RESULT_GONE);
+}
+END_TEST
+
+START_TEST(a_refusing_transport_is_told_later) {
+        static const int errors[] = { -ENODEV, -EINVAL, -EBUSY };
+        static const ScsiResult results[] = { SCSI_RESULT_GONE, SCSI_RESULT_TRANSPORT_ERROR,
+                                              SCSI_RESULT_TRANSPORT_ERROR };
+
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        fixture.scripted.submit_error = errors[_i];
+        fixture.scripted.failing_command = 1;
+        start(1);
+        submit_ready(0);
+        submit_ready(0);
+        ck_assert_uint_eq(fixture.n_done, 0);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, results[_i]);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
+}
+END_TEST
+
+static size_t n_busy, n_failed;
+
+static void on_done_count(ScsiCommand *command) {
+        n_busy += command->result == SCSI_RESULT_BUSY;
+        n_failed += command->result == SCSI_RESULT_CANCELLED;
+}
+
+START_TEST(an_overfull_queue_says_busy) {
+        size_t n = SCSI_PROCESSOR_QUEUE_MAX + 2;
+        ScsiCommand *commands = calloc(n, sizeof(*commands));
+
+        ck_assert_ptr_nonnull(commands);
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        scsi_processor_pause(fixture.processor);
+        for (size_t i = 0; i < n; i++) {
+                scsi_command_init(&commands[i], 0, UINT64_MAX - 1);
+                scsi_command_test_unit_ready(&commands[i]);
+                commands[i].done = on_done_count;
+                scsi_target_submit(fixture.target, &commands[i]);
+        }
+        scsi_processor_fail_all(fixture.processor, SCSI_RESULT_CANCELLED);
+        finish();
+        ck_assert_uint_eq(n_busy, 2);
+        ck_assert_uint_eq(n_failed, SCSI_PROCESSOR_QUEUE_MAX);
+        free(commands);
+}
+END_TEST
+
+/* Each command is answered by the next one from within its own completion. */
+static size_t n_left;
+
+static void on_done_submit_next(ScsiCommand *command) {
+        fixture.n_done++;
+        if (n_left-- == 0)
+                return;
+        command->deadline_ns = event_loop_now_ns(fixture.target->loop) + TIMEOUT_NS;
+        scsi_target_submit(fixture.target, command);
+        fixture.n_commands++;
+}
+
+START_TEST(a_command_may_be_sent_again_from_its_own_completion) {
+        ScsiCommand *command;
+
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        start(1);
+        n_left = 1000;
+        command = prepare(0, TIMEOUT_NS);
+        command->done = on_done_submit_next;
+        scsi_target_submit(fixture.target, command);
+        finish();
+        ck_assert_uint_eq(fixture.n_done, 1001);
+        ck_assert_uint_eq(fixture.scripted.n_commands, 1001);
+}
+END_TEST
+
+static int await_main(Task *task, void *userdata) {
+        ScsiCommand *command = userdata;
+
+        return (int) scsi_target_await(fixture.target, task, command);
+}
+
+static void await_done(Task *task, int result, void *userdata) {
+        fixture.n_done++;
+        ck_assert_int_eq(result, (int) ((ScsiCommand *) userdata)->result);
+}
+
+START_TEST(a_cancelled_task_cancels_its_command) {
+        static const ScriptedAnswer hanging[] = { { SCRIPTED(0x00), .hangs = true } };
+        ScsiCommand *command;
+        Task *task;
+
+        set_up_table(hanging, N_ELEMENTS(hanging));
+        start(1);
+        command = prepare(0, TIMEOUT_NS);
+        ck_assert_int_eq(task_start(&task, fixture.target->loop, "await", await_main, await_done,
+                                    command),
+                         0);
+        scripted_transport_run_for(&fixture.scripted, NS_PER_S);
+        ck_assert_uint_eq(fixture.n_done, 0);
+        task_cancel(task);
+        finish();
+        ck_assert_int_eq(command->result, SCSI_RESULT_CANCELLED);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("scsi_processor");
+        TCase *tcase = tcase_create("scsi_processor");
+
+        tcase_add_test(tcase, commands_of_one_unit_keep_their_order);
+        tcase_add_test(tcase, units_take_turns);
+        tcase_add_test(tcase, the_transport_is_kept_full);
+        tcase_add_test(tcase, a_command_past_its_deadline_is_not_sent);
+        tcase_add_test(tcase, a_deadline_in_the_past_is_told_later);
+        tcase_add_loop_test(tcase, sense_is_fetched_before_anything_else, 0,
+                            N_ELEMENTS(sense_fetches));
+        tcase_add_test(tcase, two_failures_at_once_are_asked_about_in_turn);
+        tcase_add_test(tcase, a_failing_request_sense_is_not_asked_about);
+        tcase_add_test(tcase, paused_it_sends_what_recovers_alone);
+        tcase_add_test(tcase, whoever_is_told_of_an_error_can_pause_before_the_next_command);
+        tcase_add_test(tcase, commands_are_cancelled_wherever_they_are);
+        tcase_add_test(tcase, a_cancelled_command_gives_its_sense_up);
+        tcase_add_test(tcase, everything_queued_can_be_failed);
+        tcase_add_loop_test(tcase, a_refusing_transport_is_told_later, 0, 3);
+        tcase_add_test(tcase, an_overfull_queue_says_busy);
+        tcase_add_test(tcase, a_command_may_be_sent_again_from_its_own_completion);
+        tcase_add_test(tcase, a_cancelled_task_cancels_its_command);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}
