@@ -55,7 +55,8 @@ static bool has_proper_data(const BlockRequest *request) {
 }
 
 bool block_device_check(const BlockDevice *device, const BlockRequest *request) {
-        if (request->operation >= _BLOCK_OPERATION_MAX || !request->done)
+        if (request->operation >= _BLOCK_OPERATION_MAX || !request->done ||
+            request->deadline_ns == 0)
                 return false;
         if (request->flags & ~allowed_flags(request->operation))
                 return false;

@@ -1,0 +1,71 @@
+#pragma once
+
+/*
+ * Lun, its inside
+ *
+ * What the files that make up a Lun share. Private to block.
+ */
+
+#include "block/lun.h"
+#include "block/lun_piece.h"
+#include "block/lun_range_lock.h"
+#include "block/lun_request.h"
+
+/* Requests are allocated so many at a time, when they are first needed. */
+#define LUN_REQUESTS_PER_SLAB 64
+#define LUN_SLABS_MAX (LUN_REQUESTS_MAX / LUN_REQUESTS_PER_SLAB)
+/* One command is always there for SYNCHRONIZE CACHE. */
+#define LUN_PIECES_MAX (LUN_COMMANDS_MAX - 1)
+/* Commands beyond what the device takes at once, so that it never waits for us. */
+#define LUN_PIECES_AHEAD 1
+/* Transfers are never made shorter than that for lack of memory... */
+#define LUN_TRANSFER_SIZE_MIN (4 * KIB)
+/* ...and twice as long again after so much time without. */
+#define LUN_TRANSFER_GROW_NS (10 * NS_PER_S)
+
+struct Lun {
+        BlockDevice device;
+        ScsiTarget *target; /* borrowed */
+        char *name;         /* owned */
+        uint8_t number;     /* the logical unit's */
+        LunLimits limits;
+        uint32_t transfer_size_max;
+        uint64_t grow_ns; /* when the transfer size may grow back */
+        bool is_shut_down;
+
+        LunRequest *slabs[LUN_SLABS_MAX]; /* owned arrays */
+        size_t n_slabs;
+        ListNode requests[_LUN_REQUEST_STATE_MAX]; /* LunRequest::node */
+
+        LunPiece *pieces; /* owned array of LUN_PIECES_MAX */
+        ListNode free_pieces;
+        size_t n_pieces; /* in flight */
+        size_t n_pieces_max;
+        ScsiCommandPool *commands; /* owned */
+        LunRangeLock lock;
+        void *zeroes; /* owned: staging memory, made when first needed */
+        size_t zeroes_size;
+
+        ScsiCommand *sync_command; /* owned, of `commands` */
+        bool is_syncing;
+
+        EventDefer defer;          /* completes, cuts, synchronises */
+        EventTimer deadline_timer; /* for requests that are not at the device as a whole */
+};
+
+/* Cuts pieces while there is room. Completes nothing. */
+void lun_cut(Lun *lun);
+/* Soon, from the loop: lun_run(). */
+void lun_run_later(Lun *lun);
+/* Completes what is finished, cuts and synchronises; the end of every event. */
+void lun_run(Lun *lun);
+/* A request waits for something that may outlast its deadline. */
+void lun_watch_deadline(Lun *lun, uint64_t deadline_ns);
+
+LunPiece *lun_piece_get(Lun *lun);
+void lun_piece_put(Lun *lun, LunPiece *piece);
+
+/* The host could not transfer `size` bytes at once. False: it can't be less. */
+bool lun_shrink_transfers(Lun *lun, uint64_t size);
+/* At least LUN_STEP_ZEROES_SIZE_MAX or one block of them; NULL: out of memory. */
+void *lun_get_zeroes(Lun *lun);

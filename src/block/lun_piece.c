@@ -1,0 +1,572 @@
+/*
+ * The commands of a piece. Each answer leads to the next step: the piece plans what is left of it
+ * anew, so that shorter transfers, and features that turned out to be missing, need no special way.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "block/block_request.h"
+#include "block/lun_error.h"
+#include "block/lun_internal.h"
+
+/* GET LBA STATUS (SBC-3): a header, then descriptors. */
+#define STATUS_HEADER_SIZE 8
+#define STATUS_DESCRIPTOR_SIZE 16
+#define STATUS_DATA_SIZE 4096
+#define PROVISIONING_MASK 0x0F
+#define PROVISIONING_DEALLOCATED 1
+#define PROVISIONING_ANCHORED 2
+
+static Lun *lun_of(const LunPiece *piece) { return piece->request->lun; }
+
+static uint64_t step_position(const LunPiece *piece) { return piece->position; }
+
+/* The first byte of the step's first block. */
+static uint64_t step_start(const LunPiece *piece) {
+        return piece->lba * lun_of(piece)->limits.block_size;
+}
+
+static uint64_t step_blocks_size(const LunPiece *piece) {
+        return (uint64_t) piece->n_blocks * lun_of(piece)->limits.block_size;
+}
+
+static void put_bounce(LunPiece *piece) {
+        staging_put(lun_of(piece)->target->staging, piece->bounce, piece->bounce_size);
+        piece->bounce = NULL;
+        piece->bounce_size = 0;
+}
+
+static void *get_bounce(LunPiece *piece, size_t size) {
+        if (piece->bounce && piece->bounce_size == size)
+                return piece->bounce;
+        put_bounce(piece);
+        piece->bounce = staging_get(lun_of(piece)->target->staging, size);
+        piece->bounce_size = piece->bounce ? size : 0;
+        return piece->bounce;
+}
+
+/* Gives everything back. `error` 0: all of it was done. */
+static void end_piece(LunPiece *piece, uint64_t position, int error, bool is_exact) {
+        LunRequest *request = piece->request;
+        Lun *lun = request->lun;
+
+        if (error < 0)
+                lun_request_fail(request, position, error, is_exact);
+        put_bounce(piece);
+        if (piece->has_range) {
+                lun_range_lock_release(&lun->lock, &piece->range);
+                piece->has_range = false;
+                /* Others may be granted theirs now. */
+                if (lun->lock.n_waiting > 0)
+                        lun_run_later(lun);
+        }
+        piece->state = LUN_PIECE_STATE_IDLE;
+        list_unlink(&piece->node);
+        lun_piece_put(lun, piece);
+        lun_request_piece_done(request);
+}
+
+static void fail_piece(LunPiece *piece, int error) {
+        end_piece(piece, piece->position, error, /* is_exact= */ false);
+}
+
+static void on_command_done(ScsiCommand *command);
+
+/* Where the client's bytes of the step are, as the device may read or write them: whole blocks in
+ * one segment. NULL: they must be copied. */
+static void *get_direct(const LunPiece *piece) {
+        const BlockRequest *block = piece->request->block;
+
+        if (piece->step.size != step_blocks_size(piece))
+                return NULL;
+        return block_request_get_contiguous(block, piece->position - block->offset,
+                                            piece->step.size);
+}
+
+/* Makes the step's blocks in the bounce buffer what they shall be. */
+static void fill_bounce(LunPiece *piece) {
+        const BlockRequest *block = piece->request->block;
+        uint8_t *bytes = (uint8_t *) piece->bounce + (piece->position - step_start(piece));
+
+        if (block->operation == BLOCK_OPERATION_WRITE_ZEROES)
+                memset(bytes, 0, piece->step.size);
+        else
+                block_request_gather(block, piece->position - block->offset, bytes,
+                                     piece->step.size);
+}
+
+static void build_read(LunPiece *piece, void *data) {
+        scsi_command_read(piece->command, piece->lba, piece->n_blocks, data,
+                          step_blocks_size(piece));
+}
+
+static void build_write(LunPiece *piece, void *data) {
+        const BlockRequest *block = piece->request->block;
+
+        piece->has_fua = block->operation == BLOCK_OPERATION_WRITE &&
+                         block->flags & BLOCK_REQUEST_FUA && lun_of(piece)->limits.has_fua;
+        scsi_command_write(piece->command, piece->lba, piece->n_blocks, piece->has_fua, data,
+                           step_blocks_size(piece));
+}
+
+/* READING, READING_AGAIN. -ENOMEM. */
+static int build_reading(LunPiece *piece) {
+        void *data = get_direct(piece);
+
+        if (!data)
+                data = get_bounce(piece, step_blocks_size(piece));
+        if (!data)
+                return -ENOMEM;
+        build_read(piece, data);
+        return 0;
+}
+
+static int build_modifying(LunPiece *piece) {
+        void *data = get_bounce(piece, step_blocks_size(piece));
+
+        if (!data)
+                return -ENOMEM;
+        build_read(piece, data);
+        return 0;
+}
+
+static int build_plain_write(LunPiece *piece) {
+        void *data = get_direct(piece);
+
+        if (!data) {
+                data = get_bounce(piece, step_blocks_size(piece));
+                if (!data)
+                        return -ENOMEM;
+                fill_bounce(piece);
+        }
+        build_write(piece, data);
+        return 0;
+}
+
+static int build_zeroes(LunPiece *piece) {
+        void *zeroes = lun_get_zeroes(lun_of(piece));
+        ScsiCommand *command = piece->command;
+
+        if (!zeroes)
+                return -ENOMEM;
+        if (piece->step.kind == LUN_STEP_KIND_ZERO)
+                build_write(piece, zeroes);
+        else
+                scsi_command_write_same(command, piece->lba, piece->n_blocks,
+                                        piece->step.kind == LUN_STEP_KIND_WRITE_SAME_UNMAP, zeroes,
+                                        lun_of(piece)->limits.block_size);
+        return 0;
+}
+
+static int build_writing(LunPiece *piece) {
+        switch (piece->step.kind) {
+        case LUN_STEP_KIND_WRITE:
+                return build_plain_write(piece);
+        case LUN_STEP_KIND_MODIFY:
+                fill_bounce(piece);
+                build_write(piece, piece->bounce);
+                return 0;
+        case LUN_STEP_KIND_ZERO:
+        case LUN_STEP_KIND_WRITE_SAME:
+        case LUN_STEP_KIND_WRITE_SAME_UNMAP:
+                return build_zeroes(piece);
+        case LUN_STEP_KIND_UNMAP:
+                scsi_command_unmap(piece->command, piece->lba, piece->n_blocks, piece->unmap_data);
+                return 0;
+        case LUN_STEP_KIND_NOTHING:
+        case LUN_STEP_KIND_UNSUPPORTED:
+        case LUN_STEP_KIND_READ:
+        case LUN_STEP_KIND_STATUS:
+        case _LUN_STEP_KIND_MAX:
+                break;
+        }
+        assert_not_reached(); /* these write nothing */
+}
+
+static int build_asking(LunPiece *piece) {
+        void *data = get_bounce(piece, STATUS_DATA_SIZE);
+
+        if (!data)
+                return -ENOMEM;
+        scsi_command_get_lba_status(piece->command, piece->lba, data, STATUS_DATA_SIZE);
+        return 0;
+}
+
+static int build(LunPiece *piece) {
+        switch (piece->state) {
+        case LUN_PIECE_STATE_READING:
+        case LUN_PIECE_STATE_READING_AGAIN:
+                return build_reading(piece);
+        case LUN_PIECE_STATE_MODIFYING:
+                return build_modifying(piece);
+        case LUN_PIECE_STATE_WRITING:
+                return build_writing(piece);
+        case LUN_PIECE_STATE_ASKING:
+                return build_asking(piece);
+        case LUN_PIECE_STATE_IDLE:
+        case LUN_PIECE_STATE_LOCKING:
+        case _LUN_PIECE_STATE_MAX:
+                break;
+        }
+        assert_not_reached(); /* these send nothing */
+}
+
+/* The one place where the state changes and where commands are sent. */
+static void enter(LunPiece *piece, LunPieceState state) {
+        Lun *lun = lun_of(piece);
+        int r;
+
+        piece->state = state;
+        if (state == LUN_PIECE_STATE_LOCKING) {
+                lun_watch_deadline(lun, piece->request->block->deadline_ns);
+                return;
+        }
+        piece->has_fua = false;
+        scsi_command_init(piece->command, lun->number, piece->request->block->deadline_ns);
+        r = build(piece);
+        if (r < 0) {
+                fail_piece(piece, r);
+                return;
+        }
+        piece->command->done = on_command_done;
+        piece->command->owner = piece;
+        scsi_target_submit(lun->target, piece->command);
+}
+
+static LunPieceState first_state(LunStepKind kind) {
+        switch (kind) {
+        case LUN_STEP_KIND_READ:
+                return LUN_PIECE_STATE_READING;
+        case LUN_STEP_KIND_MODIFY:
+                return LUN_PIECE_STATE_MODIFYING;
+        case LUN_STEP_KIND_WRITE:
+        case LUN_STEP_KIND_ZERO:
+        case LUN_STEP_KIND_WRITE_SAME:
+        case LUN_STEP_KIND_WRITE_SAME_UNMAP:
+        case LUN_STEP_KIND_UNMAP:
+                return LUN_PIECE_STATE_WRITING;
+        case LUN_STEP_KIND_STATUS:
+                return LUN_PIECE_STATE_ASKING;
+        case LUN_STEP_KIND_NOTHING:
+        case LUN_STEP_KIND_UNSUPPORTED:
+        case _LUN_STEP_KIND_MAX:
+                break;
+        }
+        assert_not_reached(); /* these have no command */
+}
+
+static void set_step(LunPiece *piece, LunStep step) {
+        uint32_t block_size = lun_of(piece)->limits.block_size;
+
+        piece->step = step;
+        piece->lba = piece->position / block_size;
+        piece->n_blocks = DIV_ROUND_UP(piece->position + step.size, block_size) - piece->lba;
+}
+
+/* Goes on with what is left of it, or ends it. */
+static void next_step(LunPiece *piece) {
+        const BlockRequest *block = piece->request->block;
+
+        while (piece->position < piece->end) {
+                LunStep step = lun_step_plan(&lun_of(piece)->limits, block->operation, block->flags,
+                                             piece->position, piece->end);
+
+                if (step.kind == LUN_STEP_KIND_UNSUPPORTED) {
+                        fail_piece(piece, -EOPNOTSUPP);
+                        return;
+                }
+                if (step.kind != LUN_STEP_KIND_NOTHING) {
+                        set_step(piece, step);
+                        enter(piece, first_state(step.kind));
+                        return;
+                }
+                piece->position += step.size;
+        }
+        end_piece(piece, piece->end, 0, false);
+}
+
+static void step_done(LunPiece *piece) {
+        piece->position += piece->step.size;
+        next_step(piece);
+}
+
+/* Copies to the client what was read through the bounce buffer: up to `end`, of the device. */
+static void scatter(LunPiece *piece, uint64_t end) {
+        const BlockRequest *block = piece->request->block;
+
+        if (piece->bounce && end > piece->position)
+                block_request_scatter(block, piece->position - block->offset,
+                                      (uint8_t *) piece->bounce +
+                                                      (piece->position - step_start(piece)),
+                                      end - piece->position);
+}
+
+/* Fewer bytes came, or were taken, than were asked for. */
+static bool is_short(const ScsiCommand *command) {
+        return command->actual_size < command->request.size;
+}
+
+static void end_with_bad_block(LunPiece *piece, int error, uint64_t lba) {
+        uint64_t bad = MAX(lba * lun_of(piece)->limits.block_size, step_position(piece));
+
+        end_piece(piece, bad, error, /* is_exact= */ true);
+}
+
+/* Some of the blocks can't be read. Those before are the client's: they came, or are asked for
+ * again. */
+static void reading_failed(LunPiece *piece, int error) {
+        const ScsiCommand *command = piece->command;
+        uint64_t lba, start = step_start(piece), bad;
+
+        if (!lun_error_get_bad_block(command, piece->lba, piece->n_blocks, &lba)) {
+                fail_piece(piece, error);
+                return;
+        }
+        bad = lba * lun_of(piece)->limits.block_size;
+        if (bad <= piece->position || command->actual_size >= bad - start) {
+                scatter(piece, bad);
+                end_with_bad_block(piece, error, lba);
+                return;
+        }
+        piece->bad_error = error;
+        piece->bad_position = bad;
+        set_step(piece, (LunStep){ .kind = LUN_STEP_KIND_READ, .size = bad - piece->position });
+        enter(piece, LUN_PIECE_STATE_READING_AGAIN);
+}
+
+static void reading_done(LunPiece *piece, int error) {
+        if (error == 0 && is_short(piece->command))
+                error = -EIO;
+        if (error < 0) {
+                reading_failed(piece, error);
+                return;
+        }
+        scatter(piece, piece->position + piece->step.size);
+        step_done(piece);
+}
+
+static void reading_again_done(LunPiece *piece, int error) {
+        if (error < 0 || is_short(piece->command)) {
+                fail_piece(piece, piece->bad_error);
+                return;
+        }
+        scatter(piece, piece->bad_position);
+        end_piece(piece, piece->bad_position, piece->bad_error, /* is_exact= */ true);
+}
+
+static void modifying_done(LunPiece *piece, int error) {
+        uint64_t lba;
+
+        if (error == 0 && is_short(piece->command))
+                error = -EIO;
+        if (error == 0)
+                enter(piece, LUN_PIECE_STATE_WRITING);
+        else if (piece->request->block->operation == BLOCK_OPERATION_WRITE &&
+                 lun_error_get_bad_block(piece->command, piece->lba, 1, &lba))
+                /* Nothing of this step was written, so only its first block can be the place. */
+                end_with_bad_block(piece, error, lba);
+        else
+                fail_piece(piece, error);
+}
+
+static void writing_failed(LunPiece *piece, int error) {
+        uint64_t lba;
+
+        if (lun_error_get_bad_block(piece->command, piece->lba, piece->n_blocks, &lba))
+                end_with_bad_block(piece, error, lba);
+        else
+                fail_piece(piece, error);
+}
+
+static void writing_done(LunPiece *piece, int error) {
+        if (error == 0 && is_short(piece->command))
+                error = -EIO;
+        if (error < 0)
+                writing_failed(piece, error);
+        else
+                step_done(piece);
+}
+
+static BlockExtentFlags extent_flags(const LunLimits *limits, uint8_t provisioning) {
+        BlockExtentFlags zero = limits->unmapped_reads_zero ? BLOCK_EXTENT_ZERO : 0;
+
+        if (provisioning == PROVISIONING_DEALLOCATED)
+                return BLOCK_EXTENT_HOLE | zero;
+        return provisioning == PROVISIONING_ANCHORED ? zero : 0;
+}
+
+static bool add_extent(BlockRequest *block, uint64_t size, BlockExtentFlags flags) {
+        if (block->n_extents > 0 && block->extents[block->n_extents - 1].flags == flags) {
+                block->extents[block->n_extents - 1].size += size;
+                return true;
+        }
+        if (block->n_extents == block->n_extents_max)
+                return false;
+        block->extents[block->n_extents++] = (BlockExtent){ .size = size, .flags = flags };
+        return true;
+}
+
+/* Takes what makes sense: descriptors that follow each other from the position on. */
+static void tell_extents(LunPiece *piece, const uint8_t *bytes, size_t size) {
+        const LunLimits *limits = &lun_of(piece)->limits;
+        BlockRequest *block = piece->request->block;
+        uint64_t position = piece->position;
+
+        for (size_t at = STATUS_HEADER_SIZE; at + STATUS_DESCRIPTOR_SIZE <= size;
+             at += STATUS_DESCRIPTOR_SIZE) {
+                uint64_t lba = get_be64(bytes + at), n_blocks = get_be32(bytes + at + 8), end;
+
+                if (position >= piece->end || lba > position / limits->block_size ||
+                    lba + n_blocks <= position / limits->block_size)
+                        break;
+                end = MIN((lba + n_blocks) * limits->block_size, piece->end);
+                if (!add_extent(block, end - position,
+                                extent_flags(limits, bytes[at + 12] & PROVISIONING_MASK)))
+                        break;
+                position = end;
+        }
+        if (block->n_extents == 0)
+                add_extent(block, piece->end - piece->position, 0);
+}
+
+static void asking_done(LunPiece *piece, int error) {
+        const ScsiCommand *command = piece->command;
+        size_t size = error == 0 ? MIN(command->actual_size, (size_t) STATUS_DATA_SIZE) : 0;
+
+        /* The length counts what follows its own four bytes. */
+        if (size >= STATUS_HEADER_SIZE)
+                size = MIN(size, get_be32(piece->bounce) + UINT64_C(4));
+        tell_extents(piece, piece->bounce, size);
+        step_done(piece);
+}
+
+/* Remembers what the device does not know, and whether there is another way now. */
+static bool learn(LunPiece *piece) {
+        Lun *lun = lun_of(piece);
+
+        if (!lun_error_is_unsupported(piece->command))
+                return false;
+        if (piece->has_fua) {
+                log_device_debug(lun->name, "FUA is not supported, synchronizing instead");
+                lun->limits.has_fua = false;
+                piece->request->needs_sync = true;
+                return true;
+        }
+        switch (piece->step.kind) {
+        case LUN_STEP_KIND_UNMAP:
+        case LUN_STEP_KIND_WRITE_SAME:
+        case LUN_STEP_KIND_WRITE_SAME_UNMAP:
+        case LUN_STEP_KIND_STATUS:
+                log_device_debug(lun->name, "%s is not supported",
+                                 scsi_cdb_name(piece->command->request.command,
+                                               piece->command->request.command_size));
+                lun_step_forget(&lun->limits, piece->step.kind);
+                return piece->step.kind != LUN_STEP_KIND_STATUS;
+        case LUN_STEP_KIND_NOTHING:
+        case LUN_STEP_KIND_UNSUPPORTED:
+        case LUN_STEP_KIND_READ:
+        case LUN_STEP_KIND_WRITE:
+        case LUN_STEP_KIND_MODIFY:
+        case LUN_STEP_KIND_ZERO:
+                return false;
+        case _LUN_STEP_KIND_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+static void handle(LunPiece *piece, int error) {
+        switch (piece->state) {
+        case LUN_PIECE_STATE_READING:
+                reading_done(piece, error);
+                return;
+        case LUN_PIECE_STATE_READING_AGAIN:
+                reading_again_done(piece, error);
+                return;
+        case LUN_PIECE_STATE_MODIFYING:
+                modifying_done(piece, error);
+                return;
+        case LUN_PIECE_STATE_WRITING:
+                writing_done(piece, error);
+                return;
+        case LUN_PIECE_STATE_ASKING:
+                asking_done(piece, error);
+                return;
+        case LUN_PIECE_STATE_IDLE:
+        case LUN_PIECE_STATE_LOCKING:
+        case _LUN_PIECE_STATE_MAX:
+                break;
+        }
+        assert_not_reached(); /* nothing is in flight in these */
+}
+
+/* Another way to do the step, after an answer that is not the last word. */
+static bool tries_otherwise(LunPiece *piece, int error) {
+        if (error == 0 || piece->state == LUN_PIECE_STATE_READING_AGAIN)
+                return false;
+        if (piece->command->result == SCSI_RESULT_NO_MEMORY)
+                return lun_shrink_transfers(lun_of(piece), piece->command->request.size);
+        return learn(piece);
+}
+
+static void on_command_done(ScsiCommand *command) {
+        LunPiece *piece = command->owner;
+        Lun *lun = lun_of(piece);
+        int error = lun_error_from_command(command);
+
+        assert(command == piece->command);
+
+        if (tries_otherwise(piece, error))
+                next_step(piece);
+        else
+                handle(piece, error);
+        lun_run(lun);
+}
+
+/* What changes blocks keeps out of the way of a read-modify-write, and that of everything. */
+static bool needs_range(LunStepKind kind) {
+        return kind != LUN_STEP_KIND_READ && kind != LUN_STEP_KIND_STATUS;
+}
+
+void lun_piece_start(LunPiece *piece, LunRequest *request, uint64_t position, uint64_t end) {
+        const BlockRequest *block = request->block;
+        uint32_t block_size = request->lun->limits.block_size;
+        LunStep step;
+
+        assert(piece->state == LUN_PIECE_STATE_IDLE);
+        assert(position < end);
+
+        piece->request = request;
+        piece->position = position;
+        piece->end = end;
+        step = lun_step_plan(&request->lun->limits, block->operation, block->flags, position, end);
+        piece->has_range = needs_range(step.kind);
+        if (piece->has_range) {
+                piece->range = (LunRange){
+                        .first = position / block_size,
+                        .end = DIV_ROUND_UP(end, block_size),
+                        .is_exclusive = step.kind == LUN_STEP_KIND_MODIFY,
+                };
+                if (!lun_range_lock_acquire(&request->lun->lock, &piece->range)) {
+                        enter(piece, LUN_PIECE_STATE_LOCKING);
+                        return;
+                }
+        }
+        next_step(piece);
+}
+
+void lun_piece_resume(LunPiece *piece) {
+        assert(piece->state == LUN_PIECE_STATE_LOCKING);
+
+        next_step(piece);
+}
+
+void lun_piece_give_up(LunPiece *piece, int error, bool with_command) {
+        if (piece->state == LUN_PIECE_STATE_LOCKING)
+                fail_piece(piece, error);
+        else if (with_command)
+                scsi_target_cancel(lun_of(piece)->target, piece->command);
+}

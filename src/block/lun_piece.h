@@ -1,0 +1,53 @@
+#pragma once
+
+/*
+ * LunPiece
+ *
+ * A part of a request that is worked on with one command after the other: usually just one, two for
+ * a read-modify-write, more if the host or the device refused the first. Private to block.
+ */
+
+#include "block/lun_range_lock.h"
+#include "block/lun_step.h"
+#include "scsi/scsi_command.h"
+
+typedef struct LunPiece LunPiece;
+typedef struct LunRequest LunRequest;
+
+typedef enum LunPieceState {
+        LUN_PIECE_STATE_IDLE,
+        LUN_PIECE_STATE_LOCKING,       /* waits for overlapping writes to end */
+        LUN_PIECE_STATE_READING,       /* for the client */
+        LUN_PIECE_STATE_READING_AGAIN, /* what is good before a bad block */
+        LUN_PIECE_STATE_MODIFYING,     /* reads the blocks that will be changed in part */
+        LUN_PIECE_STATE_WRITING,       /* data, zeroes, or which blocks to unmap */
+        LUN_PIECE_STATE_ASKING,        /* for the status of blocks */
+        _LUN_PIECE_STATE_MAX,
+} LunPieceState;
+
+struct LunPiece {
+        LunRequest *request; /* borrowed while in use */
+        LunPieceState state;
+        ScsiCommand *command; /* owned while in use, of Lun::commands */
+        uint64_t position;    /* of the device: what is left to do */
+        uint64_t end;
+        LunStep step;      /* what the command in flight is part of */
+        uint64_t lba;      /* of the blocks of the step */
+        uint32_t n_blocks; /* likewise */
+        LunRange range;
+        bool has_range;
+        void *bounce; /* owned: staging memory */
+        size_t bounce_size;
+        bool has_fua;          /* the command in flight has the bit */
+        int bad_error;         /* READING_AGAIN: what to end with */
+        uint64_t bad_position; /* likewise */
+        uint8_t unmap_data[SCSI_UNMAP_DATA_SIZE];
+        ListNode node; /* LunRequest::pieces or Lun::free_pieces */
+};
+
+/* `piece` is in LunRequest::pieces and has a command. */
+void lun_piece_start(LunPiece *piece, LunRequest *request, uint64_t position, uint64_t end);
+/* Its range was granted. */
+void lun_piece_resume(LunPiece *piece);
+/* Ends it now if it only waits for its range, else cancels its command if `with_command`. */
+void lun_piece_give_up(LunPiece *piece, int error, bool with_command);
