@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "transport/bot_control.h"
 #include "transport/bot_habits.h"
+#include "transport/bot_phase.h"
 #include "transport/bot_state.h"
 
 #define BOT_LUN_MAX 15
@@ -31,14 +32,6 @@
  */
 #define BOT_STATUS_PATIENCE_NS (250 * NS_PER_MS)
 #define BOT_TRIAL_PATIENCE_NS (5 * NS_PER_S)
-
-typedef struct BotTransport BotTransport;
-
-typedef struct BotPhase {
-        BotTransport *bot; /* borrowed: its owner */
-        UsbTransfer transfer;
-        bool is_started; /* for the current command */
-} BotPhase;
 
 struct BotTransport {
         Transport transport;
@@ -78,11 +71,9 @@ static bool bot_is_in(const BotTransport *bot) {
         return bot->request->direction == TRANSPORT_DIRECTION_IN;
 }
 
-static bool phase_is_in_flight(const BotPhase *phase) { return phase->transfer.is_in_flight; }
-
 static bool bot_is_quiet(const BotTransport *bot) {
-        return !phase_is_in_flight(&bot->command) && !phase_is_in_flight(&bot->data) &&
-               !phase_is_in_flight(&bot->status) && !bot->is_clearing;
+        return !bot_phase_is_in_flight(&bot->command) && !bot_phase_is_in_flight(&bot->data) &&
+               !bot_phase_is_in_flight(&bot->status) && !bot->is_clearing;
 }
 
 static void bot_on_transfer_done(UsbTransfer *transfer) {
@@ -99,49 +90,13 @@ static void bot_on_halt_cleared(UsbOperation *operation) {
         bot_advance(bot);
 }
 
-static UsbResult result_from_errno(int error) {
-        switch (error) {
-        case -ENODEV:
-                return USB_RESULT_GONE;
-        case -ENOMEM:
-                return USB_RESULT_NO_MEMORY;
-        default:
-                return USB_RESULT_ERROR;
-        }
-}
-
-static int phase_submit(BotPhase *phase) {
-        int r;
-
-        assert(!phase->is_started);
-
-        r = usb_transfer_submit(&phase->transfer);
-        phase->is_started = r == 0;
-        return r;
-}
-
-/* Unless it was started ahead. What can't be submitted counts as what came back with an error. */
-static void phase_start(BotPhase *phase) {
-        int r;
-
-        if (phase->is_started)
-                return;
-
-        r = phase_submit(phase);
-        if (r < 0) {
-                phase->is_started = true;
-                phase->transfer.result = result_from_errno(r);
-                phase->transfer.actual_size = 0;
-        }
-}
-
 /* A host that has no room for all three at once starts the others in their turn. */
 static void bot_start_ahead(BotTransport *bot) {
-        if (!phase_is_in_flight(&bot->command))
+        if (!bot_phase_is_in_flight(&bot->command))
                 return;
-        if (bot_has_data(bot) && phase_submit(&bot->data) < 0)
+        if (bot_has_data(bot) && bot_phase_submit(&bot->data) < 0)
                 return;
-        (void) phase_submit(&bot->status);
+        (void) bot_phase_submit(&bot->status);
 }
 
 static void bot_prepare(BotTransport *bot) {
@@ -158,9 +113,9 @@ static void bot_prepare(BotTransport *bot) {
         bot_protocol_encode_cbw(bot->wrappers, &cbw);
         bot->is_pipelined =
                         bot_habits_wants_pipeline(&bot->habits, request->direction, request->size);
-        bot->command.is_started = false;
-        bot->data.is_started = false;
-        bot->status.is_started = false;
+        bot_phase_rewind(&bot->command);
+        bot_phase_rewind(&bot->data);
+        bot_phase_rewind(&bot->status);
         bot->data.transfer.endpoint = bot_is_in(bot) ? bot->storage_device.bulk_in.address
                                                      : bot->storage_device.bulk_out.address;
         bot->data.transfer.data = request->data;
@@ -180,14 +135,14 @@ static void bot_start_command(BotTransport *bot) {
         bool is_trial = bot->is_pipelined && bot->habits.mode == BOT_MODE_AUTO;
 
         bot_arm(bot, is_trial ? BOT_TRIAL_PATIENCE_NS : 0);
-        phase_start(&bot->command);
+        bot_phase_start(&bot->command);
         if (bot->is_pipelined)
                 bot_start_ahead(bot);
 }
 
 static void bot_start_status(BotTransport *bot) {
-        phase_start(&bot->status);
-        if (phase_is_in_flight(&bot->status) && bot->is_pipelined && bot_is_in(bot) &&
+        bot_phase_start(&bot->status);
+        if (bot_phase_is_in_flight(&bot->status) && bot->is_pipelined && bot_is_in(bot) &&
             bot->data.is_started && bot->data.transfer.result == USB_RESULT_OK &&
             bot_habits_is_watchful(&bot->habits))
                 bot_arm(bot, BOT_STATUS_PATIENCE_NS);
@@ -196,7 +151,7 @@ static void bot_start_status(BotTransport *bot) {
 static void bot_start_status_again(BotTransport *bot) {
         if (bot->is_pipelined)
                 bot_arm(bot, /* patience_ns= */ 0);
-        phase_start(&bot->status);
+        bot_phase_start(&bot->status);
 }
 
 static void bot_start_clear_halt(BotTransport *bot, uint8_t endpoint) {
@@ -210,27 +165,14 @@ static void bot_start_clear_halt(BotTransport *bot, uint8_t endpoint) {
  * stay. */
 static void bot_recall_status(BotTransport *bot) {
         if (bot_is_in(bot))
-                usb_transfer_cancel(&bot->status.transfer);
-}
-
-/* After a recall: a CSW that was faster is kept, else its transfer may be started once more. */
-static void bot_sift_status(BotTransport *bot) {
-        UsbTransfer *transfer = &bot->status.transfer;
-
-        if (!bot->status.is_started || phase_is_in_flight(&bot->status))
-                return;
-        if (transfer->actual_size == BOT_CSW_SIZE &&
-            (transfer->result == USB_RESULT_OK || transfer->result == USB_RESULT_CANCELLED))
-                transfer->result = USB_RESULT_OK;
-        else
-                bot->status.is_started = false;
+                bot_phase_recall(&bot->status);
 }
 
 static void bot_recall_all(BotTransport *bot) {
         event_timer_clear(&bot->timer);
-        usb_transfer_cancel(&bot->status.transfer);
-        usb_transfer_cancel(&bot->data.transfer);
-        usb_transfer_cancel(&bot->command.transfer);
+        bot_phase_recall(&bot->status);
+        bot_phase_recall(&bot->data);
+        bot_phase_recall(&bot->command);
 }
 
 /* The one place where the state changes and where transfers start. */
@@ -246,7 +188,7 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 bot_start_command(bot);
                 return;
         case BOT_STATE_DATA:
-                phase_start(&bot->data);
+                bot_phase_start(&bot->data);
                 return;
         case BOT_STATE_STATUS_UNANSWERED:
                 bot->has_anomaly = true;
@@ -263,7 +205,7 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 return;
         case BOT_STATE_STATUS:
                 if (previous == BOT_STATE_CLEAR_DATA_HALT || previous == BOT_STATE_DATA_OVERRUN)
-                        bot_sift_status(bot);
+                        bot_phase_sift(&bot->status);
                 bot_start_status(bot);
                 return;
         case BOT_STATE_CLEAR_STATUS_HALT:
@@ -272,9 +214,9 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 return;
         case BOT_STATE_STATUS_AGAIN:
                 if (previous == BOT_STATE_STATUS_UNANSWERED)
-                        bot_sift_status(bot);
+                        bot_phase_sift(&bot->status);
                 else
-                        bot->status.is_started = false;
+                        bot_phase_rewind(&bot->status);
                 bot_start_status_again(bot);
                 return;
         case BOT_STATE_GIVE_UP:
@@ -390,20 +332,20 @@ static BotEvent bot_judge_status(BotTransport *bot) {
 static bool bot_is_waiting(const BotTransport *bot) {
         switch (bot->state) {
         case BOT_STATE_COMMAND:
-                return phase_is_in_flight(&bot->command);
+                return bot_phase_is_in_flight(&bot->command);
         case BOT_STATE_DATA:
-                return phase_is_in_flight(&bot->data);
+                return bot_phase_is_in_flight(&bot->data);
         case BOT_STATE_DATA_HALTED:
         case BOT_STATE_DATA_OVERRUN:
         case BOT_STATE_DATA_SKIPPED:
-                return bot_is_in(bot) && phase_is_in_flight(&bot->status);
+                return bot_is_in(bot) && bot_phase_is_in_flight(&bot->status);
         case BOT_STATE_CLEAR_DATA_HALT:
         case BOT_STATE_CLEAR_STATUS_HALT:
                 return bot->is_clearing;
         case BOT_STATE_STATUS:
         case BOT_STATE_STATUS_UNANSWERED:
         case BOT_STATE_STATUS_AGAIN:
-                return phase_is_in_flight(&bot->status);
+                return bot_phase_is_in_flight(&bot->status);
         case BOT_STATE_GIVE_UP:
                 return !bot_is_quiet(bot);
         case BOT_STATE_IDLE:
@@ -607,9 +549,9 @@ static void bot_free(Transport *transport) {
 
         assert(!bot->request);
 
-        usb_transfer_done(&bot->command.transfer);
-        usb_transfer_done(&bot->data.transfer);
-        usb_transfer_done(&bot->status.transfer);
+        bot_phase_done(&bot->command);
+        bot_phase_done(&bot->data);
+        bot_phase_done(&bot->status);
         if (bot->timer.loop)
                 event_timer_done(&bot->timer);
         event_defer_cancel(&bot->advance);
@@ -626,17 +568,6 @@ static const TransportOps bot_ops = {
         .free = bot_free,
 };
 
-static int phase_init(BotPhase *phase, BotTransport *bot, uint8_t endpoint, void *data,
-                      size_t size) {
-        phase->bot = bot;
-        phase->transfer.type = USB_TRANSFER_TYPE_BULK;
-        phase->transfer.endpoint = endpoint;
-        phase->transfer.data = data;
-        phase->transfer.size = size;
-        phase->transfer.done = bot_on_transfer_done;
-        return usb_transfer_init(&phase->transfer, bot->device);
-}
-
 static int bot_init_phases(BotTransport *bot) {
         uint8_t in = bot->storage_device.bulk_in.address;
         uint8_t out = bot->storage_device.bulk_out.address;
@@ -646,13 +577,18 @@ static int bot_init_phases(BotTransport *bot) {
         if (!bot->wrappers)
                 return -ENOMEM;
 
-        r = phase_init(&bot->command, bot, out, bot->wrappers, BOT_CBW_SIZE);
+        bot->command.transfer.data = bot->wrappers;
+        bot->command.transfer.size = BOT_CBW_SIZE;
+        bot->status.transfer.data = bot->wrappers + BOT_CSW_OFFSET;
+        bot->status.transfer.size = BOT_CSW_SIZE;
+
+        r = bot_phase_init(&bot->command, bot, bot->device, out, bot_on_transfer_done);
         if (r < 0)
                 return r;
-        r = phase_init(&bot->data, bot, in, /* data= */ NULL, /* size= */ 0);
+        r = bot_phase_init(&bot->data, bot, bot->device, in, bot_on_transfer_done);
         if (r < 0)
                 return r;
-        return phase_init(&bot->status, bot, in, bot->wrappers + BOT_CSW_OFFSET, BOT_CSW_SIZE);
+        return bot_phase_init(&bot->status, bot, bot->device, in, bot_on_transfer_done);
 }
 
 static size_t default_transfer_size_max(UsbSpeed speed) {

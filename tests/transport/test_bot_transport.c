@@ -474,6 +474,63 @@ START_TEST(a_refused_command_may_be_cancelled) {
 }
 END_TEST
 
+static TransportResult expected_of_refusal(BotMode mode, size_t n, int error) {
+        if (error == -ENODEV)
+                return GONE;
+        if (error != -ENOMEM)
+                return n > 1 && mode == BOT_MODE_PIPELINED ? GOOD : ERROR;
+        if (n == 1)
+                return TRANSPORT_RESULT_NO_MEMORY;
+        return mode == BOT_MODE_PIPELINED ? GOOD : ERROR;
+}
+
+/* The host refuses the n-th transfer. What was to be queued ahead only is started in its turn. */
+static TransportResult refuse(BotMode mode, size_t n, int error) {
+        static const UsbStep steps[] = {
+                USB_CBW(), USB_OUT_SIZE(SIZE), USB_IN_TAGGED(csw_good), {}
+        };
+        BotFixture fixture;
+        TransportResult result;
+
+        bot_fixture_init(&fixture, mode, steps);
+        scripted_usb_fail_submit(&fixture.usb, n, error);
+        bot_fixture_submit(&fixture, OUT);
+        scripted_usb_run_for(&fixture.usb, 2 * BOT_FIXTURE_TIMEOUT_NS);
+        ck_assert_uint_eq(fixture.n_done, 1);
+        result = fixture.request.result;
+        bot_fixture_done(&fixture);
+        return result;
+}
+
+START_TEST(whichever_transfer_the_host_refuses_the_command_completes) {
+        static const int errors[] = { -EIO, -ENOMEM, -ENODEV };
+        static const BotMode modes[] = { BOT_MODE_BY_PHASE, BOT_MODE_PIPELINED };
+        const size_t n_transfers = 3;
+
+        for (size_t i = 0; i < N_ELEMENTS(modes); i++)
+                for (size_t n = 1; n <= n_transfers; n++)
+                        ck_assert_str_eq(
+                                        transport_result_to_string(refuse(modes[i], n, errors[_i])),
+                                        transport_result_to_string(expected_of_refusal(
+                                                        modes[i], n, errors[_i])));
+        ck_assert_int_eq(refuse(modes[0], n_transfers + 1, errors[_i]), GOOD);
+}
+END_TEST
+
+START_TEST(a_command_that_the_host_had_no_memory_for_may_be_repeated) {
+        static const UsbStep steps[] = { USB_CBW(), USB_IN_TAGGED(csw_good), {} };
+        BotFixture fixture;
+
+        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
+        scripted_usb_fail_submit(&fixture.usb, 1, -ENOMEM);
+        bot_fixture_submit(&fixture, NONE);
+        scripted_usb_run_for(&fixture.usb, NS_PER_S);
+        ck_assert_int_eq(fixture.request.result, TRANSPORT_RESULT_NO_MEMORY);
+        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), GOOD);
+        bot_fixture_done(&fixture);
+}
+END_TEST
+
 START_TEST(one_command_at_a_time_and_only_what_bot_can_carry) {
         static const UsbStep steps[] = { USB_CBW(), USB_IN_TAGGED(csw_good), {} };
         BotFixture fixture;
@@ -552,6 +609,8 @@ int main(void) {
         tcase_add_loop_test(tcase, a_late_answer_within_the_deadline_is_good, 0, 2);
         tcase_add_loop_test(tcase, a_cancelled_command_completes_as_cancelled_and_later, 0, 2);
         tcase_add_test(tcase, a_refused_command_may_be_cancelled);
+        tcase_add_loop_test(tcase, whichever_transfer_the_host_refuses_the_command_completes, 0, 3);
+        tcase_add_test(tcase, a_command_that_the_host_had_no_memory_for_may_be_repeated);
         tcase_add_test(tcase, one_command_at_a_time_and_only_what_bot_can_carry);
         tcase_add_test(tcase, transfers_are_limited_by_speed_unless_told_otherwise);
         suite_add_tcase(suite, tcase);
