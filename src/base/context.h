@@ -10,8 +10,11 @@
 
 #include "base/macros.h"
 
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#if !defined(__x86_64__) && !defined(__aarch64__) && !defined(CONTEXT_IS_UCONTEXT)
 #define CONTEXT_IS_UCONTEXT 1
+#endif
+
+#ifdef CONTEXT_IS_UCONTEXT
 #include <ucontext.h>
 #endif
 

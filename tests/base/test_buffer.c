@@ -68,7 +68,7 @@ END_TEST
 
 /* `_i` is the seed. The model is the count of bytes in and out, as each byte tells its position. */
 START_TEST(a_stream_of_random_pieces_comes_out_as_it_went_in) {
-        uint64_t n_in = 0, n_out = 0;
+        uint64_t n_in = 0, n_out = 0, n_wrong = 0;
         Random random;
         Buffer buffer;
 
@@ -89,10 +89,11 @@ START_TEST(a_stream_of_random_pieces_comes_out_as_it_went_in) {
                 ck_assert_uint_eq(buffer.size, n_in - n_out);
                 n = random_below(&random, buffer.size + 1);
                 for (size_t i = 0; i < n; i++)
-                        ck_assert_uint_eq(buffer_data(&buffer)[i], (n_out + i) * 7 % 251);
+                        n_wrong += buffer_data(&buffer)[i] != (n_out + i) * 7 % 251;
                 buffer_consume(&buffer, n);
                 n_out += n;
         }
+        ck_assert_uint_eq(n_wrong, 0);
         ck_assert_uint_gt(n_out, 100000);
         buffer_done(&buffer);
 }
