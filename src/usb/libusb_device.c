@@ -77,17 +77,37 @@ static UsbResult result_from_status(enum libusb_transfer_status status) {
         return USB_RESULT_ERROR;
 }
 
+static bool is_disconnected(const LibusbDevice *device) {
+        uint32_t capabilities;
+
+        return ioctl(device->usbfs_fd, USBDEVFS_GET_CAPABILITIES, &capabilities) < 0 &&
+               errno == ENODEV;
+}
+
+/*
+ * The kernel ends a transfer that an operation of ours has killed with ESHUTDOWN, as it does on an
+ * unplugged device, or with ENOENT, which libusb takes for a short transfer that completed.
+ */
+static UsbResult judge_result(const LibusbDevice *device, const LibusbTransfer *backend) {
+        const struct libusb_transfer *transfer = backend->transfer;
+        UsbResult result = result_from_status(transfer->status);
+        bool is_disrupted = backend->n_disruptions != device->n_disruptions;
+        bool is_short = (size_t) transfer->actual_length < backend->owner->size;
+
+        if (is_disrupted && (result == USB_RESULT_GONE || (result == USB_RESULT_OK && is_short)))
+                return USB_RESULT_CANCELLED;
+        if (result == USB_RESULT_GONE && !is_disconnected(device))
+                return USB_RESULT_ERROR;
+        return result;
+}
+
 static void libusb_transfer_on_completed(struct libusb_transfer *transfer) {
         LibusbTransfer *backend = transfer->user_data;
         UsbTransfer *owner = backend->owner;
         LibusbDevice *device = libusb_device_of(owner->device);
-        UsbResult result = result_from_status(transfer->status);
+        UsbResult result = judge_result(device, backend);
         size_t actual_size = (size_t) transfer->actual_length;
 
-        /* libusb calls a transfer that a reset has killed a short one that completed. */
-        if (result == USB_RESULT_OK && actual_size < owner->size &&
-            backend->n_disruptions != device->n_disruptions)
-                result = USB_RESULT_CANCELLED;
         if (owner->type == USB_TRANSFER_TYPE_CONTROL &&
             (owner->setup.request_type & USB_ENDPOINT_IN) && actual_size > 0)
                 memcpy(owner->data, libusb_control_transfer_get_data(transfer), actual_size);
