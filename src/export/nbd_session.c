@@ -275,7 +275,8 @@ static void receive(NbdSession *session) {
         take_requests(session);
 }
 
-static void send_replies(NbdSession *session) {
+/* Whether any bytes left. */
+static bool send_replies(NbdSession *session) {
         ListNode sent = LIST_INIT(sent);
         int r;
 
@@ -283,7 +284,7 @@ static void send_replies(NbdSession *session) {
         recycle_all(session, &sent);
         if (r < 0) {
                 enter(session, NBD_SESSION_STATE_BROKEN);
-                return;
+                return false;
         }
         if (!session->sender.is_blocked)
                 event_timer_clear(&session->send_timer);
@@ -291,6 +292,7 @@ static void send_replies(NbdSession *session) {
                 event_timer_set(&session->send_timer,
                                 event_loop_now_ns(session->device->loop) +
                                                 session->options.send_timeout_ns);
+        return r > 0;
 }
 
 static uint32_t wanted_events(const NbdSession *session) {
@@ -357,7 +359,10 @@ static void on_defer(EventDefer *defer) {
 static void on_send_timer(EventTimer *timer) {
         NbdSession *session = container_of(timer, NbdSession, send_timer);
 
-        enter(session, NBD_SESSION_STATE_BROKEN);
+        /* A unix socket reports room only when most of its buffer is free: a slow client may have
+         * read something. */
+        if (!send_replies(session))
+                enter(session, NBD_SESSION_STATE_BROKEN);
         settle(session);
 }
 
