@@ -24,6 +24,10 @@
 /* A transfer is told as complete so much before its time, as no real timer is more exact. The
  * account of the link stays exact. */
 #define LINK_SLACK_NS (20 * NS_PER_US)
+/* A timer that fires late delays the host's next transfer, which a real link would not: what is
+ * submitted so soon after a late completion counts as submitted in time, up to a limit. */
+#define PROMPT_NS (50 * NS_PER_US)
+#define LATENESS_MAX_NS (200 * NS_PER_US)
 /* USB 2.0, 7.1.7.5: reset and recovery, and then enumeration again. */
 #define PORT_RESET_NS (50 * NS_PER_MS)
 
@@ -54,7 +58,9 @@ typedef struct SimulatedDevice {
         SimulatedTransfer *moving; /* borrowed; still first in its pipe */
         size_t n_transfers;
         EventDefer pump;
-        EventTimer wake; /* the moving transfer has arrived, or a slow device is ready */
+        EventTimer wake;        /* the moving transfer has arrived, or a slow device is ready */
+        uint64_t late_since_ns; /* when the timer last fired */
+        uint64_t lateness_ns;   /* by how much too late */
         bool is_pumping;
         UsbOperation *operation; /* borrowed */
         UsbResult operation_result;
@@ -106,6 +112,14 @@ static int find_pipe(const UsbTransfer *transfer, PipeIndex *ret) {
         return 0;
 }
 
+static uint64_t get_submission_time(SimulatedDevice *device) {
+        uint64_t now_ns = event_loop_now_ns(device->usb.loop);
+
+        if (now_ns - device->late_since_ns > PROMPT_NS)
+                return now_ns;
+        return now_ns - device->lateness_ns;
+}
+
 static int simulated_device_submit(UsbDevice *usb, UsbTransfer *transfer) {
         SimulatedDevice *device = get(usb);
         SimulatedTransfer *simulated = transfer->backend;
@@ -120,7 +134,7 @@ static int simulated_device_submit(UsbDevice *usb, UsbTransfer *transfer) {
                 return r;
 
         if (!simulated_link_is_instant(&device->link))
-                simulated->submitted_at_ns = event_loop_now_ns(usb->loop);
+                simulated->submitted_at_ns = get_submission_time(device);
         list_append(&device->pipes[pipe], &simulated->node);
         device->n_transfers++;
         schedule_pump(device);
@@ -316,12 +330,20 @@ static void end_slowness(SimulatedDevice *device) {
         *ready_at_ns = 0;
 }
 
+static void arrive(SimulatedDevice *device, SimulatedTransfer *moving) {
+        uint64_t now_ns = event_loop_now_ns(device->usb.loop);
+
+        device->late_since_ns = now_ns;
+        device->lateness_ns = MIN(now_ns - device->link.free_at_ns, LATENESS_MAX_NS);
+        finish_later(device, moving, moving->result, moving->size);
+}
+
 static void on_wake(EventTimer *timer) {
         SimulatedDevice *device = container_of(timer, SimulatedDevice, wake);
         SimulatedTransfer *moving = TAKE_PTR(device->moving);
 
         if (moving)
-                finish_later(device, moving, moving->result, moving->size);
+                arrive(device, moving);
         else
                 end_slowness(device);
         schedule_pump(device);

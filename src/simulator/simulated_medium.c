@@ -218,24 +218,33 @@ int simulated_medium_write_stable(SimulatedMedium *medium, uint64_t offset, cons
 
 /* The cache. */
 
-static bool chunk_is_dirty(const CacheChunk *chunk, size_t sector) {
-        return chunk->dirty[sector / 64] >> sector % 64 & 1;
+/* Those bits of the dirty word that stand for sectors from `first` to before `end`. */
+static uint64_t dirty_mask(size_t word, size_t first, size_t end) {
+        size_t from = MAX(first, 64 * word), to = MIN(end, 64 * word + 64);
+
+        if (from >= to)
+                return 0;
+        return UINT64_MAX >> (64 - (to - from)) << from % 64;
 }
 
-static void chunk_set_dirty(CacheChunk *chunk, size_t sector, bool is_dirty) {
-        uint64_t bit = UINT64_C(1) << sector % 64;
-
-        if (is_dirty)
-                chunk->dirty[sector / 64] |= bit;
-        else
-                chunk->dirty[sector / 64] &= ~bit;
+static void chunk_set_dirty(CacheChunk *chunk, size_t first, size_t end, bool is_dirty) {
+        for (size_t word = 0; word < N_ELEMENTS(chunk->dirty); word++)
+                if (is_dirty)
+                        chunk->dirty[word] |= dirty_mask(word, first, end);
+                else
+                        chunk->dirty[word] &= ~dirty_mask(word, first, end);
 }
 
 /* The first sector from `sector` on whose bit is other than `is_dirty`, or `end`. */
 static size_t chunk_run_end(const CacheChunk *chunk, size_t sector, size_t end, bool is_dirty) {
-        while (sector < end && chunk_is_dirty(chunk, sector) == is_dirty)
-                sector++;
-        return sector;
+        for (size_t word = sector / 64; word < N_ELEMENTS(chunk->dirty); word++) {
+                uint64_t others = is_dirty ? ~chunk->dirty[word] : chunk->dirty[word];
+
+                others &= dirty_mask(word, sector, end);
+                if (others != 0)
+                        return 64 * word + (size_t) __builtin_ctzll(others);
+        }
+        return end;
 }
 
 static ListNode *cache_bucket(SimulatedMedium *medium, uint64_t index) {
@@ -278,8 +287,7 @@ static int cache_clean(SimulatedMedium *medium, CacheChunk *chunk, size_t first,
                                                       (run_end - sector) * SECTOR_SIZE);
                 if (r < 0)
                         return r;
-                for (; sector < run_end; sector++)
-                        chunk_set_dirty(chunk, sector, false);
+                chunk_set_dirty(chunk, sector, run_end, /* is_dirty= */ false);
                 sector = chunk_run_end(chunk, run_end, end, /* is_dirty= */ false);
         }
         if (chunk_is_clean(chunk))
@@ -328,13 +336,18 @@ static int cache_get(SimulatedMedium *medium, uint64_t index, CacheChunk **ret) 
 static void cache_overlay(SimulatedMedium *medium, Piece piece, uint8_t *bytes) {
         const CacheChunk *chunk = cache_find(medium, piece.index);
         size_t end = piece.offset + piece.size;
+        size_t n_sectors = DIV_ROUND_UP(end, SECTOR_SIZE);
 
         if (!chunk)
                 return;
-        for (size_t at = piece.offset, next; at < end; at = next) {
-                next = MIN(ALIGN_DOWN(at, SECTOR_SIZE) + SECTOR_SIZE, end);
-                if (chunk_is_dirty(chunk, at / SECTOR_SIZE))
-                        memcpy(bytes + (at - piece.offset), chunk->bytes + at, next - at);
+        for (size_t at = piece.offset; at < end;) {
+                size_t first = chunk_run_end(chunk, at / SECTOR_SIZE, n_sectors, false);
+                size_t last = chunk_run_end(chunk, first, n_sectors, true);
+                size_t from = MAX(first * SECTOR_SIZE, at), to = MIN(last * SECTOR_SIZE, end);
+
+                if (from < to)
+                        memcpy(bytes + (from - piece.offset), chunk->bytes + from, to - from);
+                at = last * SECTOR_SIZE;
         }
 }
 
@@ -374,8 +387,8 @@ int simulated_medium_write(SimulatedMedium *medium, uint64_t offset, const void 
                 if (r < 0)
                         return r;
                 memcpy(chunk->bytes + piece.offset, from, piece.size);
-                for (size_t i = 0; i < piece.size / SECTOR_SIZE; i++)
-                        chunk_set_dirty(chunk, piece.offset / SECTOR_SIZE + i, true);
+                chunk_set_dirty(chunk, piece.offset / SECTOR_SIZE,
+                                (piece.offset + piece.size) / SECTOR_SIZE, /* is_dirty= */ true);
                 from += piece.size;
                 offset += piece.size;
                 size -= piece.size;
@@ -416,8 +429,8 @@ static void cache_forget(SimulatedMedium *medium, Piece piece) {
 
         if (!chunk)
                 return;
-        for (size_t at = piece.offset; at < piece.offset + piece.size; at += SECTOR_SIZE)
-                chunk_set_dirty(chunk, at / SECTOR_SIZE, false);
+        chunk_set_dirty(chunk, piece.offset / SECTOR_SIZE,
+                        (piece.offset + piece.size) / SECTOR_SIZE, /* is_dirty= */ false);
         if (chunk_is_clean(chunk))
                 cache_drop(medium, chunk);
 }
