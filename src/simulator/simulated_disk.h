@@ -7,7 +7,7 @@
 /* SBC-3, 6.6.4: told on page B0 and enforced. */
 #define SIMULATED_DISK_UNMAP_BLOCKS_MAX UINT32_C(0x400000)
 #define SIMULATED_DISK_UNMAP_DESCRIPTORS_MAX 255
-#define SIMULATED_DISK_WRITE_SAME_BLOCKS_MAX UINT32_C(0x400000)
+#define SIMULATED_DISK_WRITE_SAME_BLOCKS_MAX UINT32_C(0x10000)
 
 void simulated_disk_start_stop_unit(SimulatedCommand *command);
 void simulated_disk_read_capacity_10(SimulatedCommand *command);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/random.h"
 #include "simulator/simulator_fault.h"
 #include "simulator/simulator_text.h"
@@ -340,6 +341,10 @@ static bool fault_holds(const SimulatorFault *fault, const SimulatorFaultOccasio
 }
 
 static void fault_take(SimulatorFault *fault) {
+        log_debug("Simulated fault: %s%s%s.", kind_traits[fault->kind].name,
+                  kind_traits[fault->kind].argument == ARGUMENT_PHASE ? " in phase " : "",
+                  kind_traits[fault->kind].argument == ARGUMENT_PHASE ? phase_names[fault->phase]
+                                                                      : "");
         if (fault->n_left != SIMULATOR_FAULT_ALWAYS)
                 fault->n_left--;
 }

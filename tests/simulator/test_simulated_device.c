@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../base/unit_test.h"
 #include "base/bytes.h"
+#include "base/random.h"
 #include "usb/usb_descriptors.h"
 #include "usb_bench.h"
 
@@ -417,6 +419,99 @@ START_TEST(a_transfer_that_the_link_still_carries_can_be_cancelled) {
 }
 END_TEST
 
+START_TEST(luns_lie_in_image_files_where_there_are_some) {
+        int fds[2] = { -1, memfd_create("image", MFD_CLOEXEC) };
+        SimulatorSpec spec;
+        UsbDevice *device;
+        EventLoop *loop;
+        uint8_t byte = 0x42;
+        char *error;
+
+        ck_assert_int_eq(simulator_spec_parse(&spec, "size=1M,luns=3", &error), 0);
+        ck_assert_int_eq(virtual_event_loop_new(&loop), 0);
+        ck_assert_int_eq(ftruncate(fds[1], 511), 0);
+        ck_assert_int_eq(simulated_device_new(&device, loop, &spec, fds, 2), -EINVAL);
+        ck_assert_int_eq(ftruncate(fds[1], 10 * 512 + 100), 0);
+        ck_assert_int_eq(pwrite(fds[1], &byte, 1, 3 * 512), 1);
+        ck_assert_int_eq(simulated_device_new(&device, loop, &spec, fds, 2), 0);
+        ck_assert_uint_eq(simulated_device_get_medium_size(device, 0), MIB);
+        ck_assert_uint_eq(simulated_device_get_medium_size(device, 1), 10 * 512);
+        ck_assert_uint_eq(simulated_device_get_medium_size(device, 2), MIB);
+        byte = 0;
+        ck_assert_int_eq(simulated_device_read_medium(device, 1, false, 3 * 512, &byte, 1), 0);
+        ck_assert_uint_eq(byte, 0x42);
+        ck_assert_int_eq(simulated_device_change_medium(device, 1, 0), -EBUSY);
+        usb_device_free(device);
+        event_loop_free(loop);
+        fd_close(fds[1]);
+}
+END_TEST
+
+static void submit_at_random(UsbBench *bench, Random *random, size_t i) {
+        uint8_t *at = bench->data + 4096 * i;
+        size_t size = random_below(random, 4096);
+
+        if (bench->transfers[i].is_in_flight)
+                return;
+        if (random_one_in(random, 2)) { /* mostly something like a CBW */
+                random_fill(random, at, 31);
+                put_le32(at, 0x43425355);
+                put_le32(at + 8, (uint32_t) random_below(random, 5000));
+                at[12] &= 0x80;
+                at[13] &= 0x01;
+                at[14] = 16;
+                memset(at + 17, 0, 6); /* not all out of range */
+                size = random_one_in(random, 20) ? size : 31;
+        }
+        bench->patience_ns = 1 + random_below(random, NS_PER_S);
+        uint8_t endpoint = random_one_in(random, 2) ? USB_BENCH_OUT : USB_BENCH_IN;
+        ck_assert_int_eq(usb_bench_submit(bench, i, endpoint, at, size), 0);
+}
+
+START_TEST(a_host_that_does_anything_gets_every_transfer_back) {
+        static const char *const specs[] = {
+                DISK ",luns=2",
+                DISK ",luns=2,short-data=short",
+                DISK ",luns=2,short-data=pad,pipelining=no,write-cache=no",
+                "size=1M,speed=full,luns=2,latency-us=50,removable",
+        };
+        Random random;
+        UsbBench bench;
+
+        usb_bench_init(&bench, specs[_i % N_ELEMENTS(specs)]);
+        random_init(&random, (uint64_t) _i);
+        usb_bench_add_faults(&bench, "stall:data@one-in=9*always;stall:status@one-in=9*always;"
+                                     "hang:data@one-in=50*always;babble@one-in=9*always;"
+                                     "slow:3@one-in=5*always;short-data@one-in=9*always;"
+                                     "data-skipped@one-in=9*always;csw-missing@one-in=20*always;"
+                                     "zero-packet@one-in=9*always;medium-change@one-in=9*always;"
+                                     "medium-error@lba=3+one-in=2*always;reset@one-in=20*always");
+        for (int step = 0; step < 2000; step++) {
+                size_t i = random_below(&random, USB_BENCH_TRANSFERS_MAX);
+
+                submit_at_random(&bench, &random, i);
+                if (random_one_in(&random, 4))
+                        usb_transfer_cancel(&bench.transfers[random_below(
+                                        &random, USB_BENCH_TRANSFERS_MAX)]);
+                if (random_one_in(&random, 4))
+                        usb_bench_run(&bench);
+                if (random_one_in(&random, 8))
+                        usb_bench_recover(&bench);
+        }
+        usb_bench_run(&bench);
+        ck_assert_uint_eq(bench.device->n_transfers_in_flight, 0);
+
+        simulated_device_clear_faults(bench.device);
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_RESET, 0), USB_RESULT_OK);
+        for (size_t lun = 0; lun < 2; lun++)
+                simulated_device_insert_medium(bench.device, lun);
+        bench.patience_ns = NS_PER_S;
+        ck_assert(usb_bench_settle(&bench));
+        ck_assert_uint_gt(simulated_device_get_counters(bench.device)->n_commands, 50);
+        usb_bench_done(&bench);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 a_halt_is_seen_set_and_cleared_by_requests,
@@ -429,6 +524,7 @@ int main(void) {
                 counters_count,
                 latency_is_added_to_each_transfer,
                 an_ideal_link_takes_no_time,
+                luns_lie_in_image_files_where_there_are_some,
                 a_transfer_that_the_link_still_carries_can_be_cancelled,
                 NULL,
         };
@@ -445,6 +541,7 @@ int main(void) {
                             (int) N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, a_link_carries_its_payload_rate_and_no_more, 0,
                             (int) N_ELEMENTS(speeds));
+        tcase_add_loop_test(tcase, a_host_that_does_anything_gets_every_transfer_back, 0, 8);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }

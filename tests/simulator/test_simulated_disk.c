@@ -202,6 +202,17 @@ START_TEST(write_same_repeats_a_block_or_zeroes) {
 }
 END_TEST
 
+START_TEST(write_same_is_refused_beyond_its_limit) {
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "size=64M");
+        SCSI_EXPECT(&bench, 0x052400, 0x93, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        SCSI_EXPECT(&bench, 0x052400, 0x93, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1);
+        SCSI_EXPECT(&bench, 0, 0x93, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
 static size_t put_unmap(uint8_t *list, const uint64_t (*ranges)[2], size_t n) {
         memset(list, 0, 8 + 16 * n);
         put_be16(list, (uint16_t) (6 + 16 * n));
@@ -264,6 +275,7 @@ int main(void) {
                 capacity_is_told_in_both_ways,
                 verify_compares_with_what_the_host_sends,
                 write_same_repeats_a_block_or_zeroes,
+                write_same_is_refused_beyond_its_limit,
                 unmapped_blocks_read_zero_and_are_told_by_lba_status,
                 an_unmap_with_one_bad_range_unmaps_nothing,
                 NULL,
