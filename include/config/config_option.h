@@ -42,4 +42,5 @@ typedef struct ConfigTable {
 } ConfigTable;
 
 /* Frees what a STRING_LIST field holds; takes NULL, returns NULL. */
-char **config_strings_free(char **strings);
+char **config_option_strings_free(char **strings);
+DEFINE_CLEANUP(char **, config_option_strings_free);

@@ -26,20 +26,9 @@ static const ConfigUnit duration_units[] = {
         { "", 1 }, { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 }, { 0 },
 };
 
-char **config_strings_free(char **strings) {
-        if (!strings)
-                return NULL;
-
-        for (char **s = strings; *s; s++)
-                free(*s);
-        free(strings);
-        return NULL;
-}
-DEFINE_CLEANUP(char **, config_strings_free);
-
 void config_value_done(ConfigValue *value) {
         free(value->string);
-        config_strings_free(value->strings);
+        config_option_strings_free(value->strings);
         *value = (ConfigValue){ 0 };
 }
 
@@ -166,7 +155,7 @@ static char *take_item(char **text) {
 }
 
 static int parse_strings(const ConfigOption *option, const char *text, char ***ret, char *reason) {
-        _cleanup_(config_strings_freep) char **strings = NULL;
+        _cleanup_(config_option_strings_freep) char **strings = NULL;
         _cleanup_(freep) char *copy = NULL;
         char *rest;
         size_t n = 0;
@@ -258,7 +247,7 @@ void config_value_apply(ConfigValue *value, const ConfigOption *option, void *ta
                 *(char **) field = TAKE_PTR(value->string);
                 return;
         case CONFIG_TYPE_STRING_LIST:
-                config_strings_free(*(char ***) field);
+                config_option_strings_free(*(char ***) field);
                 *(char ***) field = TAKE_PTR(value->strings);
                 return;
         }

@@ -58,6 +58,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 abort();
         parse(fd, &target);
         free(target.name);
-        config_strings_free(target.listen);
+        config_option_strings_free(target.listen);
         return 0;
 }

@@ -72,7 +72,7 @@ static void set_up(void) {
 
 static void tear_down(void) {
         free(fixture.target.name);
-        fixture.target.listen = config_strings_free(fixture.target.listen);
+        fixture.target.listen = config_option_strings_free(fixture.target.listen);
 }
 
 static void on_complaint(const char *file, unsigned line, const char *text, void *userdata) {
