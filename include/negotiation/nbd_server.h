@@ -27,10 +27,11 @@ typedef struct NbdServerExport {
 typedef struct NbdServerOptions {
         uint32_t handshake_timeout_ms;         /* 0: default, 10 s for the whole handshake */
         uint32_t n_connections_max;            /* in handshake at once; 0: default, 100 */
-        uint32_t n_handed_over_per_export_max; /* 0: no limit here */
+        uint32_t n_handed_over_per_export_max; /* unused: only the worker sees sessions end, so it
+                                                  is the worker that counts and limits them */
 } NbdServerOptions;
 
-/* A connection is ready for transmission: `fd` is given away. */
+/* A connection is ready for transmission: `fd` is given away. May change or free the server. */
 typedef void (*NbdServerHandover)(NbdServer *server, const NbdServerExport *export,
                                   const NbdAgreement *agreement, int fd, void *userdata);
 
@@ -42,9 +43,11 @@ DEFINE_CLEANUP(NbdServer *, nbd_server_free);
 
 /* Takes `fd` over, also on failure: a listening stream socket. */
 int nbd_server_listen(NbdServer *server, int fd);
-/* Takes `fd` over, also on failure: a connected client (inetd, tests). */
+/* Takes `fd` over, also on failure: a connected client (inetd, tests). -EBUSY: as many as may be
+ * are in handshake, -ESHUTDOWN, -ENOMEM. */
 int nbd_server_accept(NbdServer *server, int fd);
-/* -EEXIST: that name, -ENOSPC: too many. */
+/* -EEXIST: that name or generation, -ENOSPC: too many, -EINVAL: no name, or block sizes that the
+ * protocol does not allow (all 0: not known, then not told), -ENOMEM. */
 int nbd_server_add_export(NbdServer *server, const NbdServerExport *export);
 /* Harmless if there is none. Handshakes under way see it gone. */
 void nbd_server_remove_export(NbdServer *server, uint64_t generation);

@@ -13,6 +13,10 @@ typedef enum SandboxProfile {
         SANDBOX_PROFILE_FRONT,  /* accept and sockets that were passed */
 } SandboxProfile;
 
-/* -errno; on failure the process must not go on. A forbidden call kills the process. */
+/*
+ * -errno; on failure the process must not go on. Once. From then on a forbidden call kills the
+ * process (SIGSYS), but opening files by name fails with EACCES, because libraries try that by
+ * themselves. Nothing can be loaded late: no pthread_cancel() or pthread_exit(), no iconv().
+ */
 int sandbox_enter(SandboxProfile profile);
 const char *sandbox_profile_to_string(SandboxProfile profile);
