@@ -26,12 +26,16 @@
 #define BOT_CSW_OFFSET 64
 
 /*
- * While pipelining is tried or was chosen by trial: how long a CSW may take after all of an IN
- * command's data came (reading it anew costs nothing), and how long a command on trial may take
- * before it is given up (that costs a recovery, but leaves time to repeat it).
+ * While pipelining is tried or was chosen by trial: how long a CSW may take behind all of the data
+ * (or behind the CBW) until it is read anew, which costs nothing, and how long a command on trial
+ * may take before it is given up, which costs a recovery but leaves time to repeat it. Reading comes
+ * to its end with its data, whereas writing and what has no data may go on for long.
  */
-#define BOT_STATUS_PATIENCE_NS (250 * NS_PER_MS)
+#define BOT_STATUS_PATIENCE_IN_NS (250 * NS_PER_MS)
+#define BOT_STATUS_PATIENCE_NS (2 * NS_PER_S)
 #define BOT_TRIAL_PATIENCE_NS (5 * NS_PER_S)
+/* A CSW that is read anew within this time had got lost; after it, the device was just busy. */
+#define BOT_STATUS_LOST_NS (100 * NS_PER_MS)
 
 struct BotTransport {
         Transport transport;
@@ -46,7 +50,8 @@ struct BotTransport {
         TransportResult result;    /* what it will be if the device has no say in it */
         BotCsw csw;                /* valid from the end of STATUS on */
         bool is_pipelined;
-        bool has_anomaly; /* seen although the command may end well */
+        bool has_anomaly;       /* seen although the command may end well */
+        uint64_t unanswered_ns; /* when the CSW was read anew; 0: it was not */
 
         BotPhase command;
         BotPhase data;
@@ -140,18 +145,10 @@ static void bot_start_command(BotTransport *bot) {
                 bot_start_ahead(bot);
 }
 
-static void bot_start_status(BotTransport *bot) {
-        bot_phase_start(&bot->status);
-        if (bot_phase_is_in_flight(&bot->status) && bot->is_pipelined && bot_is_in(bot) &&
-            bot->data.is_started && bot->data.transfer.result == USB_RESULT_OK &&
-            bot_habits_is_watchful(&bot->habits))
-                bot_arm(bot, BOT_STATUS_PATIENCE_NS);
-}
-
-static void bot_start_status_again(BotTransport *bot) {
-        if (bot->is_pipelined)
-                bot_arm(bot, /* patience_ns= */ 0);
-        bot_phase_start(&bot->status);
+/* Once its transfer was queued ahead of its turn. */
+static void bot_watch_status(BotTransport *bot) {
+        if (bot_phase_is_in_flight(&bot->status) && bot_habits_is_watchful(&bot->habits))
+                bot_arm(bot, bot_is_in(bot) ? BOT_STATUS_PATIENCE_IN_NS : BOT_STATUS_PATIENCE_NS);
 }
 
 static void bot_start_clear_halt(BotTransport *bot, uint8_t endpoint) {
@@ -191,9 +188,8 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 bot_phase_start(&bot->data);
                 return;
         case BOT_STATE_STATUS_UNANSWERED:
-                bot->has_anomaly = true;
-                bot_arm(bot, /* patience_ns= */ 0);
-                bot_recall_status(bot);
+                bot->unanswered_ns = event_loop_now_ns(bot->transport.loop);
+                bot_phase_recall(&bot->status);
                 return;
         case BOT_STATE_DATA_HALTED:
         case BOT_STATE_DATA_OVERRUN:
@@ -206,10 +202,13 @@ static void bot_enter(BotTransport *bot, BotState state) {
         case BOT_STATE_STATUS:
                 if (previous == BOT_STATE_CLEAR_DATA_HALT || previous == BOT_STATE_DATA_OVERRUN)
                         bot_phase_sift(&bot->status);
-                bot_start_status(bot);
+                if (bot->status.is_started)
+                        bot_watch_status(bot);
+                bot_phase_start(&bot->status);
                 return;
         case BOT_STATE_CLEAR_STATUS_HALT:
                 bot->has_anomaly = true;
+                bot_arm(bot, /* patience_ns= */ 0);
                 bot_start_clear_halt(bot, bot->storage_device.bulk_in.address);
                 return;
         case BOT_STATE_STATUS_AGAIN:
@@ -217,7 +216,8 @@ static void bot_enter(BotTransport *bot, BotState state) {
                         bot_phase_sift(&bot->status);
                 else
                         bot_phase_rewind(&bot->status);
-                bot_start_status_again(bot);
+                bot_arm(bot, /* patience_ns= */ 0);
+                bot_phase_start(&bot->status);
                 return;
         case BOT_STATE_GIVE_UP:
                 bot_recall_all(bot);
@@ -415,13 +415,19 @@ static void bot_conclude_answer(BotTransport *bot) {
                                   "The device counts missing bytes wrongly, ignoring its count.");
         request->actual_size =
                         bot_habits_actual_size(&bot->habits, &bot->csw, request->size, transferred);
-        if (bot->result == TRANSPORT_RESULT_GOOD && !bot->has_anomaly &&
+        if (bot->result == TRANSPORT_RESULT_GOOD && !bot->has_anomaly && bot->unanswered_ns == 0 &&
             bot_habits_learn_good(&bot->habits, bot->is_pipelined))
                 log_device_debug(bot->transport.name, "BOT: pipelined from now on");
 }
 
+static bool bot_has_lost_status(const BotTransport *bot) {
+        return bot->unanswered_ns > 0 &&
+               event_loop_now_ns(bot->transport.loop) <= bot->unanswered_ns + BOT_STATUS_LOST_NS;
+}
+
 static void bot_conclude_anomaly(BotTransport *bot) {
-        bool is_suspicious = bot->has_anomaly || bot->result == TRANSPORT_RESULT_ERROR ||
+        bool is_suspicious = bot->has_anomaly || bot_has_lost_status(bot) ||
+                             bot->result == TRANSPORT_RESULT_ERROR ||
                              bot->result == TRANSPORT_RESULT_TIMED_OUT;
 
         if (bot->is_pipelined && is_suspicious && bot_habits_learn_anomaly(&bot->habits))
@@ -493,6 +499,7 @@ static int bot_submit(Transport *transport, TransportRequest *request) {
         bot->result = TRANSPORT_RESULT_ERROR;
         bot->is_pipelined = false;
         bot->has_anomaly = false;
+        bot->unanswered_ns = 0;
         if (bot->state == BOT_STATE_IDLE) {
                 bot_prepare(bot);
                 bot_move(bot, BOT_EVENT_SUBMITTED);

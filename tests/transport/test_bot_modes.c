@@ -148,6 +148,40 @@ START_TEST(a_trial_that_hangs_is_given_up_before_its_deadline) {
 }
 END_TEST
 
+static const UsbStep lost_out[] = {
+        USB_CBW(), USB_OUT_SIZE(SIZE), USB_HANG_IN(), USB_IN_TAGGED(csw_good), {}
+};
+static const UsbStep lost_none[] = { USB_CBW(), USB_HANG_IN(), USB_IN_TAGGED(csw_good), {} };
+
+START_TEST(a_lost_csw_is_found_behind_writes_and_without_data_too) {
+        BotFixture fixture;
+
+        init_pipelined(&fixture);
+        if (_i)
+                execute(&fixture, lost_out, OUT, TRANSPORT_RESULT_GOOD);
+        else
+                execute(&fixture, lost_none, NONE, TRANSPORT_RESULT_GOOD);
+        ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_BY_PHASE);
+        bot_fixture_done(&fixture);
+}
+END_TEST
+
+/* The patience with a CSW queued ahead is not that with what follows. */
+START_TEST(a_csw_read_anew_has_until_the_deadline) {
+        static const UsbStep steps[2][7] = {
+                { USB_CBW(), USB_IN_SIZE(SIZE), USB_SHORT_IN(0), USB_WAIT_MS(9000),
+                  USB_IN_TAGGED(csw_good) },
+                { USB_CBW(), USB_IN_SIZE(SIZE), USB_STALL_IN(), USB_WAIT_MS(9000),
+                  USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN), USB_IN_TAGGED(csw_good) },
+        };
+        BotFixture fixture;
+
+        init_pipelined(&fixture);
+        execute(&fixture, steps[_i], IN, TRANSPORT_RESULT_GOOD);
+        bot_fixture_done(&fixture);
+}
+END_TEST
+
 START_TEST(a_lost_csw_that_stays_lost_times_out) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_IN_SIZE(SIZE), USB_HANG_IN(), USB_HANG_IN(), {}
@@ -226,6 +260,8 @@ int main(void) {
                             N_ELEMENTS(anomalies));
         tcase_add_loop_test(tcase, an_anomaly_later_falls_back_for_good, 0, N_ELEMENTS(anomalies));
         tcase_add_test(tcase, a_trial_that_hangs_is_given_up_before_its_deadline);
+        tcase_add_loop_test(tcase, a_lost_csw_is_found_behind_writes_and_without_data_too, 0, 2);
+        tcase_add_loop_test(tcase, a_csw_read_anew_has_until_the_deadline, 0, 2);
         tcase_add_test(tcase, a_lost_csw_that_stays_lost_times_out);
         tcase_add_test(tcase, a_refused_command_is_no_anomaly);
         tcase_add_test(tcase, slow_data_is_no_anomaly);
