@@ -216,7 +216,7 @@ static int libusb_device_submit(UsbDevice *usb, UsbTransfer *transfer) {
         if (r == LIBUSB_ERROR_IO && transfer->type != USB_TRANSFER_TYPE_CONTROL &&
             !has_endpoint(&device->descriptors, transfer->endpoint))
                 return -EINVAL;
-        return libusb_error_to_errno(r);
+        return libusb_library_error_to_errno(r);
 }
 
 /* What can't be cancelled any more is about to complete. */
@@ -361,7 +361,7 @@ static int read_descriptors(LibusbDevice *device) {
         restore_byte_order(bytes, (size_t) n);
         r = libusb_get_configuration(device->handle, &configuration);
         if (r < 0)
-                return libusb_error_to_errno(r);
+                return libusb_library_error_to_errno(r);
         r = usb_descriptors_parse(&device->descriptors, bytes, (size_t) n, (uint8_t) configuration);
         if (r < 0)
                 return r;
@@ -375,13 +375,13 @@ static int wrap(LibusbDevice *device) {
         r = libusb_wrap_sys_device(libusb_library_get_context(device->library), device->usbfs_fd,
                                    &device->handle);
         if (r < 0)
-                return libusb_error_to_errno(r);
+                return libusb_library_error_to_errno(r);
         r = libusb_library_get_error(device->library);
         if (r < 0)
                 return r;
         /* Claiming takes an interface from the kernel's driver, releasing gives it back. */
         r = libusb_set_auto_detach_kernel_driver(device->handle, /* enable= */ 1);
-        return libusb_error_to_errno(r);
+        return libusb_library_error_to_errno(r);
 }
 
 int libusb_device_new(UsbDevice **ret, LibusbLibrary *library, int usbfs_fd,

@@ -26,7 +26,7 @@ struct LibusbLibrary {
 
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT, "poll's events are epoll's");
 
-int libusb_error_to_errno(int error) {
+int libusb_library_error_to_errno(int error) {
         switch (error) {
         case LIBUSB_SUCCESS:
                 return 0;
@@ -166,10 +166,10 @@ int libusb_library_new(LibusbLibrary **ret, EventLoop *loop) {
         /* Process-wide in this version of libusb; without it each context scans the whole bus. */
         r = libusb_set_option(/* ctx= */ NULL, LIBUSB_OPTION_NO_DEVICE_DISCOVERY);
         if (r < 0)
-                return libusb_error_to_errno(r);
+                return libusb_library_error_to_errno(r);
         r = libusb_init(&library->context);
         if (r < 0)
-                return libusb_error_to_errno(r);
+                return libusb_library_error_to_errno(r);
         assert(libusb_pollfds_handle_timeouts(library->context));
         r = libusb_library_watch(library);
         if (r < 0)

@@ -30,4 +30,4 @@ void libusb_library_attach(LibusbLibrary *library, LibusbClient *client);
 void libusb_library_detach(LibusbLibrary *library, LibusbClient *client);
 
 /* LIBUSB_ERROR_… as -errno. */
-int libusb_error_to_errno(int error);
+int libusb_library_error_to_errno(int error);

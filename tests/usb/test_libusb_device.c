@@ -80,11 +80,11 @@ START_TEST(helper_ends_whether_or_not_it_ever_worked) {
 END_TEST
 
 START_TEST(each_error_of_libusb_has_an_errno) {
-        ck_assert_int_eq(libusb_error_to_errno(LIBUSB_SUCCESS), 0);
-        ck_assert_int_eq(libusb_error_to_errno(LIBUSB_ERROR_NO_DEVICE), -ENODEV);
-        ck_assert_int_eq(libusb_error_to_errno(LIBUSB_ERROR_NO_MEM), -ENOMEM);
+        ck_assert_int_eq(libusb_library_error_to_errno(LIBUSB_SUCCESS), 0);
+        ck_assert_int_eq(libusb_library_error_to_errno(LIBUSB_ERROR_NO_DEVICE), -ENODEV);
+        ck_assert_int_eq(libusb_library_error_to_errno(LIBUSB_ERROR_NO_MEM), -ENOMEM);
         for (int error = LIBUSB_ERROR_OTHER; error < 0; error++)
-                ck_assert_int_lt(libusb_error_to_errno(error), 0);
+                ck_assert_int_lt(libusb_library_error_to_errno(error), 0);
 }
 END_TEST
 
