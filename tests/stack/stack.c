@@ -164,7 +164,8 @@ static bool client_await(Stack *stack, StackClient *client, size_t size) {
 
         while (client->fd >= 0 && client->received_size < size) {
                 ck_assert_msg(event_loop_now_ns(stack->loop) < end_ns, "no answer in an hour");
-                event_loop_run_once(stack->loop, /* may_wait= */ true);
+                ck_assert_msg(event_loop_run_once(stack->loop, /* may_wait= */ true) > 0,
+                              "nothing is left to happen, and there is no answer");
         }
         return client->fd >= 0;
 }
@@ -188,7 +189,8 @@ static bool client_send(Stack *stack, StackClient *client, const void *data, siz
                         bytes += n;
                         size -= (size_t) n;
                 } else
-                        event_loop_run_once(stack->loop, /* may_wait= */ true);
+                        ck_assert_msg(event_loop_run_once(stack->loop, /* may_wait= */ true) > 0,
+                                      "nothing is left to happen, and nobody reads");
         }
         return true;
 }
@@ -261,6 +263,12 @@ static int client_structured_reply(Stack *stack, StackClient *client, uint64_t o
         uint64_t error_offset = UINT64_MAX;
         bool is_last = false;
         int error = 0;
+
+        /* What carries no data may be answered simply all the same. */
+        if (!client_await(stack, client, SIMPLE_REPLY_SIZE))
+                return STACK_CLOSED;
+        if (!data && get_be32(client->received) == NBD_SIMPLE_REPLY_MAGIC)
+                return client_simple_reply(stack, client, NULL, 0);
 
         while (!is_last)
                 if (!client_chunk(stack, client, offset, data, &error, &error_offset, &is_last))
