@@ -43,8 +43,10 @@ struct ScsiCommand {
          * request.{lun,command,command_size,direction,data,size}. */
         TransportRequest request;
         ScsiCommandFlags flags;
-        uint64_t deadline_ns; /* of the loop's clock: for the whole, with queueing and retries;
+        uint64_t deadline_ns;   /* of the loop's clock: for the whole, with queueing and retries;
                                  mandatory */
+        size_t actual_size_min; /* a success that moved less is none, and is tried again; then
+                                   told as it is. Set by READ and WRITE. */
         ScsiCommandDone done;
         void *owner; /* the sender's own */
 
@@ -63,7 +65,9 @@ struct ScsiCommand {
         bool is_cancelled; /* its sender gave it up: it is not tried again */
         unsigned n_tries;  /* of those that count */
         unsigned n_free_tries;
-        uint64_t retry_ns; /* WAITING: when it is tried again */
+        bool shares_deadline; /* one try gets half of the time that is left, so that there can be
+                                 another one */
+        uint64_t retry_ns;    /* WAITING: when it is tried again */
         uint64_t submitted_ns;
         ListNode node; /* of the queue or list that it is in */
 };

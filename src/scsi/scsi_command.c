@@ -39,6 +39,7 @@ void scsi_command_set_cdb(ScsiCommand *command, const uint8_t *cdb, size_t cdb_s
         memset(command->request.command, 0, sizeof(command->request.command));
         memcpy(command->request.command, cdb, cdb_size);
         command->request.command_size = (uint8_t) cdb_size;
+        command->actual_size_min = 0;
         scsi_command_set_data(command, TRANSPORT_DIRECTION_NONE, NULL, 0);
 }
 
@@ -177,6 +178,7 @@ void scsi_command_read(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, vo
         scsi_command_read_write(command, SCSI_OPCODE_READ_10, SCSI_OPCODE_READ_16, 0, lba,
                                 n_blocks);
         scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
+        command->actual_size_min = size;
 }
 
 void scsi_command_write(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, bool fua, void *data,
@@ -184,6 +186,7 @@ void scsi_command_write(ScsiCommand *command, uint64_t lba, uint32_t n_blocks, b
         scsi_command_read_write(command, SCSI_OPCODE_WRITE_10, SCSI_OPCODE_WRITE_16,
                                 fua ? CDB_FUA : 0, lba, n_blocks);
         scsi_command_set_data(command, TRANSPORT_DIRECTION_OUT, data, size);
+        command->actual_size_min = size;
 }
 
 /* SBC-3, "SYNCHRONIZE CACHE (10) command": no LBA and no count is everything, beyond the reach of

@@ -20,6 +20,8 @@
 #define SENSE_TIMEOUT_NS (5 * NS_PER_S)
 /* For sense of a command that failed right at its deadline. */
 #define SENSE_TIMEOUT_LEAST_NS (1 * NS_PER_S)
+/* What one try of a command that shares its deadline gets at least. */
+#define TRY_TIMEOUT_LEAST_NS (5 * NS_PER_S)
 
 struct ScsiProcessor {
         ScsiTarget target;
@@ -173,10 +175,18 @@ static ScsiCommand *scsi_processor_take_next(ScsiProcessor *processor) {
 
 static void scsi_processor_on_transport_done(TransportRequest *request);
 
-static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command) {
+static uint64_t scsi_processor_try_deadline_ns(const ScsiCommand *command, uint64_t now_ns) {
+        uint64_t left_ns = command->deadline_ns - now_ns;
+
+        if (!command->shares_deadline)
+                return command->deadline_ns;
+        return now_ns + MIN(left_ns, MAX(left_ns / 2, TRY_TIMEOUT_LEAST_NS));
+}
+
+static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command, uint64_t now_ns) {
         int r;
 
-        command->request.deadline_ns = command->deadline_ns;
+        command->request.deadline_ns = scsi_processor_try_deadline_ns(command, now_ns);
         command->request.done = scsi_processor_on_transport_done;
         command->state = SCSI_COMMAND_STATE_IN_FLIGHT;
         command->was_sent = true;
@@ -196,13 +206,15 @@ static void scsi_processor_fill(ScsiProcessor *processor) {
         while (processor->n_in_flight < processor->target.n_in_flight_max &&
                !processor->sense_command) {
                 ScsiCommand *command = scsi_processor_take_next(processor);
+                uint64_t now_ns;
 
                 if (!command)
                         return;
-                if (command->deadline_ns <= event_loop_now_ns(processor->target.loop))
+                now_ns = event_loop_now_ns(processor->target.loop);
+                if (command->deadline_ns <= now_ns)
                         scsi_processor_complete(processor, command, SCSI_RESULT_TIMED_OUT);
                 else
-                        scsi_processor_send(processor, command);
+                        scsi_processor_send(processor, command, now_ns);
         }
 }
 
