@@ -439,6 +439,19 @@ static void error_handler_note_deferred(ErrorHandler *handler, ScsiCommand *comm
         }
 }
 
+/* A success that moved too little is a failure without a reason. */
+static bool error_handler_is_short(const ScsiCommand *command) {
+        return command->result == SCSI_RESULT_GOOD &&
+               command->actual_size < command->actual_size_min;
+}
+
+static ErrorAction error_handler_judge(const ErrorHandler *handler, const ScsiCommand *command) {
+        if (error_handler_is_short(command))
+                return ERROR_ACTION_RETRY_NOW;
+        return error_action_classify(command->result, &command->sense,
+                                     handler->options.is_removable);
+}
+
 /* Whether what came back says that host and device are out of step. What was never sent says
    nothing about the device. */
 static bool error_handler_is_out_of_step(const ScsiCommand *command, ErrorAction action) {
@@ -481,8 +494,7 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
 }
 
 static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command) {
-        ErrorAction action = error_action_classify(command->result, &command->sense,
-                                                   handler->options.is_removable);
+        ErrorAction action = error_handler_judge(handler, command);
 
         error_handler_note_reset(handler, command);
         error_handler_note_deferred(handler, command);
@@ -502,13 +514,13 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
 static void error_handler_on_processor_done(ScsiCommand *command) {
         ErrorHandler *handler = command->processor_owner;
 
-        if (command->result == SCSI_RESULT_GOOD && handler->luns_deferred != 0)
-                error_handler_note_deferred(handler, command);
-        else if (command->result != SCSI_RESULT_GOOD) {
+        if (command->result != SCSI_RESULT_GOOD || error_handler_is_short(command)) {
                 error_handler_on_failed(handler, command);
                 return;
         }
 
+        if (handler->luns_deferred != 0)
+                error_handler_note_deferred(handler, command);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
         error_handler_check_drained(handler);
         error_handler_finish(handler, command);
@@ -524,6 +536,10 @@ static void error_handler_submit(ScsiTarget *target, ScsiCommand *command) {
         command->n_free_tries = 0;
         command->is_cancelled = false;
         command->was_sent = false;
+        /* A READ or WRITE that hangs is worth another try; what may rightly take all of its time is
+         * not cut short. */
+        command->shares_deadline =
+                        command->actual_size_min > 0 && !(command->flags & SCSI_COMMAND_NO_RETRY);
         command->actual_size = 0;
         command->processor_done = error_handler_on_processor_done;
         command->processor_owner = handler;

@@ -12,6 +12,9 @@
 
 /* A device that was just reset answers TEST UNIT READY at once or not at all. */
 #define PROBE_TIMEOUT_NS (3 * NS_PER_S)
+/* In one climb. */
+#define PORT_RESETS_MAX 3
+#define PORT_RESET_PAUSE_NS (1 * NS_PER_S)
 
 TransportRecovery error_recovery_first_step(ScsiResult result, TransportDirection direction) {
         if (result == SCSI_RESULT_TRANSPORT_ERROR && direction != TRANSPORT_DIRECTION_OUT)
@@ -64,6 +67,7 @@ static ErrorRecoveryResult error_recovery_step(ErrorRecovery *recovery, Task *ta
         if (is_reset && error_breaker_is_open(recovery->breaker, event_loop_now_ns(loop)))
                 return ERROR_RECOVERY_RESULT_REFUSED;
 
+        recovery->last_step = step;
         r = transport_recover(recovery->transport, task, step, recovery->lun);
         log_device_debug(recovery->target->name, "%s: %s", transport_recovery_to_string(step),
                          r >= 0 ? "done" : "failed");
@@ -81,15 +85,27 @@ static ErrorRecoveryResult error_recovery_step(ErrorRecovery *recovery, Task *ta
         return error_recovery_probe(recovery, task);
 }
 
-ErrorRecoveryResult error_recovery_run(ErrorRecovery *recovery, Task *task) {
-        for (TransportRecovery step = recovery->first_step; step < _TRANSPORT_RECOVERY_MAX;
-             step++) {
+/* A device may need a moment after its reset before it answers, and another reset if that was all. */
+static ErrorRecoveryResult error_recovery_reset_port(ErrorRecovery *recovery, Task *task) {
+        for (unsigned n = 0; n < PORT_RESETS_MAX; n++) {
                 ErrorRecoveryResult result;
 
-                recovery->last_step = step;
-                result = error_recovery_step(recovery, task, step);
+                if (n > 0 && task_sleep(task, PORT_RESET_PAUSE_NS) < 0)
+                        return ERROR_RECOVERY_RESULT_CANCELLED;
+                result = error_recovery_step(recovery, task, TRANSPORT_RECOVERY_PORT_RESET);
                 if (result != ERROR_RECOVERY_RESULT_EXHAUSTED)
                         return result;
         }
         return ERROR_RECOVERY_RESULT_EXHAUSTED;
+}
+
+ErrorRecoveryResult error_recovery_run(ErrorRecovery *recovery, Task *task) {
+        for (TransportRecovery step = recovery->first_step; step < TRANSPORT_RECOVERY_PORT_RESET;
+             step++) {
+                ErrorRecoveryResult result = error_recovery_step(recovery, task, step);
+
+                if (result != ERROR_RECOVERY_RESULT_EXHAUSTED)
+                        return result;
+        }
+        return error_recovery_reset_port(recovery, task);
 }

@@ -184,6 +184,10 @@ static const RetryCase retry_cases[] = {
           .trace = "READ(10), READ(10), READ(10)", .events = "" },
         { "no memory for so much", .answers = { { READ_10, .result = TRANSPORT_RESULT_NO_MEMORY } },
           .result = SCSI_RESULT_NO_MEMORY, .trace = "READ(10)", .events = "" },
+        { "short", .answers = { { READ_10, .n_times = 1, .data = data, .size = 512 }, { READ_10 } },
+          .trace = "READ(10), READ(10)", .events = "" },
+        { "short always", .answers = { { READ_10, .data = data, .size = 512 } },
+          .trace = "READ(10), READ(10), READ(10), READ(10), READ(10), READ(10)", .events = "" },
         { "unplugged", .answers = { { READ_10, .result = TRANSPORT_RESULT_GONE } },
           .result = SCSI_RESULT_GONE, .trace = "READ(10)", .events = "gone.0" },
 };
@@ -273,17 +277,18 @@ static const LadderCase ladder_cases[] = {
           "30 ms" },
         { "dead", false, TRANSPORT_RESULT_ERROR, _TRANSPORT_RECOVERY_MAX,
           SCSI_RESULT_TRANSPORT_ERROR,
-          "READ(10), clear halts" PROBE "class reset" PROBE "port reset, TEST UNIT READY",
+          "READ(10), clear halts" PROBE "class reset" PROBE "port reset" PROBE "port reset" PROBE
+          "port reset, TEST UNIT READY",
           "failed.0",
           "scripted: READ(10) to LUN 0 was not answered properly, and not even a port reset "
           "helped: giving the device up" },
         { "silent", false, TRANSPORT_RESULT_TIMED_OUT, TRANSPORT_RECOVERY_CLASS_RESET,
-          SCSI_RESULT_TIMED_OUT, "READ(10), class reset, TEST UNIT READY", "",
+          SCSI_RESULT_GOOD, "READ(10), class reset" PROBE "READ(10)", "",
           "scripted: READ(10) to LUN 0 was not answered in time: recovered by class reset after "
           "10 ms" },
         { "silent until the port is reset", false, TRANSPORT_RESULT_TIMED_OUT,
-          TRANSPORT_RECOVERY_PORT_RESET, SCSI_RESULT_TIMED_OUT,
-          "READ(10), class reset" PROBE "port reset, TEST UNIT READY", "reset.0",
+          TRANSPORT_RECOVERY_PORT_RESET, SCSI_RESULT_GOOD,
+          "READ(10), class reset" PROBE "port reset" PROBE "READ(10)", "reset.0",
           "scripted: READ(10) to LUN 0 was not answered in time: recovered by port reset after "
           "3020 ms" },
 };
@@ -311,6 +316,29 @@ START_TEST(the_ladder_is_climbed_until_it_helps) {
         ck_assert_uint_eq(fixture.n_logged, 1);
         ck_assert_str_eq(fixture.logged, c->logged);
         ck_assert_uint_eq(fixture.late_ns, 0);
+}
+END_TEST
+
+START_TEST(a_flush_is_not_cut_short) {
+        static const ScriptedAnswer answers[] = {
+                { SYNC, .delay_ns = 29 * NS_PER_S },
+                { READ_10, .n_times = 1, .hangs = true },
+                { READ_10 },
+                { TEST_UNIT_READY },
+        };
+        ScsiCommand *flush;
+
+        start_table(answers, N_ELEMENTS(answers));
+        flush = prepare(0, TIMEOUT_NS);
+        scsi_command_synchronize_cache(flush);
+        submit(flush);
+        run();
+        ck_assert_int_eq(flush->result, SCSI_RESULT_GOOD);
+        scripted_transport_expect(&fixture.scripted, "SYNCHRONIZE CACHE(10)");
+        submit_read(0);
+        finish();
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
+        scripted_transport_expect(&fixture.scripted, "READ(10), class reset" PROBE "READ(10)");
 }
 END_TEST
 
@@ -638,6 +666,7 @@ int main(void) {
         tcase_add_loop_test(tcase, no_excuse_outlives_the_deadline, 0, N_ELEMENTS(endless_cases));
         tcase_add_loop_test(tcase, the_ladder_is_climbed_until_it_helps, 0,
                             N_ELEMENTS(ladder_cases));
+        tcase_add_test(tcase, a_flush_is_not_cut_short);
         tcase_add_test(tcase, commands_wait_for_the_end_of_a_recovery);
         tcase_add_test(tcase, deadlines_run_on_while_a_recovery_hangs);
         tcase_add_test(tcase, what_was_never_sent_calls_for_no_recovery);
