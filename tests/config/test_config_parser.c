@@ -10,9 +10,12 @@
 #include "base/random.h"
 #include "config/config_parser.h"
 
+/* Generous, for sanitizers and busy machines. */
+#define TIMEOUT_S 120
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define FUZZ_ROUNDS 20000
+#define FUZZ_ROUNDS 3000
 #define COMPLAINTS_MAX 16
 
 typedef enum Colour { COLOUR_RED, COLOUR_GREEN, COLOUR_BLUE } Colour;
@@ -398,6 +401,8 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(tcase, TIMEOUT_S);
+        tcase_set_timeout(files, TIMEOUT_S);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, good_values_are_set, 0, (int) N_ELEMENTS(good_cases));
         tcase_add_loop_test(tcase, each_mistake_is_told_and_nothing_is_set, 0,

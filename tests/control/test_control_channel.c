@@ -13,6 +13,9 @@
 #include "base/virtual_event_loop.h"
 #include "control/control_channel.h"
 
+/* Generous, for sanitizers and busy machines. */
+#define TIMEOUT_S 120
+
 #define SEEN_MAX 4096
 
 typedef struct End {
@@ -474,6 +477,8 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(channels, TIMEOUT_S);
+        tcase_set_timeout(raw, TIMEOUT_S);
         tcase_add_checked_fixture(channels, set_up_channels, tear_down);
         tcase_add_test(channels, messages_arrive_in_order);
         tcase_add_test(channels, descriptors_arrive_and_what_is_not_taken_is_closed);

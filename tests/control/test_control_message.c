@@ -8,6 +8,9 @@
 #include "base/random.h"
 #include "control/control_message.h"
 
+/* Generous, for sanitizers and busy machines. */
+#define TIMEOUT_S 120
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HEADER_SIZE offsetof(ControlMessage, body)
@@ -209,6 +212,7 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(tcase, TIMEOUT_S);
         tcase_add_loop_test(tcase, each_type_has_its_size_and_its_descriptors, 0,
                             (int) N_ELEMENTS(type_cases));
         tcase_add_loop_test(tcase, any_other_size_is_refused, 0, (int) N_ELEMENTS(type_cases));

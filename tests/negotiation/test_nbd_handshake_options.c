@@ -11,6 +11,9 @@
 #include "base/random.h"
 #include "negotiation/nbd_handshake_options.h"
 
+/* Generous, for sanitizers and busy machines. */
+#define TIMEOUT_S 120
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FUZZ_ROUNDS 100000
@@ -739,6 +742,7 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(tcase, TIMEOUT_S);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, each_rule_is_kept, 0, (int) N_ELEMENTS(dialogues));
         tcase_add_test(tcase, the_greeting_is_fixed_newstyle);

@@ -18,6 +18,9 @@
 #include "base/virtual_event_loop.h"
 #include "negotiation/nbd_server.h"
 
+/* Generous, for sanitizers and busy machines. */
+#define TIMEOUT_S 120
+
 #define DATA(text) (text), sizeof(text) - 1
 #define OPTION(number, size) \
         "IHAVEOPT"           \
@@ -535,6 +538,8 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(tcase, TIMEOUT_S);
+        tcase_set_timeout(limited, TIMEOUT_S);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_test(tcase, a_client_is_handed_over);
         tcase_add_test(tcase, what_is_pipelined_behind_go_stays_in_the_socket);

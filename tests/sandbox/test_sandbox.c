@@ -28,6 +28,9 @@
 #include "base/systemd_event_loop.h"
 #include "sandbox/sandbox.h"
 
+/* Generous, for sanitizers and busy machines. */
+#define TIMEOUT_S 120
+
 /* How an attempt ends: 0: it works, positive: it fails with that errno, DIES: by SIGSYS. */
 #define DIES (-SIGSYS)
 
@@ -494,6 +497,7 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(tcase, TIMEOUT_S);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, a_worker_can_do_its_work_and_nothing_else, 0,
                             (int) N_ELEMENTS(attempts));
