@@ -1,13 +1,123 @@
-/* See daemon_config.h. */
+/* The table of options that the manager has today, and where they go. */
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "config/config_parser.h"
 #include "daemon_config.h"
 
+#define DEFAULT_PATH "/etc/usb-storage/usb-storage.conf"
+
+/* What a table can write to; copied into the options when all is well. */
+typedef struct DaemonConfig {
+        uint32_t device_timeout_ms;
+        uint32_t n_devices_max;
+        uint32_t n_luns_max;
+        int present_devices;
+        bool is_trim_enabled;
+        int log_level;
+} DaemonConfig;
+
+static const char *const present_device_names[] = {
+        [DEVICE_PRESENT_POLICY_KEEP] = "keep",
+        [DEVICE_PRESENT_POLICY_TAKE] = "take",
+        NULL,
+};
+
+static const char *const log_level_names[] = {
+        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
+        [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL,
+};
+
+static const ConfigOption config_options[] = {
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_timeout",
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonConfig, device_timeout_ms),
+                        .minimum = 1000,
+                        .maximum = 600000,
+                        .help = "The deadline of reads and writes.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_max_devices",
+                        .type = CONFIG_TYPE_UINT,
+                        .offset = offsetof(DaemonConfig, n_devices_max),
+                        .minimum = 1,
+                        .maximum = DEVICE_MANAGER_DEVICES_MAX,
+                        .help = "Devices beyond it are left to the kernel.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_max_luns",
+                        .type = CONFIG_TYPE_UINT,
+                        .offset = offsetof(DaemonConfig, n_luns_max),
+                        .minimum = 1,
+                        .maximum = 16,
+                        .help = "Logical units of a device beyond it are not looked at.",
+        },
+        {
+                        .section = "device",
+                        .key = "present_devices",
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonConfig, present_devices),
+                        .names = present_device_names,
+                        .help = "What happens to disks that were there before the service.",
+        },
+        {
+                        .section = "device",
+                        .key = "trim",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, is_trim_enabled),
+                        .help = "Whether TRIM is passed on to devices that offer it.",
+        },
+        {
+                        .section = "daemon",
+                        .key = "log_level",
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonConfig, log_level),
+                        .names = log_level_names,
+                        .help = "What is logged.",
+        },
+};
+
+static void complain(const char *file, unsigned line, const char *text, void *userdata) {
+        if (line > 0)
+                fprintf(stderr, "%s:%u: %s\n", file, line, text);
+        else
+                fprintf(stderr, "%s: %s\n", file, text);
+}
+
 int daemon_config_load(DaemonOptions *options) {
-        if (!options->config_path)
-                return 0;
-        fprintf(stderr, "usb-storaged: --config is not supported\n");
-        return -EINVAL;
+        DeviceManagerOptions *manager = &options->device_manager;
+        DaemonConfig config = {
+                .device_timeout_ms = manager->device_timeout_ms,
+                .n_devices_max = manager->n_devices_max,
+                .n_luns_max = manager->n_luns_max,
+                .present_devices = (int) manager->present_devices,
+                .is_trim_enabled = manager->is_trim_enabled,
+                .log_level = (int) options->log_level,
+        };
+        const ConfigTable table = {
+                .options = config_options,
+                .n_options = N_ELEMENTS(config_options),
+                .target = &config,
+        };
+        int r;
+
+        r = config_parser_load(&table, 1,
+                               options->config_path ? options->config_path : DEFAULT_PATH,
+                               /* is_optional= */ !options->config_path, complain, NULL);
+        if (r < 0)
+                return r;
+
+        manager->device_timeout_ms = config.device_timeout_ms;
+        manager->n_devices_max = config.n_devices_max;
+        manager->n_luns_max = config.n_luns_max;
+        manager->present_devices = (DevicePresentPolicy) config.present_devices;
+        manager->is_trim_enabled = config.is_trim_enabled;
+        if (!options->has_log_level)
+                options->log_level = (LogLevel) config.log_level;
+        return 0;
 }
