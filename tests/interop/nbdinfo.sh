@@ -35,9 +35,9 @@ check "every LUN is listed, by vendor, product, serial number and LUN" names_are
 check "the size is that of the medium" is $a '.["export-size"]' 67108864
 check "so it is for the other device" is $b '.["export-size"]' 33554432
 check "an export has a description" not is $a '.description // ""' ""
-check "blocks of 512 bytes can be told apart" is $a '.["block-size-minimum"] <= 512' true
-check "a device of 4096 bytes says so" is $b '.["block-size-preferred"] >= 4096' true
-check "as much as 32 MiB may be asked for at once" is $a '.["block-size-maximum"] >= 33554432' true
+check "blocks of 512 bytes can be told apart" is $a '.block_size_minimum <= 512 and .block_size_minimum > 0' true
+check "a device of 4096 bytes says so" is $b '.block_size_preferred >= 4096' true
+check "as much as 32 MiB may be asked for at once" is $a '.block_size_maximum >= 33554432' true
 for what in flush fua trim zero df cache fast-zero multi-conn; do
         check "the export can $what" nbdinfo --can $what "$(uri $a)"
 done

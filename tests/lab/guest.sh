@@ -128,7 +128,7 @@ disk_agrees() { # DEVICE NAME
 
 start_daemon() { # [CONFIGURATION LINE]...
         {
-                echo "[usb_storage]"
+                echo "[device]"
                 printf '%s\n' "$@"
         } > "$state/usb-storage.conf"
         start_service --config "$state/usb-storage.conf" --log-level debug ||

@@ -17,11 +17,15 @@ start_service() { # [ARGUMENT]...
                 --runtime-dir "$service_folder/runtime" --state-dir "$service_folder/state" "$@" \
                 >> "$(service_log)" 2>&1 &
         service_pid=$!
-        wait_until 30 service_listens
+        wait_until 30 service_listens_or_ended && service_listens
+}
+
+service_listens_or_ended() {
+        service_listens || ! kill -0 "$service_pid" 2> /dev/null
 }
 
 service_listens() {
-        nbdinfo --list "$(export_uri "")"
+        nbdinfo --list "$(export_uri "")" > /dev/null 2>&1
 }
 
 # Fails if the service does not end, or not with status 0.
@@ -42,7 +46,7 @@ stop_service() {
 }
 
 kill_service() {
-        [ -z "$service_pid" ] || kill -KILL "$service_pid"
+        [ -z "$service_pid" ] || kill -KILL "$service_pid" 2> /dev/null
 }
 
 export_uri() { # NAME
