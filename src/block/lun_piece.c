@@ -116,7 +116,9 @@ static void build_write(LunPiece *piece, void *data) {
 static int build_reading(LunPiece *piece) {
         void *data = get_direct(piece);
 
-        if (!data)
+        if (data)
+                put_bounce(piece); /* of an earlier step: scatter() goes by it */
+        else
                 data = get_bounce(piece, step_blocks_size(piece));
         if (!data)
                 return -ENOMEM;
