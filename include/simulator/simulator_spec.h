@@ -30,7 +30,8 @@
  * minute spin-up-ms=N             after power-on not ready for so long (0)
  *     short-data=stall|short|pad   how a data phase ends that is shorter than the host said
  *                              (stall)
- *     pipelining=yes|no        no: an IN transfer before the CBW is done is refused, as QEMU does
+ *     pipelining=yes|no        no: an IN before the CBW is done and an OUT before the CSW was
+ *                              read are refused with a stall, as QEMU does (yes)
  *     seed=N                   of every chance and every delay (1)
  *     faults=PLAN              what goes wrong: simulator_fault.h
  */

@@ -313,6 +313,7 @@ SimulatedAnswer simulated_bot_out(SimulatedBot *bot, const void *bytes, size_t s
                 return stall_out(bot);
         case SIMULATED_BOT_STATE_DATA_IN:
         case SIMULATED_BOT_STATE_STATUS:
+                return bot->target->spec.bears_pipelining ? SIMULATED_ANSWER_NAK : stall_out(bot);
         case SIMULATED_BOT_STATE_HUNG:
         case SIMULATED_BOT_STATE_FROZEN:
                 return SIMULATED_ANSWER_NAK;
@@ -358,6 +359,12 @@ static SimulatedAnswer end_short(SimulatedBot *bot, size_t size, bool is_transfe
         return is_told ? SIMULATED_ANSWER_DONE : SIMULATED_ANSWER_STALL;
 }
 
+/* A transfer that does not end with a packet is burst by the packet that comes there (USB 2.0,
+ * 5.8.3); the device keeps that packet, as nobody has acknowledged it. */
+static bool overruns(const SimulatedBot *bot, size_t size) {
+        return size % bot->packet_size != 0 && get_send_size(bot) - bot->n_moved > size;
+}
+
 static SimulatedAnswer send_data(SimulatedBot *bot, uint8_t *bytes, size_t size, size_t *ret_size) {
         SimulatorFaultKind fault;
 
@@ -369,6 +376,10 @@ static SimulatedAnswer send_data(SimulatedBot *bot, uint8_t *bytes, size_t size,
                 return stall_in(bot);
         }
 
+        if (overruns(bot, size)) {
+                *ret_size = fill(bot, bytes, ALIGN_DOWN(size, bot->packet_size));
+                return SIMULATED_ANSWER_BABBLE;
+        }
         size_t n = fill(bot, bytes, size);
         *ret_size = n;
         if (has_fault(bot, SIMULATOR_FAULT_BABBLE)) {

@@ -280,6 +280,21 @@ static bool serve(SimulatedDevice *device, PipeIndex pipe) {
         return true;
 }
 
+/* A device that does not bear an IN before its CBW sees the IN first, and takes the CBW none the
+ * less. */
+static bool refuse_early(SimulatedDevice *device) {
+        SimulatedBot *bot = &device->bot;
+        SimulatedTransfer *simulated = first_transfer(device, PIPE_IN);
+        size_t size;
+
+        if (device->target.spec.bears_pipelining || !simulated || bot->is_in_halted ||
+            bot->state != SIMULATED_BOT_STATE_COMMAND)
+                return false;
+        SimulatedAnswer answer = simulated_bot_in(bot, NULL, 0, &size);
+        finish_later(device, simulated, answer_to_result(answer), size);
+        return true;
+}
+
 /* One transfer goes one step further; false: nothing can. */
 static bool pump_step(SimulatedDevice *device) {
         ListNode *node = list_first(&device->finished);
@@ -294,10 +309,8 @@ static bool pump_step(SimulatedDevice *device) {
                 return false;
         if (serve(device, PIPE_CONTROL))
                 return true;
-        /* What does not bear an early IN must see it before the CBW. */
-        if (!device->target.spec.bears_pipelining && serve(device, PIPE_IN))
-                return true;
-        return serve(device, PIPE_OUT) || serve(device, PIPE_IN);
+        bool has_refused = refuse_early(device);
+        return serve(device, PIPE_OUT) || serve(device, PIPE_IN) || has_refused;
 }
 
 /* A slow device is looked at again when it is ready. */

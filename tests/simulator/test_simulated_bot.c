@@ -148,6 +148,39 @@ START_TEST(a_data_phase_may_be_cut_into_transfers) {
 }
 END_TEST
 
+START_TEST(a_device_that_does_not_bear_pipelining_refuses_a_cbw_before_the_csw) {
+        uint8_t cbw[31] = { 'U', 'S', 'B', 'C', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6 };
+        static const UsbResult results[] = { USB_RESULT_TIMED_OUT, USB_RESULT_STALL };
+        UsbBench bench;
+        size_t size;
+
+        init_ready(&bench, _i == 0 ? "" : ",pipelining=no");
+        ck_assert_int_eq(usb_bench_transfer(&bench, USB_BENCH_OUT, cbw, 31, &size), USB_RESULT_OK);
+        ck_assert_int_eq(usb_bench_transfer(&bench, USB_BENCH_OUT, cbw, 31, &size), results[_i]);
+        usb_bench_done(&bench);
+}
+END_TEST
+
+START_TEST(a_transfer_that_ends_within_a_packet_is_overrun) {
+        uint8_t cbw[31] = { 'U',  'S', 'B', 'C',  1, 0, 0, 0, 0, 8, 0, 0,
+                            0x80, 0,   10,  0x28, 0, 0, 0, 0, 0, 0, 0, 4 };
+        UsbBench bench;
+        size_t size;
+
+        init_ready(&bench, "");
+        ck_assert_int_eq(usb_bench_transfer(&bench, USB_BENCH_OUT, cbw, 31, &size), USB_RESULT_OK);
+        ck_assert_int_eq(usb_bench_transfer(&bench, USB_BENCH_IN, bench.data, 600, &size),
+                         USB_RESULT_OVERFLOW);
+        ck_assert_uint_eq(size, 512);
+        ck_assert_int_eq(usb_bench_transfer(&bench, USB_BENCH_IN, bench.data, 1536, &size),
+                         USB_RESULT_OK);
+        ck_assert_uint_eq(size, 1536);
+        ck_assert_int_eq(usb_bench_transfer(&bench, USB_BENCH_IN, bench.csw, 13, &size),
+                         USB_RESULT_OK);
+        usb_bench_done(&bench);
+}
+END_TEST
+
 /* A change to a good CBW that makes it none (BOT 6.2). */
 typedef struct BadCbw {
         size_t size;
@@ -366,6 +399,7 @@ END_TEST
 int main(void) {
         const TTest *const tests[] = {
                 a_data_phase_may_be_cut_into_transfers,
+                a_transfer_that_ends_within_a_packet_is_overrun,
                 a_class_reset_keeps_the_halts,
                 a_slow_command_takes_its_time_and_no_more,
                 a_data_phase_that_is_skipped_gives_the_csw_in_its_place,
@@ -379,6 +413,9 @@ int main(void) {
                             (int) N_ELEMENTS(cases));
         tcase_add_loop_test(tcase, phases_that_are_queued_together_are_matched_in_order, 0,
                             (int) N_ELEMENTS(pipelined));
+        tcase_add_loop_test(tcase,
+                            a_device_that_does_not_bear_pipelining_refuses_a_cbw_before_the_csw, 0,
+                            2);
         tcase_add_loop_test(tcase, what_is_no_cbw_stalls_both_pipes_until_reset_recovery, 0,
                             (int) N_ELEMENTS(bad_cbws));
         tcase_add_loop_test(tcase, each_fault_shows_on_the_wire_and_has_its_cure, 0,
