@@ -63,8 +63,6 @@ static void on_configure(Front *front, const ControlConfigure *message) {
                            &(NbdServerOptions){
                                            .handshake_timeout_ms = message->handshake_timeout_ms,
                                            .n_connections_max = message->n_connections_max,
-                                           .n_handed_over_per_export_max =
-                                                           message->n_connections_per_export_max,
                            },
                            on_handover, front);
         if (r < 0) {
@@ -186,7 +184,9 @@ int main(void) {
         int r;
 
         signal(SIGPIPE, SIG_IGN);
+        /* A terminal's ^C and systemd's SIGTERM are for the manager, which stops its children in order. */
         signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
         prctl(PR_SET_NAME, "usb-storage-fnt");
 
         r = front_start(&front);

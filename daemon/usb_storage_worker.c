@@ -328,8 +328,9 @@ int main(void) {
         int r;
 
         signal(SIGPIPE, SIG_IGN);
-        /* A terminal's ^C is for the manager, which stops its workers in order. */
+        /* A terminal's ^C and systemd's SIGTERM are for the manager, which stops its children in order. */
         signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
         prctl(PR_SET_NAME, "usb-storage-wrk");
 
         r = worker_start(&worker);

@@ -243,6 +243,9 @@ int main(int argc, char **argv) {
         if (r < 0)
                 return EXIT_FAILURE;
         log_set_level(daemon.options.log_level);
+        if (strcmp(daemon.options.bus, "none") != 0)
+                log_notice("--bus %s: nothing is served on a bus yet, ignoring",
+                           daemon.options.bus);
 
         /* Descriptors of images and sockets add up; the children set limits of their own. */
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 4096, .rlim_max = 4096 });

@@ -27,7 +27,6 @@ typedef struct NbdServerExport {
 typedef struct NbdServerOptions {
         uint32_t handshake_timeout_ms;         /* 0: default, 10 s for the whole handshake */
         uint32_t n_connections_max;            /* in handshake at once; 0: default, 100 */
-        uint32_t n_handed_over_per_export_max; /* unused: only the worker sees sessions end, so it
                                                   is the worker that counts and limits them */
 } NbdServerOptions;
 

@@ -14,6 +14,8 @@
 
 /* A front that dies is started again after this. */
 #define FRONT_PAUSE_NS (200 * NS_PER_MS)
+/* Clients that come while the first devices are brought up wait for so long at most. */
+#define SETTLE_TIMEOUT_NS (10 * NS_PER_S)
 
 typedef enum DeviceManagerState {
         DEVICE_MANAGER_STATE_READY,
@@ -49,6 +51,9 @@ struct DeviceManager {
         EventTimer front_timer;
         int listeners[DEVICE_MANAGER_LISTENERS_MAX]; /* owned */
         size_t n_listeners;
+        bool is_settled; /* the devices that were there at the start had their chance */
+        EventTimer settle_timer;
+        EventDefer settle_check;
         EventDefer stop_check;
 };
 
@@ -118,12 +123,21 @@ static void send_configure(DeviceManager *manager, ChildProcess *child) {
         child_process_send(child, &message, NULL, 0);
 }
 
+static void front_send_listeners(DeviceManager *manager) {
+        ControlMessage message;
+
+        if (!manager->front || !manager->is_settled)
+                return;
+        control_message_init(&message, CONTROL_TYPE_LISTEN);
+        for (size_t i = 0; i < manager->n_listeners; i++)
+                child_process_send(manager->front, &message, &manager->listeners[i], 1);
+}
+
 static int front_start(DeviceManager *manager) {
         static const ChildHandlers handlers = {
                 .message = on_front_message,
                 .ended = on_front_ended,
         };
-        ControlMessage message;
         int r;
 
         r = child_process_new(&manager->front, manager->loop, manager->options.front_path, "front");
@@ -134,10 +148,7 @@ static int front_start(DeviceManager *manager) {
 
         LIST_FOR_EACH (node, &manager->exports)
                 front_send_export(manager, &list_entry(node, FrontExport, node)->export);
-        for (size_t i = 0; i < manager->n_listeners; i++) {
-                control_message_init(&message, CONTROL_TYPE_LISTEN);
-                child_process_send(manager->front, &message, &manager->listeners[i], 1);
-        }
+        front_send_listeners(manager);
         return 0;
 }
 
@@ -156,14 +167,16 @@ static void front_on_timer(EventTimer *timer) {
 
 static void on_spare_message(ChildProcess *spare, const ControlMessage *message, int *fds,
                              size_t n_fds, void *userdata) {
-        child_process_kill(spare, "spoke before it had a device");
+        if (message->type != CONTROL_TYPE_STOPPED)
+                child_process_kill(spare, "spoke before it had a device");
 }
 
 static void on_spare_ended(ChildProcess *spare, const char *how, void *userdata) {
         DeviceManager *manager = userdata;
 
         /* Not started again at once: a worker that can't even wait would only spin. */
-        log_error("The spare worker %s", how);
+        if (manager->state == DEVICE_MANAGER_STATE_RUNNING)
+                log_error("The spare worker %s", how);
         manager->spare = child_process_free(spare);
         event_defer_schedule(&manager->stop_check);
 }
@@ -240,6 +253,12 @@ static void on_export_closed(ManagedDevice *device, uint64_t generation, void *u
         }
 }
 
+static void on_device_settled(ManagedDevice *device, void *userdata) {
+        DeviceManager *manager = userdata;
+
+        event_defer_schedule(&manager->settle_check);
+}
+
 static void on_device_ended(ManagedDevice *device, void *userdata) {
         DeviceManager *manager = userdata;
 
@@ -273,6 +292,7 @@ static int add_device(DeviceManager *manager, const char *name, uint16_t vendor_
                 .get_worker = on_get_worker,
                 .export_opened = on_export_opened,
                 .export_closed = on_export_closed,
+                .settled = on_device_settled,
                 .ended = on_device_ended,
         };
         char base_name[EXPORT_NAME_SIZE_MAX];
@@ -312,7 +332,7 @@ static void take_node(DeviceManager *manager, const UsbNode *node) {
                 log_device_warning(node->name, "can't be taken: %s",
                                    r == -ENOSPC ? "there are too many devices" : strerror(-r));
                 fd_close(takeover.fd);
-                usb_give_back(node);
+                usb_takeover_give_back(node);
                 return;
         }
         log_device_info(node->name, "taking %04x:%04x %s %s", node->vendor_id, node->product_id,
@@ -360,6 +380,28 @@ int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation
 
 /* The whole */
 
+/* Who connects at the start, as socket activation lets clients do, shall find the exports. */
+static void manager_settle(DeviceManager *manager) {
+        if (manager->is_settled)
+                return;
+        manager->is_settled = true;
+        event_timer_clear(&manager->settle_timer);
+        front_send_listeners(manager);
+}
+
+static void on_settle_timer(EventTimer *timer) {
+        manager_settle(container_of(timer, DeviceManager, settle_timer));
+}
+
+static void check_settled(EventDefer *defer) {
+        DeviceManager *manager = container_of(defer, DeviceManager, settle_check);
+
+        LIST_FOR_EACH (node, &manager->devices)
+                if (!list_entry(node, ManagedDevice, node_of_manager)->is_settled)
+                        return;
+        manager_settle(manager);
+}
+
 static void check_stopped(EventDefer *defer) {
         DeviceManager *manager = container_of(defer, DeviceManager, stop_check);
 
@@ -384,6 +426,11 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         r = event_timer_init(&manager->front_timer, loop, front_on_timer);
         if (r < 0)
                 return r;
+        r = event_timer_init(&manager->settle_timer, loop, on_settle_timer);
+        if (r < 0) {
+                event_timer_done(&manager->front_timer);
+                return r;
+        }
         manager->loop = loop;
         manager->options = *options;
         manager->stopped = stopped;
@@ -391,6 +438,7 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         list_init(&manager->devices);
         list_init(&manager->exports);
         event_defer_init(&manager->spare_start, loop, spare_on_start);
+        event_defer_init(&manager->settle_check, loop, check_settled);
         event_defer_init(&manager->stop_check, loop, check_stopped);
         *ret = TAKE_PTR(manager);
         return 0;
@@ -412,6 +460,8 @@ DeviceManager *device_manager_free(DeviceManager *manager) {
         for (size_t i = 0; i < manager->n_listeners; i++)
                 fd_close(manager->listeners[i]);
         event_timer_done(&manager->front_timer);
+        event_timer_done(&manager->settle_timer);
+        event_defer_cancel(&manager->settle_check);
         event_defer_cancel(&manager->spare_start);
         event_defer_cancel(&manager->stop_check);
         free(manager);
@@ -460,6 +510,9 @@ int device_manager_start(DeviceManager *manager) {
                 if (r < 0)
                         return r;
         }
+        event_timer_set(&manager->settle_timer,
+                        event_loop_now_ns(manager->loop) + SETTLE_TIMEOUT_NS);
+        event_defer_schedule(&manager->settle_check);
         return start_monitor(manager);
 }
 

@@ -28,9 +28,17 @@ static uint64_t device_pause_ns(const ManagedDevice *device) {
         return MIN(MANAGED_DEVICE_PAUSE_MIN_NS << (doublings - 2), MANAGED_DEVICE_PAUSE_MAX_NS);
 }
 
+static void device_settle(ManagedDevice *device, ManagedDeviceState state) {
+        if (device->is_settled || state == MANAGED_DEVICE_STATE_STARTING)
+                return;
+        device->is_settled = true;
+        device->handlers->settled(device, device->userdata);
+}
+
 static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
         uint64_t now_ns = event_loop_now_ns(device->loop);
 
+        device_settle(device, state);
         log_device_debug(device->name, "device is %s", managed_device_state_to_string(state));
         device->state = state;
         switch (state) {
@@ -171,7 +179,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
                 if (device->udev && !device->is_unplugged)
-                        usb_give_back(&device->node);
+                        usb_takeover_give_back(&device->node);
                 device_enter(device, MANAGED_DEVICE_STATE_ENDED);
                 return;
         }
@@ -355,7 +363,7 @@ void managed_device_stop(ManagedDevice *device) {
 
         if (!device->worker) {
                 if (device->udev && !device->is_unplugged)
-                        usb_give_back(&device->node);
+                        usb_takeover_give_back(&device->node);
                 device_enter(device, MANAGED_DEVICE_STATE_ENDED);
                 return;
         }

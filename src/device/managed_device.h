@@ -45,6 +45,8 @@ typedef struct ManagedDeviceHandlers {
         /* Fills in export->generation. */
         void (*export_opened)(ManagedDevice *device, ControlExport *export, void *userdata);
         void (*export_closed)(ManagedDevice *device, uint64_t generation, void *userdata);
+        /* The first attempt to bring it up has ended, well or not. */
+        void (*settled)(ManagedDevice *device, void *userdata);
         /* It was unplugged or stopped, and has no worker any more. It may be freed within. */
         void (*ended)(ManagedDevice *device, void *userdata);
 } ManagedDeviceHandlers;
@@ -65,6 +67,7 @@ struct ManagedDevice {
         unsigned n_deaths; /* in a row */
         uint64_t started_ns;
         bool is_restart;
+        bool is_settled; /* has left STARTING once */
         bool is_unplugged;
         EventTimer timer; /* the pause before a restart, or the patience with a stop */
         const ManagedDeviceHandlers *handlers; /* borrowed */

@@ -90,7 +90,7 @@ int usb_takeover(const UsbNode *node, struct udev *udev, UsbTakeover *ret) {
         return 0;
 }
 
-void usb_give_back(const UsbNode *node) {
+void usb_takeover_give_back(const UsbNode *node) {
         _cleanup_(fd_closep) int fd = -EBADF;
 
         fd = open(node->dev_path, O_RDWR | O_CLOEXEC);

@@ -19,4 +19,4 @@ typedef struct UsbTakeover {
  * flushes. */
 int usb_takeover(const UsbNode *node, struct udev *udev, UsbTakeover *ret);
 /* Lets the kernel's driver bind again. Harmless if it has, or if the device is gone. */
-void usb_give_back(const UsbNode *node);
+void usb_takeover_give_back(const UsbNode *node);
