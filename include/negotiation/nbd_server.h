@@ -25,9 +25,8 @@ typedef struct NbdServerExport {
 } NbdServerExport;
 
 typedef struct NbdServerOptions {
-        uint32_t handshake_timeout_ms;         /* 0: default, 10 s for the whole handshake */
-        uint32_t n_connections_max;            /* in handshake at once; 0: default, 100 */
-                                                  is the worker that counts and limits them */
+        uint32_t handshake_timeout_ms; /* 0: default, 10 s for the whole handshake */
+        uint32_t n_connections_max;    /* in handshake at once; 0: default, 100 */
 } NbdServerOptions;
 
 /* A connection is ready for transmission: `fd` is given away. May change or free the server. */
