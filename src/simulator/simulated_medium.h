@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/macros.h"
+#include "simulator/simulated_store.h"
 
-/* What is allocated and freed at once; also the grain of what the cache keeps. */
-#define SIMULATED_MEDIUM_CHUNK_SIZE (64 * KIB)
+/* What is allocated and freed at once, in the store and in the cache. */
+#define SIMULATED_MEDIUM_CHUNK_SIZE SIMULATED_STORE_CHUNK_SIZE
 
 typedef struct SimulatedMedium SimulatedMedium;
 
