@@ -149,26 +149,16 @@ int nbd_request_get_data(NbdRequest *request, Staging *staging) {
 
         if (size == 0)
                 return 0;
-        if (size > NBD_REQUEST_SMALL_SIZE) {
-                request->data = staging_get(staging, size);
-        } else {
-                if (!request->small)
-                        request->small = staging_get(staging, NBD_REQUEST_SMALL_SIZE);
-                request->data = request->small;
-        }
+        request->data = size > NBD_REQUEST_SMALL_SIZE ? staging_get(staging, size) : request->small;
         if (!request->data)
                 return -ENOMEM;
         request->data_size = size;
         return 0;
 }
 
-void nbd_request_put_data(NbdRequest *request, Staging *staging, bool with_small) {
+void nbd_request_put_data(NbdRequest *request, Staging *staging) {
         if (request->data != request->small)
                 staging_put(staging, request->data, request->data_size);
         request->data = NULL;
         request->data_size = 0;
-        if (with_small) {
-                staging_put(staging, request->small, NBD_REQUEST_SMALL_SIZE);
-                request->small = NULL;
-        }
 }

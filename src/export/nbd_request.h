@@ -10,7 +10,8 @@
 #include "base/nbd_protocol.h"
 #include "block/block_device.h"
 
-/* Each request object keeps that much memory once it needed it. */
+/* Each request object has that much memory of its own. It is of the heap: what devices transfer
+ * without a copy is scarce, and gains nothing with so few bytes. */
 #define NBD_REQUEST_SMALL_SIZE 4096
 /* In one reply to BLOCK_STATUS. */
 #define NBD_REQUEST_EXTENTS_MAX 128
@@ -37,8 +38,7 @@ typedef struct NbdRequest {
 
         void *data; /* owned: `small`, or `data_size` bytes of staging memory */
         size_t data_size;
-        void *small; /* owned: NBD_REQUEST_SMALL_SIZE bytes of staging memory; NULL before the
-                        first use */
+        void *small; /* borrowed: NBD_REQUEST_SMALL_SIZE bytes of the session's */
 
         /* The reply: head, then `payload_size` bytes of data, then tail. */
         uint8_t head[NBD_REQUEST_HEAD_SIZE_MAX];
@@ -68,5 +68,4 @@ void nbd_request_prepare(NbdRequest *request, uint64_t deadline_ns);
 
 /* -ENOMEM. */
 int nbd_request_get_data(NbdRequest *request, Staging *staging);
-/* Gives back all but the small memory, and that too if `with_small`. */
-void nbd_request_put_data(NbdRequest *request, Staging *staging, bool with_small);
+void nbd_request_put_data(NbdRequest *request, Staging *staging);

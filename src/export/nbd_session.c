@@ -50,6 +50,7 @@ struct NbdSession {
         NbdReceiver receiver;
         NbdSender sender;
 
+        uint8_t *small;         /* owned: NbdRequest::small of all */
         NbdRequest *requests;   /* owned array of NBD_SESSION_REQUESTS_MAX */
         ListNode free;          /* NbdRequest::node; the last used first, for the caches' sake */
         ListNode in_flight;     /* NbdRequest::node, at the device */
@@ -79,7 +80,7 @@ static bool is_reading(const NbdSession *session) {
 
 static void release_data(NbdSession *session, NbdRequest *request) {
         session->buffered_size -= request->data_size;
-        nbd_request_put_data(request, session->device->staging, /* with_small= */ false);
+        nbd_request_put_data(request, session->device->staging);
 }
 
 /* The request was answered, or nobody will ever read the answer. */
@@ -416,12 +417,16 @@ static void tune_socket(int fd) {
 
 static int init_requests(NbdSession *session) {
         session->requests = calloc(NBD_SESSION_REQUESTS_MAX, sizeof(*session->requests));
-        if (!session->requests)
+        /* Pages that no request needed yet cost nothing. */
+        session->small = aligned_alloc(NBD_REQUEST_SMALL_SIZE,
+                                       NBD_SESSION_REQUESTS_MAX * NBD_REQUEST_SMALL_SIZE);
+        if (!session->requests || !session->small)
                 return -ENOMEM;
         for (size_t i = 0; i < NBD_SESSION_REQUESTS_MAX; i++) {
                 NbdRequest *request = &session->requests[i];
 
                 request->owner = session;
+                request->small = session->small + i * NBD_REQUEST_SMALL_SIZE;
                 request->block.done = on_block_done;
                 list_init(&request->block.node);
                 list_init(&request->node);
@@ -465,13 +470,10 @@ NbdSession *nbd_session_free(NbdSession *session) {
         event_defer_cancel(&session->defer);
         event_timer_done(&session->send_timer);
         event_timer_done(&session->closing_timer);
-        if (session->requests)
-                for (size_t i = 0; i < NBD_SESSION_REQUESTS_MAX; i++)
-                        nbd_request_put_data(&session->requests[i], session->device->staging,
-                                             /* with_small= */ true);
         nbd_receiver_done(&session->receiver);
         fd_close(session->fd);
         free(session->requests);
+        free(session->small);
         free(session);
         return NULL;
 }

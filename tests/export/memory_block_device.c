@@ -11,6 +11,7 @@
 #include "memory_block_device.h"
 
 #define STATUS_GRANULARITY 4096
+#define STAGING_SIZE_MIN ((size_t) 4096)
 
 static bool is_zero(const uint8_t *bytes, uint64_t size) {
         return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
@@ -142,6 +143,31 @@ static void insert_by_due(MemoryBlockDevice *self, BlockRequest *request) {
         list_insert_before(where, &request->node);
 }
 
+static unsigned order_of(size_t size) {
+        unsigned order = 0;
+
+        while ((STAGING_SIZE_MIN << order) < size)
+                order++;
+        assert(order < MEMORY_BLOCK_DEVICE_ORDERS);
+        return order;
+}
+
+static void *staging_on_get(Staging *staging, size_t size) {
+        MemoryBlockDevice *self = container_of(staging, MemoryBlockDevice, staging);
+        unsigned order = order_of(size);
+        void *memory = list_take_first(&self->staging_free[order]);
+
+        return memory ?: aligned_alloc(STAGING_SIZE_MIN, STAGING_SIZE_MIN << order);
+}
+
+static void staging_on_put(Staging *staging, void *memory, size_t size) {
+        MemoryBlockDevice *self = container_of(staging, MemoryBlockDevice, staging);
+        ListNode *node = memory;
+
+        list_init(node);
+        list_prepend(&self->staging_free[order_of(size)], node);
+}
+
 static int memory_submit(BlockDevice *device, BlockRequest *request) {
         MemoryBlockDevice *self = container_of(device, MemoryBlockDevice, device);
         uint64_t due = 0;
@@ -173,6 +199,9 @@ static void memory_free(BlockDevice *device) {
         assert(self->n_in_flight == 0);
         event_defer_cancel(&self->defer);
         event_timer_done(&self->timer);
+        for (unsigned i = 0; i < MEMORY_BLOCK_DEVICE_ORDERS; i++)
+                for (ListNode *node; (node = list_take_first(&self->staging_free[i]));)
+                        free(node);
         free(self->memory);
         free(self);
 }
@@ -189,6 +218,7 @@ MemoryBlockDevice *memory_block_device_new(EventLoop *loop, uint64_t memory_size
                 .cancel = memory_cancel,
                 .free = memory_free,
         };
+        static const StagingOps staging_ops = { .get = staging_on_get, .put = staging_on_put };
         _cleanup_(freep) uint8_t *memory = calloc(1, memory_size);
         MemoryBlockDevice *self = calloc(1, sizeof(*self));
 
@@ -199,7 +229,7 @@ MemoryBlockDevice *memory_block_device_new(EventLoop *loop, uint64_t memory_size
         self->device = (BlockDevice) {
                 .ops = &ops,
                 .loop = loop,
-                .staging = staging_heap(),
+                .staging = &self->staging,
                 .name = "memory",
                 .info = {
                         .size = memory_size,
@@ -211,6 +241,9 @@ MemoryBlockDevice *memory_block_device_new(EventLoop *loop, uint64_t memory_size
                         .has_volatile_cache = true,
                 },
         };
+        self->staging.ops = &staging_ops;
+        for (unsigned i = 0; i < MEMORY_BLOCK_DEVICE_ORDERS; i++)
+                list_init(&self->staging_free[i]);
         self->memory = TAKE_PTR(memory);
         random_init(&self->random, 1);
         list_init(&self->due);

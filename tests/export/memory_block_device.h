@@ -10,9 +10,14 @@
 #include "base/random.h"
 #include "block/block_device.h"
 
+/* Blocks of powers of two, from 4 KiB on. */
+#define MEMORY_BLOCK_DEVICE_ORDERS 16
+
 typedef struct MemoryBlockDevice {
         BlockDevice device;
-        uint8_t *memory; /* owned, device.info.size bytes */
+        Staging staging; /* keeps what is given back, as a USB device's does */
+        ListNode staging_free[MEMORY_BLOCK_DEVICE_ORDERS]; /* in the blocks themselves */
+        uint8_t *memory;                                   /* owned, device.info.size bytes */
         Random random;
 
         /* What it does to requests; change at will. */
