@@ -36,7 +36,8 @@ typedef void (*ErrorHandlerNotify)(ErrorHandler *handler, ErrorHandlerEvent even
 typedef struct ErrorHandlerOptions {
         unsigned n_retries_max; /* of one command, for failures that count; 0: default (5) */
         unsigned n_resets_per_minute_max; /* the circuit breaker; 0: default (10) */
-        bool is_removable;                /* UNIT ATTENTION 28h is told instead of retried */
+        bool is_removable; /* UNIT ATTENTION 28h is told instead of retried: of units of which
+                              nothing else was said */
 } ErrorHandlerOptions;
 
 typedef struct ErrorHandlerStatistics {
@@ -57,6 +58,8 @@ ErrorHandler *error_handler_free(ErrorHandler *handler);
 DEFINE_CLEANUP(ErrorHandler *, error_handler_free);
 ScsiTarget *error_handler_get_target(ErrorHandler *handler);
 ErrorHandlerState error_handler_get_state(const ErrorHandler *handler);
+/* Once bring-up knows it: a fixed disk that says 28h has just become ready, so it is retried. */
+void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_removable);
 /* No command and no recovery is in progress. */
 bool error_handler_is_idle(const ErrorHandler *handler);
 /* The device was unplugged: everything ends with GONE. */

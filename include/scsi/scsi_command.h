@@ -65,7 +65,7 @@ struct ScsiCommand {
         bool is_cancelled; /* its sender gave it up: it is not tried again */
         unsigned n_tries;  /* of those that count */
         unsigned n_free_tries;
-        bool shares_deadline; /* one try gets half of the time that is left, so that there can be
+        bool shares_deadline; /* one try gets two thirds of the time left, so that there can be
                                  another one */
         uint64_t retry_ns;    /* WAITING: when it is tried again */
         uint64_t submitted_ns;

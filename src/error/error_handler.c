@@ -53,6 +53,7 @@ struct ErrorHandler {
         ScsiCommand wake; /* START STOP UNIT */
         bool is_waking;
 
+        uint16_t luns_removable;
         uint16_t luns_reset;    /* a bit for each whose next UNIT ATTENTION 29 is no news */
         uint16_t luns_deferred; /* a bit for each with a deferred error that no flush has told */
         ScsiSense deferred[SCSI_PROCESSOR_LUNS_MAX];
@@ -60,6 +61,10 @@ struct ErrorHandler {
 
 static uint16_t lun_bit(const ScsiCommand *command) {
         return (uint16_t) (1U << command->request.lun);
+}
+
+static bool error_handler_is_removable(const ErrorHandler *handler, uint8_t lun) {
+        return handler->luns_removable & (1U << lun);
 }
 
 static void error_handler_tell(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun) {
@@ -312,7 +317,8 @@ static void error_handler_tell_recovered(ErrorHandler *handler) {
                 handler->luns_reset = UINT16_MAX;
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, recovery->lun);
         }
-        if (has_attention && sense->asc == ASC_MEDIUM_CHANGED && handler->options.is_removable)
+        if (has_attention && sense->asc == ASC_MEDIUM_CHANGED &&
+            error_handler_is_removable(handler, recovery->lun))
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_MEDIUM_CHANGED, recovery->lun);
 }
 
@@ -449,7 +455,7 @@ static ErrorAction error_handler_judge(const ErrorHandler *handler, const ScsiCo
         if (error_handler_is_short(command))
                 return ERROR_ACTION_RETRY_NOW;
         return error_action_classify(command->result, &command->sense,
-                                     handler->options.is_removable);
+                                     error_handler_is_removable(handler, command->request.lun));
 }
 
 /* Whether what came back says that host and device are out of step. What was never sent says
@@ -569,6 +575,16 @@ ScsiTarget *error_handler_get_target(ErrorHandler *handler) { return &handler->t
 
 ErrorHandlerState error_handler_get_state(const ErrorHandler *handler) { return handler->state; }
 
+void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_removable) {
+        uint16_t bit = (uint16_t) (1U << lun);
+
+        assert(lun < SCSI_PROCESSOR_LUNS_MAX);
+
+        handler->luns_removable &= (uint16_t) ~bit;
+        if (is_removable)
+                handler->luns_removable |= bit;
+}
+
 bool error_handler_is_idle(const ErrorHandler *handler) {
         return handler->n_outstanding == 0 && !handler->task && !handler->is_waking &&
                handler->state != ERROR_HANDLER_STATE_DRAINING;
@@ -604,6 +620,7 @@ static void error_handler_init(ErrorHandler *handler, ScsiProcessor *processor,
         handler->recovery.transport = transport;
         handler->recovery.target = handler->next;
         handler->recovery.breaker = &handler->breaker;
+        handler->luns_removable = handler->options.is_removable ? UINT16_MAX : 0;
         /* Each unit starts with the reset that came with its power. */
         handler->luns_reset = UINT16_MAX;
         list_init(&handler->waiting);

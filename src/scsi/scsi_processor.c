@@ -180,7 +180,7 @@ static uint64_t scsi_processor_try_deadline_ns(const ScsiCommand *command, uint6
 
         if (!command->shares_deadline)
                 return command->deadline_ns;
-        return now_ns + MIN(left_ns, MAX(left_ns / 2, TRY_TIMEOUT_LEAST_NS));
+        return now_ns + MIN(left_ns, MAX(left_ns / 3 * 2, TRY_TIMEOUT_LEAST_NS));
 }
 
 static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command, uint64_t now_ns) {

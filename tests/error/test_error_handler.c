@@ -492,6 +492,26 @@ START_TEST(unit_attention_eaten_by_the_probe_is_not_lost) {
 }
 END_TEST
 
+START_TEST(each_unit_is_removable_or_not) {
+        static const ScriptedAnswer answers[] = {
+                { READ_10, .has_lun = true, .lun = 1, .n_times = 1, .sense = 0x062800 },
+                { READ_10, .has_lun = true, .lun = 2, .n_times = 1, .sense = 0x062800 },
+                { READ_10 },
+        };
+
+        set_up(answers, N_ELEMENTS(answers));
+        fixture.options.is_removable = true;
+        start();
+        error_handler_set_removable(fixture.handler, 1, false);
+        submit_read(1);
+        submit_read(2);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_CHECK_CONDITION);
+        ck_assert_str_eq(fixture.events, "medium.2");
+}
+END_TEST
+
 START_TEST(a_cancelled_command_leaves_the_device_in_step) {
         static const ScriptedAnswer answers[] = {
                 { READ_10, .n_times = 1, .hangs = true },
@@ -675,6 +695,7 @@ int main(void) {
         tcase_add_test(tcase, a_command_that_always_breaks_the_transport_is_given_up);
         tcase_add_test(tcase, the_breaker_ends_resets_that_do_not_last);
         tcase_add_test(tcase, unit_attention_eaten_by_the_probe_is_not_lost);
+        tcase_add_test(tcase, each_unit_is_removable_or_not);
         tcase_add_test(tcase, a_cancelled_command_leaves_the_device_in_step);
         tcase_add_test(tcase, a_command_that_waits_to_be_tried_again_can_be_cancelled);
         tcase_add_test(tcase, a_deferred_error_fails_the_next_flush);
