@@ -26,6 +26,15 @@ static int operate(Task *task, UsbDevice *device, UsbOperation *operation) {
         return errno_from_result(task, usb_device_await_operation(task, device, operation));
 }
 
+static int request(Task *task, UsbDevice *device, const UsbSetup *setup, void *data, size_t size,
+                   uint64_t timeout_ns) {
+        uint64_t deadline_ns = event_loop_now_ns(task_get_loop(task)) + timeout_ns;
+
+        return errno_from_result(task, usb_device_await_control(task, device, setup, data, size,
+                                                                deadline_ns,
+                                                                /* ret_actual_size= */ NULL));
+}
+
 static int set_interface(Task *task, UsbDevice *device, const UsbInterface *interface) {
         UsbOperation operation = {
                 .type = USB_OPERATION_SET_INTERFACE,
@@ -81,20 +90,16 @@ int bot_control_get_max_lun(Task *task, UsbDevice *device, const UsbInterface *i
                 .request = BOT_REQUEST_GET_MAX_LUN,
                 .index = interface->number,
         };
-        size_t actual_size = 0;
-        uint8_t max_lun = 0;
+        uint8_t max_lun = 0; /* also if the answer is empty */
         int r;
 
-        r = errno_from_result(task, usb_device_await_control(
-                                                    task, device, &setup, &max_lun, sizeof(max_lun),
-                                                    event_loop_now_ns(task_get_loop(task)) +
-                                                                    BOT_CONTROL_MAX_LUN_TIMEOUT_NS,
-                                                    &actual_size));
+        r = request(task, device, &setup, &max_lun, sizeof(max_lun),
+                    BOT_CONTROL_MAX_LUN_TIMEOUT_NS);
         if (r == -ENODEV || r == -ECANCELED)
                 return r;
 
         /* A device with one LUN may stall (3.2); what makes no sense means the same. */
-        if (r < 0 || actual_size != sizeof(max_lun) || max_lun > BOT_MAX_LUN)
+        if (r < 0 || max_lun > BOT_MAX_LUN)
                 return 0;
         return max_lun;
 }
@@ -115,14 +120,10 @@ static int reset_class(Task *task, UsbDevice *device, const UsbStorageDevice *st
                 .request = BOT_REQUEST_RESET,
                 .index = storage_device->interface.number,
         };
-        size_t actual_size;
         int r;
 
-        r = errno_from_result(task,
-                              usb_device_await_control(task, device, &setup, NULL, 0,
-                                                       event_loop_now_ns(task_get_loop(task)) +
-                                                                       BOT_CONTROL_RESET_TIMEOUT_NS,
-                                                       &actual_size));
+        r = request(task, device, &setup, /* data= */ NULL, /* size= */ 0,
+                    BOT_CONTROL_RESET_TIMEOUT_NS);
         if (r < 0)
                 return r;
         return clear_halts(task, device, storage_device);

@@ -11,6 +11,7 @@
 #define TAG 0x01020304
 #define SIZE 36
 
+/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void use(BotHabits *habits, const BotCsw *csw) {

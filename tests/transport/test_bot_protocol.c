@@ -10,6 +10,7 @@
 #define FUZZ_ROUNDS 200000
 #define FUZZ_SIZE_MAX 16
 
+/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 START_TEST(a_cbw_is_laid_out_as_specified) {

@@ -213,6 +213,11 @@ static const Dialogue faults[] = {
           { USB_CBW(), USB_IN_TAGGED(csw_good_none) },
           GOOD,
           0 },
+        { "a CSW that says that nothing is missing comes in place of the data",
+          IN,
+          { USB_CBW(), USB_IN_TAGGED(csw_good) },
+          GOOD,
+          0 },
         { "data that looks like another command's CSW is data",
           IN,
           { USB_CBW(), USB_IN(csw_wrong_tag), USB_IN_TAGGED(csw_good) },
@@ -418,6 +423,35 @@ START_TEST(a_status_refused_behind_halted_data_is_read_anew) {
 }
 END_TEST
 
+/* The script fills no tag in before the CBW, so it is the first command's. */
+static const uint8_t csw_first_failed[] = BOT_CSW_BYTES(BOT_CSW_SIGNATURE, 1, SIZE, 1);
+
+START_TEST(a_status_that_came_in_spite_of_the_halt_is_kept) {
+        static const UsbStep steps[] = { USB_STALL_IN(),
+                                         USB_IN(csw_first_failed),
+                                         USB_CBW(),
+                                         USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN),
+                                         {} };
+        BotFixture fixture;
+
+        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), FAILED);
+        bot_fixture_done(&fixture);
+}
+END_TEST
+
+START_TEST(a_second_csw_behind_one_in_place_of_data_is_an_error) {
+        static const UsbStep steps[] = {
+                USB_IN(csw_first_failed), USB_IN(csw_first_failed), USB_CBW(), {}
+        };
+        BotFixture fixture;
+
+        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), ERROR);
+        bot_fixture_done(&fixture);
+}
+END_TEST
+
 START_TEST(the_deadline_bounds_a_command_and_not_earlier) {
         static const UsbStep steps[] = { USB_CBW(), USB_HANG_IN(), {} };
         BotFixture fixture;
@@ -605,6 +639,8 @@ int main(void) {
                             2);
         tcase_add_test(tcase, a_csw_told_of_before_the_last_out_data_waits_for_it);
         tcase_add_test(tcase, a_status_refused_behind_halted_data_is_read_anew);
+        tcase_add_test(tcase, a_status_that_came_in_spite_of_the_halt_is_kept);
+        tcase_add_test(tcase, a_second_csw_behind_one_in_place_of_data_is_an_error);
         tcase_add_test(tcase, the_deadline_bounds_a_command_and_not_earlier);
         tcase_add_loop_test(tcase, a_late_answer_within_the_deadline_is_good, 0, 2);
         tcase_add_loop_test(tcase, a_cancelled_command_completes_as_cancelled_and_later, 0, 2);
