@@ -8,174 +8,21 @@
 
 #include "scsi/scsi_bring_up.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "scsi/scsi_capacity.h"
-#include "scsi/scsi_inquiry.h"
+#include "scsi/scsi_bring_up_step.h"
 #include "scsi/scsi_mode.h"
 #include "scsi/scsi_vpd.h"
 
 #define COMMAND_TIMEOUT_NS (20 * NS_PER_S)
 #define SPIN_UP_TIMEOUT_NS (100 * NS_PER_S)
 #define SPIN_UP_POLL_NS (1 * NS_PER_S)
-#define BUSY_POLL_NS (500 * NS_PER_MS)
-
-#define TRIES_MAX 3
-/* UNIT ATTENTION comes once for each event that the device has to tell. */
-#define ATTENTIONS_MAX 10
-/* "Medium may have changed" goes on for seconds on slow flash: 5 s in all. */
-#define MEDIUM_CHANGES_MAX 25
-#define MEDIUM_CHANGE_POLL_NS (200 * NS_PER_MS)
 
 #define QUALIFIER_CONNECTED 0
 #define DEVICE_TYPE_NONE 0x1F
 #define VERSION_SPC_3 5
 
-#define BUFFER_SIZE 4096
-
 #define ASC_NOT_READY 0x04
-#define ASC_MEDIUM_CHANGED 0x28
-#define ASC_NO_MEDIUM 0x3A
-
-typedef struct ScsiBringUp {
-        Task *task;         /* borrowed */
-        ScsiTarget *target; /* borrowed */
-        ScsiBringUpOptions options;
-        uint8_t *buffer; /* owned, of the staging memory; BUFFER_SIZE */
-        ScsiCommand command;
-        ScsiInquiry inquiry;
-        ScsiCapacity capacity;
-        ScsiDisk disk;
-        uint8_t page; /* of the vital product data that is being read */
-        size_t page_size;
-} ScsiBringUp;
-
-/* Counts what a step has borne so far. */
-typedef struct ScsiBringUpPatience {
-        unsigned n_tries;
-        unsigned n_attentions;
-        unsigned n_medium_changes;
-} ScsiBringUpPatience;
-
-typedef void (*ScsiBringUpBuild)(ScsiBringUp *bring_up);
-
-/* One round: the buffer is clean before, so that what a short answer left out is zero. */
-static ScsiResult scsi_bring_up_send(ScsiBringUp *bring_up, ScsiBringUpBuild build) {
-        ScsiCommand *command = &bring_up->command;
-        EventLoop *loop = bring_up->target->loop;
-        char text[80];
-        ScsiResult result;
-
-        scsi_command_init(command, bring_up->disk.lun,
-                          event_loop_now_ns(loop) + bring_up->options.command_timeout_ns);
-        command->flags = SCSI_COMMAND_NO_RETRY;
-        memset(bring_up->buffer, 0, BUFFER_SIZE);
-        build(bring_up);
-        result = scsi_target_await(bring_up->target, bring_up->task, command);
-
-        log_device_debug(bring_up->target->name, "LUN %u: %s: %s%s%s", bring_up->disk.lun,
-                         scsi_cdb_name(command->request.command, command->request.command_size),
-                         scsi_result_to_string(result),
-                         result == SCSI_RESULT_CHECK_CONDITION ? ", " : "",
-                         result == SCSI_RESULT_CHECK_CONDITION
-                                         ? scsi_sense_format(&command->sense, text, sizeof(text))
-                                         : "");
-        if (result == SCSI_RESULT_CHECK_CONDITION &&
-            command->sense.key == SCSI_SENSE_KEY_RECOVERED_ERROR)
-                return SCSI_RESULT_GOOD;
-        return result;
-}
-
-static bool scsi_bring_up_failed_with(const ScsiBringUp *bring_up, ScsiSenseKey key) {
-        return bring_up->command.result == SCSI_RESULT_CHECK_CONDITION &&
-               bring_up->command.sense.key == key;
-}
-
-static bool scsi_bring_up_has_no_medium(const ScsiBringUp *bring_up) {
-        return scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_NOT_READY) &&
-               bring_up->command.sense.asc == ASC_NO_MEDIUM;
-}
-
-/* Whether the step is worth another try, after a wait if the device needs one. */
-static bool scsi_bring_up_bear(ScsiBringUp *bring_up, ScsiBringUpPatience *patience) {
-        const ScsiCommand *command = &bring_up->command;
-
-        if (task_is_cancelled(bring_up->task))
-                return false;
-
-        switch (command->result) {
-        case SCSI_RESULT_CHECK_CONDITION:
-                if (command->sense.key != SCSI_SENSE_KEY_UNIT_ATTENTION)
-                        return ++patience->n_tries < TRIES_MAX;
-                if (command->sense.asc != ASC_MEDIUM_CHANGED)
-                        return ++patience->n_attentions < ATTENTIONS_MAX;
-                if (++patience->n_medium_changes >= MEDIUM_CHANGES_MAX)
-                        return false;
-                return task_sleep(bring_up->task, MEDIUM_CHANGE_POLL_NS) >= 0;
-        case SCSI_RESULT_BUSY:
-                return ++patience->n_attentions < ATTENTIONS_MAX &&
-                       task_sleep(bring_up->task, BUSY_POLL_NS) >= 0;
-        case SCSI_RESULT_GOOD: /* with an answer that was none */
-        case SCSI_RESULT_TRANSPORT_ERROR:
-        case SCSI_RESULT_TIMED_OUT:
-                return ++patience->n_tries < TRIES_MAX;
-        case SCSI_RESULT_NO_MEMORY:
-        case SCSI_RESULT_CANCELLED:
-        case SCSI_RESULT_GONE:
-                return false;
-        case _SCSI_RESULT_MAX:
-                break;
-        }
-
-        assert_not_reached();
-}
-
-/* Why a step that had to succeed did not. */
-static ScsiBringUpResult scsi_bring_up_give_up(const ScsiBringUp *bring_up) {
-        if (bring_up->command.result == SCSI_RESULT_GONE)
-                return SCSI_BRING_UP_RESULT_GONE;
-        return scsi_bring_up_has_no_medium(bring_up) ? SCSI_BRING_UP_RESULT_NO_MEDIUM
-                                                     : SCSI_BRING_UP_RESULT_FAILED;
-}
-
-/* A step that must succeed, with at least `size_min` bytes of answer. */
-static ScsiBringUpResult scsi_bring_up_require(ScsiBringUp *bring_up, ScsiBringUpBuild build,
-                                               size_t size_min) {
-        ScsiBringUpPatience patience = { 0 };
-
-        do {
-                ScsiResult result = scsi_bring_up_send(bring_up, build);
-
-                if (result == SCSI_RESULT_GOOD && bring_up->command.actual_size >= size_min)
-                        return SCSI_BRING_UP_RESULT_READY;
-        } while (!scsi_bring_up_has_no_medium(bring_up) && scsi_bring_up_bear(bring_up, &patience));
-
-        return scsi_bring_up_give_up(bring_up);
-}
-
-/* A step that may fail: once more after UNIT ATTENTION, else whatever it is. */
-static ScsiResult scsi_bring_up_try(ScsiBringUp *bring_up, ScsiBringUpBuild build) {
-        ScsiBringUpPatience patience = { 0 };
-        ScsiResult result;
-
-        do
-                result = scsi_bring_up_send(bring_up, build);
-        while (scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_UNIT_ATTENTION) &&
-               scsi_bring_up_bear(bring_up, &patience));
-        return result;
-}
-
-/* After an optional step: whether the unit is still there to go on with. */
-static ScsiBringUpResult scsi_bring_up_go_on(const ScsiBringUp *bring_up) {
-        if (bring_up->command.result == SCSI_RESULT_GONE)
-                return SCSI_BRING_UP_RESULT_GONE;
-        if (task_is_cancelled(bring_up->task))
-                return SCSI_BRING_UP_RESULT_FAILED;
-        return scsi_bring_up_has_no_medium(bring_up) ? SCSI_BRING_UP_RESULT_NO_MEDIUM
-                                                     : SCSI_BRING_UP_RESULT_READY;
-}
 
 /* INQUIRY */
 
@@ -542,11 +389,11 @@ ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
         if (bring_up.options.spin_up_timeout_ns == 0)
                 bring_up.options.spin_up_timeout_ns = SPIN_UP_TIMEOUT_NS;
 
-        bring_up.buffer = staging_get(target->staging, BUFFER_SIZE);
+        bring_up.buffer = staging_get(target->staging, SCSI_BRING_UP_BUFFER_SIZE);
         if (!bring_up.buffer)
                 return SCSI_BRING_UP_RESULT_FAILED;
         result = scsi_bring_up_run(&bring_up);
-        staging_put(target->staging, bring_up.buffer, BUFFER_SIZE);
+        staging_put(target->staging, bring_up.buffer, SCSI_BRING_UP_BUFFER_SIZE);
 
         if (result == SCSI_BRING_UP_RESULT_READY || result == SCSI_BRING_UP_RESULT_NO_MEDIUM ||
             result == SCSI_BRING_UP_RESULT_UNSUPPORTED)
