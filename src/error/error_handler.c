@@ -12,16 +12,16 @@
 
 #include "base/log.h"
 #include "error/error_action.h"
+#include "error/error_deferred.h"
 #include "error/error_recovery.h"
+#include "error/error_retry_queue.h"
 
 #define RETRIES_DEFAULT 5
 #define RESETS_PER_MINUTE_DEFAULT 10
 /* UNIT ATTENTIONs that are answered at once; then the device is given time. */
 #define FREE_TRIES_MAX 8
-/* Doubled with each try. */
-#define RETRY_DELAY_MIN_NS (100 * NS_PER_MS)
-#define RETRY_DELAY_MAX_NS (1 * NS_PER_S)
-#define RETRY_DELAY_DOUBLINGS_MAX 4U
+/* After START STOP UNIT. */
+#define WAKE_DELAY_NS (1 * NS_PER_S)
 #define WAKE_TIMEOUT_NS (10 * NS_PER_S)
 
 #define ASC_RESET_OCCURRED 0x29
@@ -38,9 +38,8 @@ struct ErrorHandler {
         ErrorHandlerStatistics statistics;
 
         size_t n_outstanding; /* accepted and not told */
-        ListNode waiting;     /* ScsiCommand::node; until they are tried again */
-        EventTimer retry;     /* at the earliest time of those */
-        ListNode completed;   /* ScsiCommand::node; told by `defer` */
+        ErrorRetryQueue retries;
+        ListNode completed; /* ScsiCommand::node; told by `defer` */
         EventDefer defer;
 
         ErrorBreaker breaker;
@@ -54,9 +53,8 @@ struct ErrorHandler {
         bool is_waking;
 
         uint16_t luns_removable;
-        uint16_t luns_reset;    /* a bit for each whose next UNIT ATTENTION 29 is no news */
-        uint16_t luns_deferred; /* a bit for each with a deferred error that no flush has told */
-        ScsiSense deferred[SCSI_PROCESSOR_LUNS_MAX];
+        uint16_t luns_reset; /* a bit for each whose next UNIT ATTENTION 29 is no news */
+        ErrorDeferred deferred;
 };
 
 static uint16_t lun_bit(const ScsiCommand *command) {
@@ -105,41 +103,6 @@ static void error_handler_on_defer(EventDefer *defer) {
 
 /* Trying again */
 
-static void error_handler_wait(ErrorHandler *handler, ScsiCommand *command, uint64_t retry_ns) {
-        command->state = SCSI_COMMAND_STATE_WAITING;
-        command->retry_ns = retry_ns;
-        list_append(&handler->waiting, &command->node);
-        if (!event_timer_is_armed(&handler->retry) || retry_ns < handler->retry.deadline_ns)
-                event_timer_set(&handler->retry, retry_ns);
-}
-
-static void error_handler_on_retry(EventTimer *timer) {
-        ErrorHandler *handler = container_of(timer, ErrorHandler, retry);
-        uint64_t now_ns = event_loop_now_ns(handler->target.loop);
-        uint64_t next_ns = UINT64_MAX;
-
-        LIST_FOR_EACH (node, &handler->waiting) {
-                ScsiCommand *command = list_entry(node, ScsiCommand, node);
-
-                if (command->retry_ns > now_ns) {
-                        next_ns = MIN(next_ns, command->retry_ns);
-                        continue;
-                }
-                list_unlink(&command->node);
-                command->state = SCSI_COMMAND_STATE_IDLE;
-                scsi_target_submit(handler->next, command);
-        }
-        if (next_ns != UINT64_MAX)
-                event_timer_set(&handler->retry, next_ns);
-}
-
-static uint64_t error_handler_next_delay_ns(ScsiCommand *command) {
-        unsigned n_doublings = MIN(command->n_free_tries, RETRY_DELAY_DOUBLINGS_MAX);
-
-        command->n_free_tries++;
-        return MIN(RETRY_DELAY_MIN_NS << n_doublings, RETRY_DELAY_MAX_NS);
-}
-
 static bool error_handler_may_retry(const ErrorHandler *handler, const ScsiCommand *command) {
         if ((command->flags & SCSI_COMMAND_NO_RETRY) || command->is_cancelled)
                 return false;
@@ -158,7 +121,7 @@ static bool error_handler_retry(ErrorHandler *handler, ScsiCommand *command, uin
 
         handler->statistics.n_retries++;
         if (delay_ns > 0)
-                error_handler_wait(handler, command, retry_ns);
+                error_retry_queue_add(&handler->retries, command, retry_ns);
         else
                 scsi_target_submit(handler->next, command);
         return true;
@@ -174,7 +137,8 @@ static bool error_handler_retry_counted(ErrorHandler *handler, ScsiCommand *comm
 
 static bool error_handler_retry_freely(ErrorHandler *handler, ScsiCommand *command) {
         if (command->n_free_tries >= FREE_TRIES_MAX)
-                return error_handler_retry(handler, command, error_handler_next_delay_ns(command));
+                return error_handler_retry(handler, command,
+                                           error_retry_queue_next_delay_ns(command));
 
         command->n_free_tries++;
         return error_handler_retry(handler, command, 0);
@@ -203,11 +167,10 @@ static const char *error_handler_state_to_string(ErrorHandlerState state) {
 
 /* The end of whatever waits, here and in the processor's queue. */
 static void error_handler_end_all(ErrorHandler *handler, ScsiResult result) {
-        ListNode *node;
+        ScsiCommand *command;
 
-        event_timer_clear(&handler->retry);
-        while ((node = list_take_first(&handler->waiting)))
-                error_handler_complete(handler, list_entry(node, ScsiCommand, node), result);
+        while ((command = error_retry_queue_take(&handler->retries)))
+                error_handler_complete(handler, command, result);
         scsi_processor_fail_all(handler->processor, result);
 }
 
@@ -376,8 +339,6 @@ static void error_handler_on_recovered(Task *task, int result, void *userdata) {
         assert_not_reached();
 }
 
-/* Waking */
-
 /* A reset loses the device's cache: if it was not ours, it is news. */
 static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *command) {
         const ScsiSense *sense = &command->sense;
@@ -390,6 +351,8 @@ static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *c
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
         handler->luns_reset &= (uint16_t) ~lun_bit(command);
 }
+
+/* Waking */
 
 static void error_handler_on_wake_done(ScsiCommand *command) {
         ErrorHandler *handler = command->owner;
@@ -423,27 +386,6 @@ static void error_handler_wake(ErrorHandler *handler, uint8_t lun) {
 }
 
 /* Judgement */
-
-/*
- * A deferred error is of a write that the device had acknowledged, so the command that happens to
- * bring it is tried again, and the next flush of the unit that would succeed fails with it instead.
- */
-static void error_handler_note_deferred(ErrorHandler *handler, ScsiCommand *command) {
-        uint8_t lun = command->request.lun;
-
-        if (command->result == SCSI_RESULT_CHECK_CONDITION && command->sense.is_deferred &&
-            command->sense.key != SCSI_SENSE_KEY_RECOVERED_ERROR) {
-                handler->luns_deferred |= lun_bit(command);
-                handler->deferred[lun] = command->sense;
-        } else if (command->result == SCSI_RESULT_GOOD &&
-                   (handler->luns_deferred & lun_bit(command)) &&
-                   (command->request.command[0] == SCSI_OPCODE_SYNCHRONIZE_CACHE_10 ||
-                    command->request.command[0] == SCSI_OPCODE_SYNCHRONIZE_CACHE_16)) {
-                handler->luns_deferred &= (uint16_t) ~lun_bit(command);
-                command->result = SCSI_RESULT_CHECK_CONDITION;
-                command->sense = handler->deferred[lun];
-        }
-}
 
 /* A success that moved too little is a failure without a reason. */
 static bool error_handler_is_short(const ScsiCommand *command) {
@@ -484,9 +426,10 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
         case ERROR_ACTION_WAKE:
                 if (error_handler_may_retry(handler, command))
                         error_handler_wake(handler, command->request.lun);
-                return error_handler_retry(handler, command, RETRY_DELAY_MAX_NS);
+                return error_handler_retry(handler, command, WAKE_DELAY_NS);
         case ERROR_ACTION_RETRY_LATER:
-                return error_handler_retry(handler, command, error_handler_next_delay_ns(command));
+                return error_handler_retry(handler, command,
+                                           error_retry_queue_next_delay_ns(command));
         case ERROR_ACTION_MEDIUM_CHANGED:
                 if (!(command->flags & SCSI_COMMAND_NO_RETRY))
                         error_handler_tell(handler, ERROR_HANDLER_EVENT_MEDIUM_CHANGED,
@@ -503,7 +446,7 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
         ErrorAction action = error_handler_judge(handler, command);
 
         error_handler_note_reset(handler, command);
-        error_handler_note_deferred(handler, command);
+        error_deferred_note(&handler->deferred, command);
         if (action == ERROR_ACTION_GONE)
                 error_handler_set_gone(handler);
         else if (error_handler_is_out_of_step(command, action))
@@ -525,8 +468,7 @@ static void error_handler_on_processor_done(ScsiCommand *command) {
                 return;
         }
 
-        if (handler->luns_deferred != 0)
-                error_handler_note_deferred(handler, command);
+        error_deferred_apply(&handler->deferred, command);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
         error_handler_check_drained(handler);
         error_handler_finish(handler, command);
@@ -623,7 +565,6 @@ static void error_handler_init(ErrorHandler *handler, ScsiProcessor *processor,
         handler->luns_removable = handler->options.is_removable ? UINT16_MAX : 0;
         /* Each unit starts with the reset that came with its power. */
         handler->luns_reset = UINT16_MAX;
-        list_init(&handler->waiting);
         list_init(&handler->completed);
         event_defer_init(&handler->defer, handler->target.loop, error_handler_on_defer);
 }
@@ -640,7 +581,7 @@ int error_handler_new(ErrorHandler **ret, ScsiProcessor *processor, Transport *t
         error_handler_init(handler, processor, transport, options);
         handler->notify = notify;
         handler->userdata = userdata;
-        r = event_timer_init(&handler->retry, handler->target.loop, error_handler_on_retry);
+        r = error_retry_queue_init(&handler->retries, handler->next);
         if (r < 0)
                 return r;
 
@@ -655,7 +596,7 @@ ErrorHandler *error_handler_free(ErrorHandler *handler) {
         assert(error_handler_is_idle(handler));
 
         event_defer_cancel(&handler->defer);
-        event_timer_done(&handler->retry);
+        error_retry_queue_done(&handler->retries);
         free(handler);
         return NULL;
 }

@@ -1,0 +1,34 @@
+/* What came deferred is kept until a flush of the unit tells it. */
+
+#include "error/error_deferred.h"
+
+static bool error_deferred_is_flush(const ScsiCommand *command) {
+        uint8_t opcode = command->request.command[0];
+
+        return opcode == SCSI_OPCODE_SYNCHRONIZE_CACHE_10 ||
+               opcode == SCSI_OPCODE_SYNCHRONIZE_CACHE_16;
+}
+
+void error_deferred_note(ErrorDeferred *deferred, const ScsiCommand *command) {
+        uint8_t lun = command->request.lun;
+
+        if (command->result != SCSI_RESULT_CHECK_CONDITION || !command->sense.is_deferred ||
+            command->sense.key == SCSI_SENSE_KEY_RECOVERED_ERROR)
+                return;
+
+        deferred->luns |= (uint16_t) (1U << lun);
+        deferred->sense[lun] = command->sense;
+}
+
+void error_deferred_apply(ErrorDeferred *deferred, ScsiCommand *command) {
+        uint8_t lun = command->request.lun;
+
+        assert(command->result == SCSI_RESULT_GOOD);
+
+        if (!(deferred->luns & (1U << lun)) || !error_deferred_is_flush(command))
+                return;
+
+        deferred->luns &= (uint16_t) ~(1U << lun);
+        command->result = SCSI_RESULT_CHECK_CONDITION;
+        command->sense = deferred->sense[lun];
+}
