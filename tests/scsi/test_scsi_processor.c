@@ -520,6 +520,25 @@ START_TEST(a_cancelled_task_cancels_its_command) {
 }
 END_TEST
 
+static void *get_nothing(Staging *staging, size_t size) { return NULL; }
+
+static void put_nothing(Staging *staging, void *memory, size_t size) {
+        ck_abort_msg("memory that nobody gave");
+}
+
+START_TEST(without_staging_memory_there_is_no_processor) {
+        static const StagingOps empty_ops = { .get = get_nothing, .put = put_nothing };
+        Staging empty = { .ops = &empty_ops };
+        ScsiProcessor *processor = NULL;
+
+        set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
+        fixture.scripted.transport.staging = &empty;
+        ck_assert_int_eq(scsi_processor_new(&processor, &fixture.scripted.transport), -ENOMEM);
+        ck_assert_ptr_null(processor);
+        scripted_transport_done(&fixture.scripted);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("scsi_processor");
         TCase *tcase = tcase_create("scsi_processor");
@@ -542,6 +561,7 @@ int main(void) {
         tcase_add_test(tcase, an_overfull_queue_says_busy);
         tcase_add_test(tcase, a_command_may_be_sent_again_from_its_own_completion);
         tcase_add_test(tcase, a_cancelled_task_cancels_its_command);
+        tcase_add_test(tcase, without_staging_memory_there_is_no_processor);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
