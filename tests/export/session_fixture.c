@@ -23,7 +23,8 @@ void fixture_set_up(SessionFixture *fixture, uint64_t device_size) {
         ck_assert_int_eq(virtual_event_loop_new(&fixture->loop), 0);
         fixture->memory = memory_block_device_new(fixture->loop, device_size, 512);
         ck_assert_ptr_nonnull(fixture->memory);
-        fixture->replies = malloc(FIXTURE_REPLIES_SIZE_MAX);
+        fixture->replies_size_max = 256 * KIB + 2 * device_size;
+        fixture->replies = malloc(fixture->replies_size_max);
         ck_assert_ptr_nonnull(fixture->replies);
 }
 
@@ -120,7 +121,7 @@ void fixture_request(SessionFixture *fixture, uint16_t flags, uint16_t command, 
 void fixture_receive(SessionFixture *fixture) {
         while (!fixture->has_end) {
                 ssize_t n = recv(fixture->client_fd, fixture->replies + fixture->replies_size,
-                                 FIXTURE_REPLIES_SIZE_MAX - fixture->replies_size, MSG_DONTWAIT);
+                                 fixture->replies_size_max - fixture->replies_size, MSG_DONTWAIT);
 
                 if (n < 0 && errno == EAGAIN)
                         return;

@@ -9,7 +9,6 @@
 #include "memory_block_device.h"
 
 #define FIXTURE_DEVICE_SIZE (1 * MIB)
-#define FIXTURE_REPLIES_SIZE_MAX (80 * MIB)
 /* Long enough for everything that is not a timeout. */
 #define FIXTURE_MOMENT_NS (100 * NS_PER_MS)
 
@@ -22,6 +21,7 @@ typedef struct SessionFixture {
         unsigned n_ended;
         uint8_t *replies; /* owned: what came and was not looked at */
         size_t replies_size;
+        size_t replies_size_max;
         bool has_end; /* the server closed */
 } SessionFixture;
 

@@ -570,7 +570,7 @@ START_TEST(a_client_may_vanish_at_any_byte) {
         size_t script_size = build_script(script);
 
         for (size_t size = 0; size <= script_size; size++) {
-                fixture_set_up(&fixture, FIXTURE_DEVICE_SIZE);
+                fixture_set_up(&fixture, 64 * KIB);
                 fixture_start(&fixture, (NbdAgreement){}, NULL);
                 if (size % 2)
                         fixture.memory->delay_ns_max = NS_PER_MS;
