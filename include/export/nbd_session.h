@@ -17,9 +17,10 @@
 typedef struct NbdSession NbdSession;
 
 typedef struct NbdSessionOptions {
-        uint64_t request_timeout_ns; /* the deadline of each request; FLUSH as DESIGN section 4; 0:
-                                        default, 30 s */
-        uint64_t send_timeout_ns;    /* a client that takes no reply for so long is dropped; 0:
+        /* The deadline of each request, with a second more for each MiB that is ahead of it; twice
+         * as long for a FLUSH; 0: default, 30 s. */
+        uint64_t request_timeout_ns;
+        uint64_t send_timeout_ns; /* a client that takes no reply for so long is dropped; 0:
                                         default, 60 s */
 } NbdSessionOptions;
 

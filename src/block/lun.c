@@ -362,6 +362,7 @@ int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk,
         };
         lun->target = target;
         lun->number = disk->lun;
+        lun->command_timeout_ns = options->command_timeout_ns ?: LUN_COMMAND_TIMEOUT_DEFAULT_NS;
         list_init(&lun->free_pieces);
         for (size_t i = 0; i < _LUN_REQUEST_STATE_MAX; i++)
                 list_init(&lun->requests[i]);

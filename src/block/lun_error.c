@@ -1,6 +1,6 @@
 /*
- * Results and sense keys (SPC-4, "Sense key and sense code") to errno. Whether something is worth another try was
- * decided below: what arrives here is final.
+ * Results and sense keys (SPC-4, "Sense key and sense code") to errno. Whether something is worth
+ * another try was decided below: what arrives here is final.
  */
 
 #include <errno.h>

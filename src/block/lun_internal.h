@@ -23,6 +23,10 @@
 /* ...and twice as long again after so much time without. */
 #define LUN_TRANSFER_GROW_NS (10 * NS_PER_S)
 
+/* Bytes that one request has cut before others get their turn. */
+#define LUN_TURN_SIZE_MAX (2 * MIB)
+#define LUN_COMMAND_TIMEOUT_DEFAULT_NS (30 * NS_PER_S)
+
 struct Lun {
         BlockDevice device;
         ScsiTarget *target; /* borrowed */
@@ -30,6 +34,7 @@ struct Lun {
         uint8_t number;     /* the logical unit's */
         LunLimits limits;
         uint32_t transfer_size_max;
+        uint64_t command_timeout_ns;
         uint64_t grow_ns; /* when the transfer size may grow back */
         bool is_shut_down;
 

@@ -216,6 +216,14 @@ static int build(LunPiece *piece) {
         assert_not_reached(); /* these send nothing */
 }
 
+/* A long request has a long deadline, which must not keep a hung device from being noticed. */
+static uint64_t command_deadline_ns(const LunPiece *piece) {
+        Lun *lun = lun_of(piece);
+
+        return MIN(piece->request->block->deadline_ns,
+                   event_loop_now_ns(lun->device.loop) + lun->command_timeout_ns);
+}
+
 /* The one place where the state changes and where commands are sent. */
 static void enter(LunPiece *piece, LunPieceState state) {
         Lun *lun = lun_of(piece);
@@ -227,7 +235,7 @@ static void enter(LunPiece *piece, LunPieceState state) {
                 return;
         }
         piece->has_fua = false;
-        scsi_command_init(piece->command, lun->number, piece->request->block->deadline_ns);
+        scsi_command_init(piece->command, lun->number, command_deadline_ns(piece));
         r = build(piece);
         if (r < 0) {
                 fail_piece(piece, r);

@@ -56,6 +56,7 @@ void lun_request_start(LunRequest *request, BlockRequest *block) {
         request->block = block;
         request->position = block->offset;
         request->end = block->offset + block->size;
+        request->turn_size = 0;
         request->needs_sync = needs_sync(&request->lun->limits, block);
         request->error = 0;
         block->device_private = request;
@@ -80,9 +81,15 @@ static void start_piece(LunRequest *request, uint64_t size) {
         uint64_t position = request->position;
 
         request->position += size;
+        request->turn_size += size;
         list_append(&request->pieces, &piece->node);
-        if (request->position == request->end)
+        if (request->position == request->end) {
                 enter(request, LUN_REQUEST_STATE_ISSUED);
+        } else if (request->turn_size >= LUN_TURN_SIZE_MAX) {
+                /* To the end of the queue: zeroing gigabytes must not hold others up. */
+                request->turn_size = 0;
+                enter(request, LUN_REQUEST_STATE_CUTTING);
+        }
         lun_piece_start(piece, request, position, position + size);
 }
 

@@ -31,7 +31,8 @@ struct LunRequest {
         LunRequestState state;
         uint64_t position; /* of the device: where the next piece begins */
         uint64_t end;
-        ListNode pieces; /* LunPiece::node, those in flight */
+        uint64_t turn_size; /* bytes cut since others had their turn */
+        ListNode pieces;    /* LunPiece::node, those in flight */
         bool needs_sync;
 
         /* The failure nearest to the front. */

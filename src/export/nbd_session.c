@@ -20,8 +20,8 @@
 #define SEND_TIMEOUT_DEFAULT_NS (60 * NS_PER_S)
 /* How long a closing export still answers. */
 #define CLOSING_NS (500 * NS_PER_MS)
-/* Zeroes and trims may be of 4 GiB; a slow disk gets a second for so many bytes of them. */
-#define SLOWEST_RATE (4 * MIB)
+/* The slowest link's: a second more for so many bytes. */
+#define SLOWEST_RATE (1 * MIB)
 /* 208 KiB, the usual default, makes 1 MiB replies take many rounds. */
 #define SEND_BUFFER_SIZE ((int) (2 * MIB))
 #define PREFERRED_SIZE_MIN 4096U
@@ -150,21 +150,17 @@ static void on_block_done(BlockRequest *block) {
         answer(request->owner, request, block->error);
 }
 
+/* A request waits for those before it, and zeroes and trims may be of 4 GiB. */
 static uint64_t deadline_ns(const NbdSession *session, const NbdRequest *request) {
         uint64_t timeout_ns = session->options.request_timeout_ns;
+        uint64_t size = session->buffered_size;
 
-        switch (request->command) {
-        case NBD_CMD_FLUSH:
+        if (request->command == NBD_CMD_FLUSH)
                 timeout_ns *= 2; /* a disk's whole cache goes to the medium */
-                break;
-        case NBD_CMD_TRIM:
-        case NBD_CMD_WRITE_ZEROES:
-                timeout_ns += request->size / SLOWEST_RATE * NS_PER_S;
-                break;
-        default:
-                break;
-        }
-        return event_loop_now_ns(session->device->loop) + timeout_ns;
+        if (request->command == NBD_CMD_TRIM || request->command == NBD_CMD_WRITE_ZEROES)
+                size += request->size;
+        return event_loop_now_ns(session->device->loop) + timeout_ns +
+               size / SLOWEST_RATE * NS_PER_S;
 }
 
 /* The request is whole: its payload, if any, has come. */

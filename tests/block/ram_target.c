@@ -15,6 +15,7 @@ static RamCommand decode(const ScsiCommand *command) {
         RamCommand decoded = {
                 .opcode = cdb[0],
                 .data_size = command->request.size,
+                .deadline_ns = command->deadline_ns,
                 .data = command->request.data,
         };
 

@@ -23,6 +23,7 @@ typedef struct RamCommand {
         uint32_t n_blocks;
         bool flag; /* FUA of a WRITE, UNMAP of a WRITE SAME */
         size_t data_size;
+        uint64_t deadline_ns;
         const void *data; /* for telling zero copy; dangling */
 } RamCommand;
 

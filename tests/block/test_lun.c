@@ -507,6 +507,41 @@ START_TEST(nobody_waits_past_a_deadline) {
 }
 END_TEST
 
+START_TEST(a_long_request_lets_others_pass) {
+        FixtureRequest *zeroes, *read;
+
+        fixture.ram.disk.can_write_same_16 = fixture.ram.disk.can_write_same_unmap = false;
+        fixture.ram.disk.n_blocks = 4 * MIB / 512;
+        fixture.ram.memory = realloc(fixture.ram.memory, 4 * MIB);
+        fixture.ram.persistent = realloc(fixture.ram.persistent, 4 * MIB);
+        lun_fixture_start(&fixture);
+        zeroes = lun_fixture_submit(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 0, 4 * MIB, NULL);
+        read = lun_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 512, data);
+        lun_fixture_run(&fixture);
+        ck_assert(zeroes->is_done && read->is_done);
+        ck_assert_uint_eq(read->done_index, 0);
+        ck_assert_int_eq(zeroes->block.error, 0);
+}
+END_TEST
+
+START_TEST(a_command_of_a_long_request_has_a_deadline_of_its_own) {
+        FixtureRequest *request;
+        uint64_t now_ns;
+
+        fixture.options.command_timeout_ns = 5 * NS_PER_S;
+        lun_fixture_start(&fixture);
+        now_ns = event_loop_now_ns(fixture.loop);
+        request = lun_fixture_prepare(&fixture, BLOCK_OPERATION_READ, 0, 0, 512, data);
+        request->block.deadline_ns = now_ns + 1000 * NS_PER_S;
+        ck_assert_int_eq(lun_fixture_try_submit(&fixture, request), 0);
+        request = lun_fixture_prepare(&fixture, BLOCK_OPERATION_READ, 0, 0, 512, data);
+        request->block.deadline_ns = now_ns + NS_PER_S;
+        ck_assert_int_eq(lun_fixture_try_submit(&fixture, request), 0);
+        ck_assert_uint_eq(fixture.ram.journal[0].deadline_ns, now_ns + 5 * NS_PER_S);
+        ck_assert_uint_eq(fixture.ram.journal[1].deadline_ns, now_ns + NS_PER_S);
+}
+END_TEST
+
 START_TEST(after_the_end_requests_are_refused_and_waiting_ones_fail) {
         FixtureRequest *requests[5], *late;
 
@@ -582,6 +617,8 @@ int main(void) {
                 requests_that_wait_can_be_cancelled_and_others_go_on,
                 an_odd_write_that_waits_for_its_blocks_can_be_cancelled,
                 nobody_waits_past_a_deadline,
+                a_long_request_lets_others_pass,
+                a_command_of_a_long_request_has_a_deadline_of_its_own,
                 after_the_end_requests_are_refused_and_waiting_ones_fail,
                 no_more_requests_are_taken_than_the_limit,
         };
