@@ -5,7 +5,7 @@
 #include "daemon_options.h"
 
 /*
- * Reads the file that --config names, or the default one if it exists, with its drop-ins. Every mistake is told on
- * standard error with file and line. -EINVAL, -errno.
+ * Reads the file that --config names, or the default one if it exists, with its drop-ins. Every
+ * mistake is told on standard error with file and line. -EINVAL, -errno.
  */
 int daemon_config_load(DaemonOptions *options);

@@ -184,7 +184,10 @@ int main(void) {
         int r;
 
         signal(SIGPIPE, SIG_IGN);
-        /* A terminal's ^C and systemd's SIGTERM are for the manager, which stops its children in order. */
+        /*
+         * A terminal's ^C and systemd's SIGTERM are for the manager, which stops its children in
+         * order.
+         */
         signal(SIGINT, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
         prctl(PR_SET_NAME, "usb-storage-fnt");

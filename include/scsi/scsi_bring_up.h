@@ -27,8 +27,8 @@ typedef struct ScsiBringUpOptions {
 } ScsiBringUpOptions;
 
 /*
- * `options` NULL, or a field of it 0: defaults (20 s and 100 s). `ret` is written on READY, and with
- * what is known so far on NO_MEDIUM and UNSUPPORTED.
+ * `options` NULL, or a field of it 0: defaults (20 s and 100 s). `ret` is written on READY, and
+ * with what is known so far on NO_MEDIUM and UNSUPPORTED.
  */
 ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
                                 const ScsiBringUpOptions *options, ScsiDisk *ret);

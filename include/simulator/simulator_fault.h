@@ -39,7 +39,8 @@
  *     phase-error                 bCSWStatus 02
  *     residue[:N]                 dCSWDataResidue N (512) whatever was moved
  *     medium-error                03/11/00 at the first selected block; reading (always; needs
- * lba=) write-error                 03/0C/00 likewise; writing (always; needs lba=)
+ *                                 lba=)
+ *     write-error                 03/0C/00 likewise; writing (always; needs lba=)
  *     sense:KEY/ASC/ASCQ          the command fails so (hexadecimal)
  *     unit-attention:ASC/ASCQ     established on all LUNs before the command
  *     not-ready:MS                02/04/01 from this command on for MS milliseconds

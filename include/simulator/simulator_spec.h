@@ -8,7 +8,8 @@
  * worker as it is, since parsing opens nothing.
  *
  *     file=PATH[+PATH...]      image files, one for each LUN from LUN 0 on; no ',' and '+' in a
- * path size=SIZE                of each LUN without an image file, in memory (1G; K, M, G, T)
+ *                              path
+ *     size=SIZE                of each LUN without an image file, in memory (1G; K, M, G, T)
  *     block-size=N             512 (default), 1024, 2048, 4096
  *     physical-block-size=N    a power of two from block-size to 64K (block-size)
  *     luns=N                   1 to 16 (as many as there are files, at least 1)
@@ -27,7 +28,8 @@
  *     reset-loses-cache=yes|no whether a port reset loses what is in it (yes)
  *     unmap=yes|no             thin provisioning: UNMAP, WRITE SAME with UNMAP (yes)
  *     rotation=N               0: not reported, 1: not rotating (default), else the rate, per
- * minute spin-up-ms=N             after power-on not ready for so long (0)
+ *                              minute
+ *     spin-up-ms=N             after power-on not ready for so long (0)
  *     short-data=stall|short|pad   how a data phase ends that is shorter than the host said
  *                              (stall)
  *     pipelining=yes|no        no: an IN before the CBW is done and an OUT before the CSW was

@@ -100,8 +100,8 @@ typedef enum UsbOperationType {
         USB_OPERATION_RELEASE,       /* interface; gives it back to the kernel's driver */
         USB_OPERATION_SET_INTERFACE, /* interface, alternate; frees its streams */
         USB_OPERATION_CLEAR_HALT,    /* endpoint: CLEAR_FEATURE(ENDPOINT_HALT), both data toggles */
-        /* Port reset; all interfaces are claimed again, at alternate setting 0. Whatever is in flight
-         * ends, and until then the loop may have to wait for it: better cancel it before. */
+        /* Port reset; all interfaces are claimed again, at alternate setting 0. Whatever is in
+         * flight ends, and until then the loop may have to wait for it: better cancel it before. */
         USB_OPERATION_RESET,
         USB_OPERATION_ALLOC_STREAMS, /* endpoints, n_streams; value: how many were granted */
         USB_OPERATION_FREE_STREAMS,  /* endpoints */

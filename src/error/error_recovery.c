@@ -85,7 +85,9 @@ static ErrorRecoveryResult error_recovery_step(ErrorRecovery *recovery, Task *ta
         return error_recovery_probe(recovery, task);
 }
 
-/* A device may need a moment after its reset before it answers, and another reset if that was all. */
+/*
+ * A device may need a moment after its reset before it answers, and another reset if that was all.
+ */
 static ErrorRecoveryResult error_recovery_reset_port(ErrorRecovery *recovery, Task *task) {
         for (unsigned n = 0; n < PORT_RESETS_MAX; n++) {
                 ErrorRecoveryResult result;

@@ -343,8 +343,8 @@ static size_t fill(SimulatedBot *bot, uint8_t *bytes, size_t size) {
         return size;
 }
 
-/* BOT 6.7.2: the data ended before the host's length. `size` bytes of this transfer were filled, and
- * a packet that is not full tells the host so by itself. */
+/* BOT 6.7.2: the data ended before the host's length. `size` bytes of this transfer were filled,
+ * and a packet that is not full tells the host so by itself. */
 static SimulatedAnswer end_short(SimulatedBot *bot, size_t size, bool is_transfer_full) {
         bool is_told = size % bot->packet_size != 0;
         bool stalls = bot->target->spec.short_data == SIMULATOR_SHORT_DATA_STALL;

@@ -4,8 +4,8 @@
  * SimulatedBot
  *
  * The device's side of USB Mass Storage Class Bulk-Only Transport 1.0. It is asked once for each
- * transfer that stands first on one of its two pipes, answers at once, and keeps no time but that of
- * a slow command.
+ * transfer that stands first on one of its two pipes, answers at once, and keeps no time but that
+ * of a slow command.
  */
 
 #include "simulator/simulated_command.h"
@@ -69,7 +69,9 @@ SimulatedAnswer simulated_bot_in(SimulatedBot *bot, void *bytes, size_t size, si
 /* Offers a class request (BOT 3): DONE or STALL. */
 SimulatedAnswer simulated_bot_control(SimulatedBot *bot, const UsbSetup *setup, uint8_t *bytes,
                                       size_t size, size_t *ret_size);
-/* What a fault does to a phase: NAK (HANG, FREEZE), or the answer. For the control phase as well. */
+/*
+ * What a fault does to a phase: NAK (HANG, FREEZE), or the answer. For the control phase as well.
+ */
 SimulatedAnswer simulated_bot_apply_fault(SimulatedBot *bot, SimulatorFaultKind kind);
 void simulated_bot_port_reset(SimulatedBot *bot);
 

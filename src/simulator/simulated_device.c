@@ -1,8 +1,8 @@
 /*
  * The UsbDevice in front of a simulated device: queues of transfers for each pipe, the link's time,
  * and the operations of a host controller. All work is done by one deferred call, the pump, which
- * offers the first transfer of each pipe to the device until nothing moves any more; what the owners
- * of completed transfers submit meanwhile is served in the same round.
+ * offers the first transfer of each pipe to the device until nothing moves any more; what the
+ * owners of completed transfers submit meanwhile is served in the same round.
  */
 
 #include <errno.h>

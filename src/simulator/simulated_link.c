@@ -4,9 +4,9 @@
 #include "simulator/simulated_descriptors.h"
 
 /*
- * The most that bulk transfers can carry. Full speed: 19 packets of 64 bytes in a frame of 1 ms (USB
- * 2.0, table 5-9). High speed: 13 of 512 in a microframe of 125 µs (table 5-10). SuperSpeed: 500
- * MB/s after 8b/10b, of which a packet of 1024 needs 1056 with its header, framing and link
+ * The most that bulk transfers can carry. Full speed: 19 packets of 64 bytes in a frame of 1 ms
+ * (USB 2.0, table 5-9). High speed: 13 of 512 in a microframe of 125 µs (table 5-10). SuperSpeed:
+ * 500 MB/s after 8b/10b, of which a packet of 1024 needs 1056 with its header, framing and link
  * commands, and an acknowledgement on the other lane (USB 3.2, 7.2), and what hosts leave of that.
  */
 uint64_t simulated_link_get_payload_rate(UsbSpeed speed) {

@@ -28,8 +28,8 @@
 /*
  * While pipelining is tried or was chosen by trial: how long a CSW may take behind all of the data
  * (or behind the CBW) until it is read anew, which costs nothing, and how long a command on trial
- * may take before it is given up, which costs a recovery but leaves time to repeat it. Reading comes
- * to its end with its data, whereas writing and what has no data may go on for long.
+ * may take before it is given up, which costs a recovery but leaves time to repeat it. Reading
+ * comes to its end with its data, whereas writing and what has no data may go on for long.
  */
 #define BOT_STATUS_PATIENCE_IN_NS (250 * NS_PER_MS)
 #define BOT_STATUS_PATIENCE_NS (2 * NS_PER_S)

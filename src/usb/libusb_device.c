@@ -1,7 +1,7 @@
 /*
- * A device on usbfs. Transfers are libusb's asynchronous ones without a timeout (each would cost two
- * system calls) and complete from libusb's dispatch on the loop; operations are ioctls that block,
- * so the helper runs them.
+ * A device on usbfs. Transfers are libusb's asynchronous ones without a timeout (each would cost
+ * two system calls) and complete from libusb's dispatch on the loop; operations are ioctls that
+ * block, so the helper runs them.
  *
  * An unplugged device is noticed by whoever comes first: libusb, which stops to watch the
  * descriptor; a transfer that completes with NO_DEVICE; a submit; an operation.

@@ -1,6 +1,6 @@
 /*
- * These calls of libusb are plain ioctls: they run no event handling, so that no transfer's callback
- * can come on the helper's thread. libusb's synchronous transfers would, and are not used.
+ * These calls of libusb are plain ioctls: they run no event handling, so that no transfer's
+ * callback can come on the helper's thread. libusb's synchronous transfers would, and are not used.
  */
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * A child that behaves as its name tells, for test_child_process and test_device_manager: the test makes links to
- * this program. Unknown names behave well.
+ * A child that behaves as its name tells, for test_child_process and test_device_manager: the test
+ * makes links to this program. Unknown names behave well.
  */
 
 #include <errno.h>

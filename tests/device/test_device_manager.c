@@ -1,4 +1,6 @@
-/* The broker with children that behave, die and lie: devices are restarted, lies end their teller. */
+/*
+ * The broker with children that behave, die and lie: devices are restarted, lies end their teller.
+ */
 
 #include <check.h>
 #include <errno.h>

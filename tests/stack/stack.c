@@ -226,7 +226,10 @@ static int client_simple_reply(Stack *stack, StackClient *client, void *data, si
         return 0;
 }
 
-/* Takes one chunk; `error` and the rest are set by chunks that tell them. False at the end of the connection. */
+/*
+ * Takes one chunk; `error` and the rest are set by chunks that tell them. False at the end of the
+ * connection.
+ */
 static bool client_chunk(Stack *stack, StackClient *client, uint64_t offset, uint8_t *data,
                          int *error, uint64_t *error_offset, bool *is_last) {
         uint16_t type;

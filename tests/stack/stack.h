@@ -3,9 +3,9 @@
 /*
  * Stack
  *
- * The whole of a worker in one process and in virtual time: a simulated device, a StorageManager on it, and
- * one NBD client for each LUN at the other end of a socket pair. A call of the client runs the loop until its
- * answer has come.
+ * The whole of a worker in one process and in virtual time: a simulated device, a StorageManager on
+ * it, and one NBD client for each LUN at the other end of a socket pair. A call of the client runs
+ * the loop until its answer has come.
  */
 
 #include "base/virtual_event_loop.h"
@@ -44,7 +44,10 @@ typedef struct Stack {
         int stopped_result;
 } Stack;
 
-/* Brings the device of `spec` up, or fails the test if it neither comes up nor fails within an hour. */
+/*
+ * Brings the device of `spec` up, or fails the test if it neither comes up nor fails within an
+ * hour.
+ */
 void stack_init(Stack *stack, const char *spec);
 /* Stops what still runs. */
 void stack_done(Stack *stack);
@@ -57,7 +60,10 @@ void stack_sleep_ms(Stack *stack, uint64_t ms);
 
 /* Connects a client to a LUN; any earlier one of it is closed. */
 void stack_connect(Stack *stack, unsigned lun, bool is_structured);
-/* An NbdError, or STACK_CLOSED. Structured: `ret_error_offset` (may be NULL) gets UINT64_MAX if none came. */
+/*
+ * An NbdError, or STACK_CLOSED. Structured: `ret_error_offset` (may be NULL) gets UINT64_MAX if
+ * none came.
+ */
 int stack_read(Stack *stack, unsigned lun, uint64_t offset, void *data, uint32_t size,
                uint64_t *ret_error_offset);
 int stack_write(Stack *stack, unsigned lun, uint64_t offset, const void *data, uint32_t size,

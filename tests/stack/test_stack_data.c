@@ -1,6 +1,6 @@
 /*
- * Data through the whole stack: every block size, every alignment, several LUNs, and what FLUSH and FUA promise
- * about a device that loses its cache.
+ * Data through the whole stack: every block size, every alignment, several LUNs, and what FLUSH and
+ * FUA promise about a device that loses its cache.
  */
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /*
- * What an NBD client sees while the device misbehaves in every way that the simulator knows: right data or an
- * error, once, by the deadline, and a device that works afterwards.
+ * What an NBD client sees while the device misbehaves in every way that the simulator knows: right
+ * data or an error, once, by the deadline, and a device that works afterwards.
  */
 
 #include <check.h>
@@ -22,7 +22,10 @@ typedef struct FaultCase {
         bool ends;       /* the device does not come back */
 } FaultCase;
 
-/* One fault at a time, each hitting the client's command once: the answer must be as if nothing was. */
+/*
+ * One fault at a time, each hitting the client's command once: the answer must be as if nothing
+ * was.
+ */
 static const FaultCase transient_cases[] = {
         { .faults = "stall:command" },
         { .faults = "stall:data" },

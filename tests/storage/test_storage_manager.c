@@ -1,4 +1,6 @@
-/* A device's life is ended at every moment of it: it always ends, once, and leaves nothing behind. */
+/*
+ * A device's life is ended at every moment of it: it always ends, once, and leaves nothing behind.
+ */
 
 #include <check.h>
 #include <errno.h>
