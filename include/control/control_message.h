@@ -56,8 +56,8 @@ typedef struct ControlConfigure {
         uint32_t log_level;
         uint32_t handshake_timeout_ms; /* front */
         uint32_t n_connections_max;    /* front: of all exports together */
-        uint32_t device_timeout_ms; /* worker: the deadline of reads and writes */
-        uint32_t n_luns_max;        /* worker */
+        uint32_t device_timeout_ms;    /* worker: the deadline of reads and writes */
+        uint32_t n_luns_max;           /* worker */
         uint8_t is_trim_enabled;
 } ControlConfigure;
 
