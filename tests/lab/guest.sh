@@ -5,6 +5,7 @@ source "$here/../shell/results.sh"
 source "$here/../shell/service.sh"
 state=/run/lab
 service_folder=$state/service
+declare -A load_pids=()
 
 show_context() {
         tail -60 "$(service_log)" 2> /dev/null
@@ -131,7 +132,7 @@ start_daemon() { # [CONFIGURATION LINE]...
                 echo "[device]"
                 printf '%s\n' "$@"
         } > "$state/usb-storage.conf"
-        start_service --config "$state/usb-storage.conf" --log-level debug ||
+        start_service --config "$state/usb-storage.conf" --log-level info ||
                 fail "the service listens"
 }
 
@@ -151,15 +152,23 @@ worker_of() { # SERIAL
         return 1
 }
 
-# Passes if a load in the background, whose output is in a file, ended well.
-check_load() { # SENTENCE PID FILE
-        if wait "$2"; then
-                sed 's/^/# /' "$3"
-                report ok "$1"
-                return
-        fi
-        sed 's/^/# /' "$3"
-        fail "$1"
+# Loads that run in the background until end_load(), with their output in a file each.
+start_load() { # NAME EXPORT [ARGUMENT]...
+        "$here/load.py" "$(export_uri "$2")" --seconds 400 --until "$state/$1.end" "${@:3}" \
+                > "$state/$1.load" 2>&1 &
+        load_pids[$1]=$!
+}
+
+# Passes if the load ended well: what it expects is on the disk.
+end_load() { # NAME SENTENCE
+        local status
+
+        touch "$state/$1.end"
+        wait "${load_pids[$1]}"
+        status=$?
+        sed 's/^/# /' "$state/$1.load"
+        [ "$status" = 0 ] || fail "$2"
+        report ok "$2"
 }
 
 attach() { # NAME

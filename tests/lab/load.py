@@ -6,9 +6,9 @@ either version is right. At the end all blocks are read and compared.
 """
 
 import argparse
+import os
 import pickle
 import random
-import signal
 import struct
 import sys
 import time
@@ -97,7 +97,7 @@ def run(arguments, disk, contents):
     n_blocks = min(arguments.blocks, disk.handle.get_size() // BLOCK_SIZE)
     deadline = time.monotonic() + arguments.seconds
     n_requests = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not os.path.exists(arguments.until):
         try:
             one_request(disk, contents, choice, n_blocks)
             n_requests += 1
@@ -116,6 +116,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("uri")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--until", default="", help="end when this file appears")
     parser.add_argument("--blocks", type=int, default=1024, help="use the first N blocks of 4096 bytes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reconnect", action="store_true", help="errors are allowed")
@@ -128,7 +129,6 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     disk = Disk(arguments.uri)
     if arguments.verify:
         with open(arguments.verify, "rb") as file:

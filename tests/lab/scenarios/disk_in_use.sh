@@ -11,7 +11,7 @@ machine() {
                         -device "usb-storage,bus=xhci.0,port=$port,drive=$serial,serial=$serial"
                 )
         done
-        make_image LATER 32M
+        make_image LATER 32M > /dev/null
 }
 
 mount_disk() { # DEVICE

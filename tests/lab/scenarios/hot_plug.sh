@@ -6,7 +6,7 @@ machine() {
                 -drive "if=none,id=WITNESS,format=raw,file=$(make_image WITNESS 64M)"
                 -device usb-storage,bus=xhci.0,port=1,drive=WITNESS,serial=WITNESS
         )
-        make_image PLUGGED 64M
+        make_image PLUGGED 64M > /dev/null
 }
 
 plug_disk() {
@@ -24,14 +24,13 @@ unplug_during_io() { # NAME ROUND
 }
 
 guest() {
-        local name witness witness_load round
+        local name witness round
 
         /lib/systemd/systemd-udevd --daemon || fail "udevd starts"
         udevadm trigger && udevadm settle
         start_daemon "present_devices = take"
         witness=$(wait_for_export WITNESS 0) || fail "the disk that was there is exported"
-        "$here/load.py" "$(export_uri "$witness")" --seconds 60 > "$state/witness" 2>&1 &
-        witness_load=$!
+        start_load witness "$witness"
 
         for round in 1 2; do
                 check "round $round: a disk is plugged in" plug_disk
@@ -46,6 +45,6 @@ guest() {
                 check "round $round: the export is gone" wait_until 70 not export_name PLUGGED 0
         done
 
-        check_load "the other device's client saw no error" "$witness_load" "$state/witness"
+        end_load witness "the other device's client saw no error"
         check "the service is the same" kill -0 "$service_pid"
 }

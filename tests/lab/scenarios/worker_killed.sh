@@ -28,25 +28,24 @@ another_worker() { # SERIAL OLD-PID
 }
 
 guest() {
-        local victim witness witness_worker victim_load witness_load
+        local victim witness witness_worker
 
         start_daemon "present_devices = take"
         victim=$(wait_for_export VICTIM 0) || fail "the first disk is exported"
         witness=$(wait_for_export WITNESS 0) || fail "the second disk is exported"
         witness_worker=$(worker_of WITNESS) || fail "each disk has a worker of its own"
-        "$here/load.py" "$(export_uri "$victim")" --seconds 25 --reconnect --reconnects-min 2 \
-                > "$state/victim" 2>&1 &
-        victim_load=$!
-        "$here/load.py" "$(export_uri "$witness")" --seconds 25 > "$state/witness" 2>&1 &
-        witness_load=$!
+        start_load victim "$victim" --reconnect --reconnects-min 2
+        start_load witness "$witness"
 
         sleep 6
         check "a killed worker has a successor on the same device" kill_worker VICTIM
+        check "its export is back" wait_for_export VICTIM 0
         sleep 6
         check "a second time, too" kill_worker VICTIM
-        check_load "the client reconnected and every acknowledged write is in place" \
-                "$victim_load" "$state/victim"
-        check_load "the other device's client saw no error" "$witness_load" "$state/witness"
+        check "its export is back" wait_for_export VICTIM 0
+        sleep 6
+        end_load victim "the client reconnected and every acknowledged write is in place"
+        end_load witness "the other device's client saw no error"
         check "the other device's worker is the same" \
                 test "$(worker_of WITNESS)" = "$witness_worker"
         check "the service is the same" kill -0 "$service_pid"
