@@ -403,12 +403,17 @@ void nbd_session_describe(const BlockDevice *device, NbdExportInfo *ret) {
         };
 }
 
-/* What is refused here costs speed alone: a socket that is not TCP, a lower limit. */
+/* What is refused here costs speed alone. TCP finds the size of its buffers better itself. */
 static void tune_socket(int fd) {
         static const int size = SEND_BUFFER_SIZE, yes = 1;
+        int domain = AF_UNSPEC;
+        socklen_t domain_size = sizeof(domain);
 
-        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+        (void) getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size);
+        if (domain == AF_UNIX)
+                (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        else
+                (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 }
 
 static int init_requests(NbdSession *session) {

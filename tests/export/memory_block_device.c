@@ -155,8 +155,11 @@ static unsigned order_of(size_t size) {
 static void *staging_on_get(Staging *staging, size_t size) {
         MemoryBlockDevice *self = container_of(staging, MemoryBlockDevice, staging);
         unsigned order = order_of(size);
-        void *memory = list_take_first(&self->staging_free[order]);
+        void *memory;
 
+        if (self->has_no_memory)
+                return NULL;
+        memory = list_take_first(&self->staging_free[order]);
         return memory ?: aligned_alloc(STAGING_SIZE_MIN, STAGING_SIZE_MIN << order);
 }
 
@@ -184,6 +187,7 @@ static int memory_submit(BlockDevice *device, BlockRequest *request) {
         self->size_in_flight += request->size;
         self->size_in_flight_highest = MAX(self->size_in_flight_highest, self->size_in_flight);
         self->last_flags = request->flags;
+        self->last_deadline_ns = request->deadline_ns;
 
         request->device_private = (void *) (uintptr_t) due;
         insert_by_due(self, request);

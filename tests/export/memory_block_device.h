@@ -27,8 +27,9 @@ typedef struct MemoryBlockDevice {
         int error;               /* of each request, 0: none */
         uint64_t error_position; /* with an error: READs and WRITEs up to here are good */
         bool has_error_position;
-        int submit_error; /* what submit refuses with, 0: nothing */
-        bool is_sparse;   /* STATUS tells whole zero blocks as holes */
+        int submit_error;   /* what submit refuses with, 0: nothing */
+        bool has_no_memory; /* for staging */
+        bool is_sparse;     /* STATUS tells whole zero blocks as holes */
 
         /* What it saw. */
         size_t n_submitted[_BLOCK_OPERATION_MAX];
@@ -37,6 +38,7 @@ typedef struct MemoryBlockDevice {
         uint64_t size_in_flight;
         uint64_t size_in_flight_highest;
         BlockRequestFlags last_flags;
+        uint64_t last_deadline_ns;
 
         ListNode due; /* BlockRequest::node, in the order of completion */
         EventDefer defer;

@@ -302,6 +302,39 @@ START_TEST(what_the_device_refuses_at_once_is_answered) {
 }
 END_TEST
 
+START_TEST(a_shortage_of_memory_is_told_and_the_stream_goes_on) {
+        begin_simple();
+        fixture.memory->has_no_memory = true;
+        write_bytes(0, 1, 0, 200000, 1);
+        ck_assert_uint_eq(next_reply().error, NBD_ENOMEM);
+        ck_assert_uint_eq(fixture_ask(&fixture, 0, NBD_CMD_READ, 0, 200000).error, NBD_ENOMEM);
+        expect_still_in_step(); /* small requests need no staging memory */
+        finish();
+}
+END_TEST
+
+START_TEST(deadlines_grow_with_what_is_ahead) {
+        static const NbdSessionOptions options = { .request_timeout_ns = 10 * NS_PER_S };
+        uint64_t now_ns;
+
+        fixture_set_up(&fixture, 64 * MIB);
+        fixture_start(&fixture, (NbdAgreement){}, &options);
+        fixture.memory->is_held = true;
+        now_ns = event_loop_now_ns(fixture.loop);
+        fixture_request(&fixture, 0, NBD_CMD_READ, 1, 0, 512);
+        fixture_run(&fixture);
+        ck_assert_uint_eq(fixture.memory->last_deadline_ns, now_ns + 10 * NS_PER_S);
+        fixture_request(&fixture, 0, NBD_CMD_READ, 2, 0, 5 * MIB);
+        fixture_request(&fixture, 0, NBD_CMD_READ, 3, 0, 512);
+        fixture_run(&fixture);
+        ck_assert_uint_ge(fixture.memory->last_deadline_ns, now_ns + 15 * NS_PER_S);
+        fixture_request(&fixture, 0, NBD_CMD_FLUSH, 4, 0, 0);
+        fixture_run(&fixture);
+        ck_assert_uint_ge(fixture.memory->last_deadline_ns, now_ns + 25 * NS_PER_S);
+        finish();
+}
+END_TEST
+
 START_TEST(fast_zeroes_are_refused_honestly) {
         begin_structured();
         fixture.memory->submit_error = -EOPNOTSUPP;
@@ -665,6 +698,8 @@ int main(void) {
                 a_bad_place_is_told_after_the_good_data_before_it,
                 a_simple_read_error_has_no_payload,
                 what_the_device_refuses_at_once_is_answered,
+                a_shortage_of_memory_is_told_and_the_stream_goes_on,
+                deadlines_grow_with_what_is_ahead,
                 fast_zeroes_are_refused_honestly,
                 block_status_tells_holes_within_the_range,
                 block_status_tells_as_many_extents_as_fit,
