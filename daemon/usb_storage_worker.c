@@ -329,11 +329,12 @@ int main(void) {
 
         signal(SIGPIPE, SIG_IGN);
         /*
-         * A terminal's ^C and systemd's SIGTERM are for the manager, which stops its children in
+         * Signals of a terminal and of systemd are for the manager, which stops its children in
          * order.
          */
         signal(SIGINT, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
         prctl(PR_SET_NAME, "usb-storage-wrk");
 
         r = worker_start(&worker);

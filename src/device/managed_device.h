@@ -18,8 +18,8 @@
 #define MANAGED_DEVICE_PAUSE_MAX_NS (30 * NS_PER_S)
 /* A worker that lived so long was well: the pauses begin anew. */
 #define MANAGED_DEVICE_WELL_AFTER_NS (60 * NS_PER_S)
-/* How long a worker may take to flush and give its device back before it is killed. */
-#define MANAGED_DEVICE_STOP_TIMEOUT_NS (45 * NS_PER_S)
+/* To flush and give its device back: longer than a session waits for a client that reads nothing. */
+#define MANAGED_DEVICE_STOP_TIMEOUT_NS (75 * NS_PER_S)
 
 typedef struct ManagedDevice ManagedDevice;
 
