@@ -39,6 +39,15 @@ struct ChildProcess {
 
 extern char **environ;
 
+/* The owner may free the child, and still wants to know how it ended. */
+static void child_tell_end(ChildProcess *child) {
+        char how[CHILD_NAME_SIZE_MAX];
+
+        memcpy(how, child->how, sizeof(how));
+        if (child->handlers)
+                child->handlers->ended(child, how, child->userdata);
+}
+
 static void child_enter(ChildProcess *child, ChildState state) {
         child->state = state;
         switch (state) {
@@ -54,8 +63,7 @@ static void child_enter(ChildProcess *child, ChildState state) {
                 return;
         case CHILD_STATE_ENDED:
                 event_timer_clear(&child->timer);
-                if (child->handlers)
-                        child->handlers->ended(child, child->how, child->userdata);
+                child_tell_end(child);
                 return;
         case _CHILD_STATE_MAX:
                 break;
