@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * CacheRemains
+ *
+ * What a dead worker left in its arena, or an orphan file holds: the kept blocks of each LUN. It
+ * trusts nothing that it reads, as the worker may have been taken over by its device: whatever the
+ * bytes are, reading them is safe, and what makes no sense is left out and counted.
+ */
+
+#include "cache/cache_arena.h"
+
+typedef struct CacheRemains CacheRemains;
+
+/* Some bytes of a line. */
+typedef struct CacheRemnant {
+        uint64_t offset;     /* in the LUN, of the line */
+        const uint8_t *data; /* the line's bytes, borrowed */
+        CacheBits kept;      /* blocks that are to be written, with sums that are right */
+        CacheBits lost;      /* blocks that were kept, but are corrupt */
+} CacheRemnant;
+
+/* Maps a copy of what is in `fd` (borrowed) and puts back what an undo record holds. -EBADMSG: not
+ * an arena at all; -errno. `name` is for the log. */
+int cache_remains_new(CacheRemains **ret, int fd, const char *name);
+CacheRemains *cache_remains_free(CacheRemains *remains);
+DEFINE_CLEANUP(CacheRemains *, cache_remains_free);
+
+/* NULL: that LUN has none, or a senseless one. */
+const CacheIdentity *cache_remains_get_identity(const CacheRemains *remains, unsigned lun);
+const CacheSample *cache_remains_get_samples(const CacheRemains *remains, unsigned lun);
+uint32_t cache_remains_get_line_size(const CacheRemains *remains);
+/* Bytes of kept and lost blocks of a LUN. */
+uint64_t cache_remains_get_size(const CacheRemains *remains, unsigned lun);
+/* Goes through a LUN's remnants in no order; `cursor` starts with 0. Each line at most once. False:
+ * there are no more. */
+bool cache_remains_next(const CacheRemains *remains, unsigned lun, uint32_t *cursor,
+                        CacheRemnant *ret);

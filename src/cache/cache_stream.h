@@ -1,0 +1,45 @@
+#pragma once
+
+/*
+ * CacheStreams
+ *
+ * Finds sequential readers among the reads of a LUN (forward, backward and strided, several at
+ * once) and tells what they will read next. Pure: it knows offsets and nothing of caches. Private
+ * to cache.
+ */
+
+#include "base/macros.h"
+
+#define CACHE_STREAMS_MAX 16
+#define CACHE_STREAM_WINDOW_MIN (64 * KIB)
+
+typedef struct CacheStreams CacheStreams;
+
+typedef struct CacheStreamsOptions {
+        uint64_t device_size;
+        uint64_t window_size_max; /* bytes that one stream is read ahead at most */
+        uint64_t alignment;       /* of what is read ahead: a power of two */
+} CacheStreamsOptions;
+
+/* What should be read before somebody asks; size 0: nothing. */
+typedef struct CacheStreamAdvice {
+        uint64_t offset;
+        uint64_t size;
+        unsigned stream; /* for cache_streams_tell() */
+} CacheStreamAdvice;
+
+/* -ENOMEM. */
+int cache_streams_new(CacheStreams **ret, const CacheStreamsOptions *options);
+CacheStreams *cache_streams_free(CacheStreams *streams);
+DEFINE_CLEANUP(CacheStreams *, cache_streams_free);
+
+/*
+ * A client reads this. A third access with the same distance makes a stream; from then on the advice
+ * runs ahead of the reader, asynchronously: it comes while the reader is still within what was read
+ * ahead before, and the window doubles each time. Strided streams are advised one stride at a time.
+ */
+CacheStreamAdvice cache_streams_observe(CacheStreams *streams, uint64_t offset, uint64_t size);
+/* Bytes that were read ahead for a stream were used, or were thrown away unused: then its window
+ * shrinks, down to none at all after repeated waste. */
+void cache_streams_tell(CacheStreams *streams, unsigned stream, uint64_t used_size,
+                        uint64_t wasted_size);
