@@ -74,9 +74,9 @@ static LunRequest *first_request(const Lun *lun, LunRequestState state) {
 
 void lun_cut(Lun *lun) {
         LunRequest *request;
-        LunRange *range;
+        BlockRange *range;
 
-        while ((range = lun_range_lock_next(&lun->lock)))
+        while ((range = block_range_lock_next(&lun->lock)))
                 lun_piece_resume(list_entry(range, LunPiece, range));
         grow_transfers(lun);
         while (lun->n_pieces < lun->n_pieces_max &&
@@ -366,7 +366,7 @@ int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk,
         list_init(&lun->free_pieces);
         for (size_t i = 0; i < _LUN_REQUEST_STATE_MAX; i++)
                 list_init(&lun->requests[i]);
-        lun_range_lock_init(&lun->lock);
+        block_range_lock_init(&lun->lock);
         event_defer_init(&lun->defer, target->loop, on_defer);
 
         lun->name = strdup(options->name);

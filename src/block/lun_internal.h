@@ -6,9 +6,9 @@
  * What the files that make up a Lun share. Private to block.
  */
 
+#include "block/block_range_lock.h"
 #include "block/lun.h"
 #include "block/lun_piece.h"
-#include "block/lun_range_lock.h"
 #include "block/lun_request.h"
 
 /* Requests are allocated so many at a time, when they are first needed. */
@@ -47,7 +47,7 @@ struct Lun {
         size_t n_pieces; /* in flight */
         size_t n_pieces_max;
         ScsiCommandPool *commands; /* owned */
-        LunRangeLock lock;
+        BlockRangeLock lock;
         void *zeroes; /* owned: staging memory, made when first needed */
         size_t zeroes_size;
 

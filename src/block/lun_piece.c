@@ -57,7 +57,7 @@ static void end_piece(LunPiece *piece, uint64_t position, int error, bool is_exa
                 lun_request_fail(request, position, error, is_exact);
         put_bounce(piece);
         if (piece->has_range) {
-                lun_range_lock_release(&lun->lock, &piece->range);
+                block_range_lock_release(&lun->lock, &piece->range);
                 piece->has_range = false;
                 /* Others may be granted theirs now. */
                 if (lun->lock.n_waiting > 0)
@@ -555,12 +555,12 @@ void lun_piece_start(LunPiece *piece, LunRequest *request, uint64_t position, ui
         step = lun_step_plan(&request->lun->limits, block->operation, block->flags, position, end);
         piece->has_range = needs_range(step.kind);
         if (piece->has_range) {
-                piece->range = (LunRange){
+                piece->range = (BlockRange){
                         .first = position / block_size,
                         .end = DIV_ROUND_UP(end, block_size),
                         .is_exclusive = step.kind == LUN_STEP_KIND_MODIFY,
                 };
-                if (!lun_range_lock_acquire(&request->lun->lock, &piece->range)) {
+                if (!block_range_lock_acquire(&request->lun->lock, &piece->range)) {
                         enter(piece, LUN_PIECE_STATE_LOCKING);
                         return;
                 }

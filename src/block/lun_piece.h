@@ -7,7 +7,7 @@
  * a read-modify-write, more if the host or the device refused the first. Private to block.
  */
 
-#include "block/lun_range_lock.h"
+#include "block/block_range_lock.h"
 #include "block/lun_step.h"
 #include "scsi/scsi_command.h"
 
@@ -34,7 +34,7 @@ struct LunPiece {
         LunStep step;      /* what the command in flight is part of */
         uint64_t lba;      /* of the blocks of the step */
         uint32_t n_blocks; /* likewise */
-        LunRange range;
+        BlockRange range;
         bool has_range;
         void *bounce; /* owned: staging memory */
         size_t bounce_size;

@@ -1,28 +1,28 @@
 /*
- * A list is enough: it holds no more ranges than a LUN has pieces in flight, and as long as none of
- * them is exclusive it is not looked through at all.
+ * A list is enough: it holds no more ranges than its owner has requests in flight, and as long as
+ * none of them is exclusive it is not looked through at all.
  */
 
-#include "block/lun_range_lock.h"
+#include "block/block_range_lock.h"
 
-static bool conflicts(const LunRange *a, const LunRange *b) {
+static bool conflicts(const BlockRange *a, const BlockRange *b) {
         return (a->is_exclusive || b->is_exclusive) && a->first < b->end && b->first < a->end;
 }
 
 /* Those that came before it count, whether they have been granted or wait themselves. */
-static bool is_due(const LunRangeLock *lock, const LunRange *range) {
+static bool is_due(const BlockRangeLock *lock, const BlockRange *range) {
         for (const ListNode *node = lock->ranges.next; node != &range->node; node = node->next)
-                if (conflicts(list_entry(node, LunRange, node), range))
+                if (conflicts(list_entry(node, BlockRange, node), range))
                         return false;
         return true;
 }
 
-void lun_range_lock_init(LunRangeLock *lock) {
-        *lock = (LunRangeLock){};
+void block_range_lock_init(BlockRangeLock *lock) {
+        *lock = (BlockRangeLock){};
         list_init(&lock->ranges);
 }
 
-bool lun_range_lock_acquire(LunRangeLock *lock, LunRange *range) {
+bool block_range_lock_acquire(BlockRangeLock *lock, BlockRange *range) {
         assert(range->first < range->end);
 
         list_init(&range->node);
@@ -33,7 +33,7 @@ bool lun_range_lock_acquire(LunRangeLock *lock, LunRange *range) {
         return range->is_granted;
 }
 
-void lun_range_lock_release(LunRangeLock *lock, LunRange *range) {
+void block_range_lock_release(BlockRangeLock *lock, BlockRange *range) {
         assert(!list_is_empty(&range->node));
 
         list_unlink(&range->node);
@@ -42,11 +42,11 @@ void lun_range_lock_release(LunRangeLock *lock, LunRange *range) {
         range->is_granted = false;
 }
 
-LunRange *lun_range_lock_next(LunRangeLock *lock) {
+BlockRange *block_range_lock_next(BlockRangeLock *lock) {
         if (lock->n_waiting == 0)
                 return NULL;
         LIST_FOR_EACH (node, &lock->ranges) {
-                LunRange *range = list_entry(node, LunRange, node);
+                BlockRange *range = list_entry(node, BlockRange, node);
 
                 if (range->is_granted || !is_due(lock, range))
                         continue;
@@ -55,4 +55,18 @@ LunRange *lun_range_lock_next(LunRangeLock *lock) {
                 return range;
         }
         return NULL;
+}
+
+bool block_range_lock_excludes(const BlockRangeLock *lock, uint64_t first, uint64_t end) {
+        const BlockRange other = { .first = first, .end = end };
+
+        if (lock->n_exclusive == 0)
+                return false;
+        LIST_FOR_EACH (node, (ListNode *) &lock->ranges) {
+                const BlockRange *range = list_entry(node, BlockRange, node);
+
+                if (range->is_granted && conflicts(range, &other))
+                        return true;
+        }
+        return false;
 }
