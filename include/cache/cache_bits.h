@@ -3,7 +3,7 @@
 /*
  * CacheBits
  *
- * One bit for each block of a line. Plain data. Private to cache.
+ * One bit for each block of a line. Plain data..
  */
 
 #include "base/macros.h"

@@ -8,7 +8,8 @@
  * bytes are, reading them is safe, and what makes no sense is left out and counted.
  */
 
-#include "cache/cache_arena.h"
+#include "cache/cache_bits.h"
+#include "cache/cache_identity.h"
 
 typedef struct CacheRemains CacheRemains;
 

@@ -1,0 +1,56 @@
+#pragma once
+
+/*
+ * CacheVolume
+ *
+ * The cache of one LUN: a BlockDevice on another one, the LUN's Lun. Its bytes are those of the
+ * Lun with what was written since; a WRITE that completed is never lost as long as the arena lives,
+ * a FLUSH that completed has it on the medium.
+ *
+ * The Lun below may go away (the device was unplugged) and another one for the same medium may come:
+ * meanwhile the volume is parked. What lies in memory is still read, everything else waits,
+ * whatever its deadline, until the volume goes on or is shut down.
+ *
+ * A READ that overlaps a WRITE in flight may see either's bytes, block by block.
+ */
+
+#include "base/task.h"
+#include "block/block_device.h"
+#include "cache/cache_identity.h"
+#include "cache/cache_manager.h"
+#include "cache/cache_remains.h"
+
+/* `lower` is borrowed until it is parked. `identity` is copied. The volume is the LUN's only one;
+ * nothing of that LUN is in the cache yet. -errno. Freed by block_device_free(), when nothing is
+ * in flight; what is kept stays in the arena. */
+int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
+                     const CacheIdentity *identity, BlockDevice *lower);
+
+/* `lower` gets no more requests; those it has must end soon, with whatever result. */
+void cache_volume_park(BlockDevice *volume);
+/* Parked, and `lower` may be freed. */
+bool cache_volume_is_detached(const BlockDevice *volume);
+/* Only when detached. Everything that was not known to be on the medium is written to `lower`,
+ * which has the size and block size that the volume has. */
+void cache_volume_resume(BlockDevice *volume, BlockDevice *lower);
+/* Only when parked: all that waits, and all that comes, ends with -ESHUTDOWN. */
+void cache_volume_shut_down(BlockDevice *volume);
+
+/* Blocks that a successor would have to write, in bytes; lost ones count. */
+uint64_t cache_volume_get_kept_size(const BlockDevice *volume);
+/* The LUN's data is of no use any more (it was saved, or another medium is there). Only when shut
+ * down and nothing is in flight. */
+void cache_volume_discard(BlockDevice *volume);
+/* Takes in what is kept of that LUN in `remains`; all that was taken in before is older. Before the
+ * first request. -ENOSPC: there is no room for all of it. */
+int cache_volume_import(BlockDevice *volume, const CacheRemains *remains);
+
+/*
+ * Takes samples of the medium, to recognise it later. Those of ranges that are written become
+ * invalid, by themselves. 0, -errno (what was sampled until then stays).
+ */
+int cache_volume_take_samples(BlockDevice *volume, Task *task);
+/* Whether the medium below `lower` has the content of these samples: 1, 0, or -errno if it can't be
+ * read. */
+int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task,
+                          uint64_t deadline_ns);
