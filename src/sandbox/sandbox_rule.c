@@ -115,7 +115,7 @@ static const SandboxRule rules[] = {
         ALLOW_FOR(WORKER, pwritev),
         ALLOW_FOR(WORKER, pwritev2),
         ALLOW_FOR(WORKER, lseek),
-        ALLOW_FOR(WORKER, fallocate),
+        ALLOW_IF(WORKER, fallocate, 1, INT_MASK, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),
         ALLOW_FOR(WORKER, ftruncate),
         ALLOW_FOR(WORKER, fsync),
         ALLOW_FOR(WORKER, fdatasync),
@@ -152,6 +152,8 @@ static const SandboxRule rules[] = {
         ALLOW(munmap),
         ALLOW(mremap),
         ALLOW(madvise),
+        /* As far as it is used: nobody makes pages come that nobody asked for. */
+        ALLOW_IF(WORKER, mlock2, 2, INT_MASK, MLOCK_ONFAULT),
         ALLOW(brk),
 
         /* Threads, signals, the end. */

@@ -150,6 +150,7 @@ ATTEMPT_AS(write_an_image, pwrite(memory_fd, "x", 1, 4096) == 1 ? 0 : -1)
 ATTEMPT_AS(read_an_image, pread(memory_fd, &(char){ 0 }, 1, 0) == 1 ? 0 : -1)
 ATTEMPT_AS(resize_an_image, ftruncate(memory_fd, 1 << 20))
 ATTEMPT_AS(punch_a_hole, fallocate(memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096))
+ATTEMPT_AS(allocate_an_image, fallocate(memory_fd, 0, 0, 4096))
 ATTEMPT_AS(seek_data, lseek(memory_fd, 0, SEEK_DATA) < 0 ? -1 : 0)
 ATTEMPT_AS(sync_an_image, fdatasync(memory_fd))
 ATTEMPT_AS(fstat, fstat(memory_fd, &(struct stat){ 0 }))
@@ -163,6 +164,22 @@ ATTEMPT_AS(has_no_core, ({
                    struct rlimit limit;
                    getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0 ? 0 : -1;
            }))
+
+/* The cache's memory. */
+static void *map_shared(void) {
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+}
+
+ATTEMPT_AS(map_a_file, map_shared() == MAP_FAILED ? -1 : 0)
+ATTEMPT_AS(keep_out_of_dumps, madvise(map_shared(), 4096, MADV_DONTDUMP))
+/* An error that is about the limit comes from the kernel: the filter let it through. */
+ATTEMPT_AS(lock_on_fault, ({
+                   long r = mlock2(map_shared(), 4096, MLOCK_ONFAULT);
+                   r < 0 && (errno == EPERM || errno == ENOMEM) ? 0 : r;
+           }))
+ATTEMPT_AS(lock_at_once, syscall(SYS_mlock2, map_shared(), 4096, 0))
+ATTEMPT_AS(mlock, mlock(map_shared(), 4096))
+ATTEMPT(mlockall, MCL_CURRENT)
 
 static long try_heap(void) {
         for (size_t size = 16; size < 64 * MIB; size *= 2) {
@@ -300,8 +317,15 @@ static const Attempt attempts[] = {
         EACH("read an image", read_an_image, 0, DIES),
         EACH("resize an image", resize_an_image, 0, DIES),
         EACH("punch a hole", punch_a_hole, 0, DIES),
+        EACH("allocate an image", allocate_an_image, DIES, DIES),
         EACH("seek data", seek_data, 0, DIES),
         EACH("sync an image", sync_an_image, 0, DIES),
+        BOTH("map a file", map_a_file, 0),
+        BOTH("keep memory out of dumps", keep_out_of_dumps, 0),
+        EACH("lock memory as it is used", lock_on_fault, 0, DIES),
+        BOTH("lock memory at once", lock_at_once, DIES),
+        BOTH("mlock", mlock, DIES),
+        BOTH("mlockall", mlockall, DIES),
         BOTH("fstat", fstat, 0),
         BOTH("eventfd", eventfd, 0),
         BOTH("pipe2", pipe2, 0),
