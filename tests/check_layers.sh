@@ -32,6 +32,7 @@ homes=(
         'libusb|^(src|include)/usb/'
         'ini\.h|^src/config/'
         'seccomp\.h|^src/sandbox/'
+        'xxhash\.h|^src/cache/'
         'fuse|^src/export/'
         'gnutls/|^src/negotiation/'
         'systemd/sd-bus|^src/(dbus|cli)/'
