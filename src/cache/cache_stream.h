@@ -21,11 +21,14 @@ typedef struct CacheStreamsOptions {
         uint64_t alignment;       /* of what is read ahead: a power of two */
 } CacheStreamsOptions;
 
-/* What should be read before somebody asks; size 0: nothing. */
+#define CACHE_STREAM_NONE UINT16_MAX /* no stream: what was not read ahead */
+
+/* What should be read before somebody asks; size 0: nothing. It is aligned, but for the end of the
+ * device. */
 typedef struct CacheStreamAdvice {
         uint64_t offset;
         uint64_t size;
-        unsigned stream; /* for cache_streams_tell() */
+        unsigned stream; /* for cache_streams_tell(): a name below CACHE_STREAM_NONE */
 } CacheStreamAdvice;
 
 /* -ENOMEM. */
@@ -34,12 +37,17 @@ CacheStreams *cache_streams_free(CacheStreams *streams);
 DEFINE_CLEANUP(CacheStreams *, cache_streams_free);
 
 /*
- * A client reads this. A third access with the same distance makes a stream; from then on the advice
- * runs ahead of the reader, asynchronously: it comes while the reader is still within what was read
- * ahead before, and the window doubles each time. Strided streams are advised one stride at a time.
+ * A client reads this. The third of contiguous reads makes a stream, or the fourth at equal distances
+ * (and of equal sizes); from then on the advice runs ahead of the reader, asynchronously: it comes
+ * when the reader is in the last half of what was to be read ahead, and the window doubles each
+ * time. Strided streams are advised one stride at a time. Requests of a stream may come out of order
+ * by a few, be repeated, or leave small gaps.
  */
 CacheStreamAdvice cache_streams_observe(CacheStreams *streams, uint64_t offset, uint64_t size);
-/* Bytes that were read ahead for a stream were used, or were thrown away unused: then its window
- * shrinks, down to none at all after repeated waste. */
+/*
+ * Bytes that were read ahead for a stream were used, or were thrown away unused. Once what was wasted
+ * exceeds what was used by half of the window, that is halved; below CACHE_STREAM_WINDOW_MIN nothing is
+ * read ahead for a while. Use lets it grow again. Harmless for streams that are gone.
+ */
 void cache_streams_tell(CacheStreams *streams, unsigned stream, uint64_t used_size,
                         uint64_t wasted_size);
