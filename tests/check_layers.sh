@@ -33,6 +33,7 @@ homes=(
         'ini\.h|^src/config/'
         'seccomp\.h|^src/sandbox/'
         'xxhash\.h|^src/cache/'
+        'bsd/|^src/cache/'
         'fuse|^src/export/'
         'gnutls/|^src/negotiation/'
         'systemd/sd-bus|^src/(dbus|cli)/'

@@ -97,6 +97,21 @@ typedef struct BlockInfo {
         bool has_volatile_cache; /* FLUSH does something */
 } BlockInfo;
 
+/* More parts than a loan can have: it is not lent. */
+#define BLOCK_LOAN_PARTS_MAX 20
+
+typedef struct BlockLoanPart {
+        const uint8_t *bytes;
+        uint64_t size;
+        void *owner; /* of the device that lent it */
+} BlockLoanPart;
+
+/* Bytes in a device's own memory, lent to who reads them. */
+typedef struct BlockLoan {
+        BlockLoanPart parts[BLOCK_LOAN_PARTS_MAX];
+        size_t n_parts;
+} BlockLoan;
+
 struct BlockDeviceOps {
         /*
          * Mandatory. The request passed block_device_check(). Refuses at once, without `done`, with
@@ -107,6 +122,11 @@ struct BlockDeviceOps {
         int (*submit)(BlockDevice *device, BlockRequest *request);
         /* Mandatory. The request completes soon, with -ECANCELED unless it was faster. */
         void (*cancel)(BlockDevice *device, BlockRequest *request);
+        /* Optional. What is in memory as a whole is lent, until it is taken back; false: it must be
+         * read. A write meanwhile may change it. */
+        bool (*lend)(BlockDevice *device, uint64_t offset, uint64_t size, BlockLoan *ret);
+        /* Mandatory with `lend`. */
+        void (*take_back)(BlockDevice *device, BlockLoan *loan);
         /* Mandatory. */
         void (*free)(BlockDevice *device);
 };
@@ -130,6 +150,10 @@ bool block_device_check(const BlockDevice *device, const BlockRequest *request);
 /* Asserts block_device_check(). */
 int block_device_submit(BlockDevice *device, BlockRequest *request);
 void block_device_cancel(BlockDevice *device, BlockRequest *request);
+/* A READ without copying, if that can be had at once; the range is within the device, `size` > 0. */
+bool block_device_lend(BlockDevice *device, uint64_t offset, uint64_t size, BlockLoan *ret);
+/* Harmless without parts. */
+void block_device_take_back(BlockDevice *device, BlockLoan *loan);
 /* offset + size within the device, without overflow. */
 bool block_device_has_range(const BlockDevice *device, uint64_t offset, uint64_t size);
 const char *block_operation_to_string(BlockOperation operation);

@@ -19,7 +19,7 @@ typedef enum CachePolicyKind {
 } CachePolicyKind;
 
 typedef enum CacheMode {
-        CACHE_MODE_OFF,           /* everything passes; nothing is promised across resets */
+        CACHE_MODE_OFF,           /* write-through, and nothing that was read is held */
         CACHE_MODE_WRITE_THROUGH, /* writes complete when the device has them */
         CACHE_MODE_WRITE_BACK,    /* writes complete when the arena has them */
         _CACHE_MODE_MAX,

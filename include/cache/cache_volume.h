@@ -18,7 +18,6 @@
 #include "block/block_device.h"
 #include "cache/cache_identity.h"
 #include "cache/cache_manager.h"
-#include "cache/cache_remains.h"
 
 /* `lower` is borrowed until it is parked. `identity` is copied. The volume is the LUN's only one;
  * nothing of that LUN is in the cache yet. -errno. Freed by block_device_free(), when nothing is
@@ -36,15 +35,14 @@ void cache_volume_resume(BlockDevice *volume, BlockDevice *lower);
 /* Only when parked: all that waits, and all that comes, ends with -ESHUTDOWN. */
 void cache_volume_shut_down(BlockDevice *volume);
 
+/* Nothing is in flight, not even on the volume's own account: it may be freed. */
+bool cache_volume_is_idle(const BlockDevice *volume);
+
 /* Blocks that a successor would have to write, in bytes; lost ones count. */
 uint64_t cache_volume_get_kept_size(const BlockDevice *volume);
 /* The LUN's data is of no use any more (it was saved, or another medium is there). Only when shut
  * down and nothing is in flight. */
 void cache_volume_discard(BlockDevice *volume);
-/* Takes in what is kept of that LUN in `remains`; all that was taken in before is older. Before the
- * first request. -ENOSPC: there is no room for all of it. */
-int cache_volume_import(BlockDevice *volume, const CacheRemains *remains);
-
 /*
  * Takes samples of the medium, to recognise it later. Those of ranges that are written become
  * invalid, by themselves. 0, -errno (what was sampled until then stays).

@@ -97,6 +97,18 @@ void block_device_cancel(BlockDevice *device, BlockRequest *request) {
         device->ops->cancel(device, request);
 }
 
+bool block_device_lend(BlockDevice *device, uint64_t offset, uint64_t size, BlockLoan *ret) {
+        assert(size > 0 && block_device_has_range(device, offset, size));
+
+        return device->ops->lend && device->ops->lend(device, offset, size, ret);
+}
+
+void block_device_take_back(BlockDevice *device, BlockLoan *loan) {
+        if (loan->n_parts > 0)
+                device->ops->take_back(device, loan);
+        assert(loan->n_parts == 0);
+}
+
 BlockDevice *block_device_free(BlockDevice *device) {
         if (device)
                 device->ops->free(device);

@@ -74,7 +74,7 @@ static void transfer(RamTarget *self, ScsiCommand *command, const RamCommand *de
                      uint8_t *bytes) {
         size_t size = (size_t) decoded->n_blocks * block_size(self);
 
-        ck_assert_uint_eq(command->request.size, size);
+        ck_assert_uint_ge(command->request.size, size);
         if (command->request.direction == TRANSPORT_DIRECTION_IN) {
                 memcpy(command->request.data, bytes, size);
                 return;
@@ -82,6 +82,25 @@ static void transfer(RamTarget *self, ScsiCommand *command, const RamCommand *de
         memcpy(bytes, command->request.data, size);
         if (decoded->flag)
                 memcpy(self->persistent + (bytes - self->memory), bytes, size);
+}
+
+/* SBC-3, 4.18: what lies before the block that INFORMATION names was transferred. */
+static void transfer_to_bad_block(RamTarget *self, ScsiCommand *command, RamCommand decoded,
+                                  uint8_t *bytes) {
+        uint64_t lba = self->bad_lba;
+
+        if (lba == 0 || lba < decoded.lba || lba >= decoded.lba + decoded.n_blocks) {
+                ck_assert_uint_eq(command->request.size,
+                                  (size_t) decoded.n_blocks * block_size(self));
+                transfer(self, command, &decoded, bytes);
+                return;
+        }
+        decoded.n_blocks = (uint32_t) (lba - decoded.lba);
+        transfer(self, command, &decoded, bytes);
+        refuse(command, SCSI_SENSE_KEY_MEDIUM_ERROR, 0x1100);
+        command->actual_size = (size_t) decoded.n_blocks * block_size(self);
+        command->sense.has_information = true;
+        command->sense.information = lba;
 }
 
 static void write_same(RamTarget *self, const ScsiCommand *command, const RamCommand *decoded,
@@ -146,7 +165,7 @@ static void carry_out(RamTarget *self, ScsiCommand *command) {
         case SCSI_OPCODE_READ_10:
         case SCSI_OPCODE_READ_16:
                 ck_assert_uint_le(decoded.lba + decoded.n_blocks, self->disk.n_blocks);
-                transfer(self, command, &decoded, bytes);
+                transfer_to_bad_block(self, command, decoded, bytes);
                 return;
         case SCSI_OPCODE_SYNCHRONIZE_CACHE_10:
         case SCSI_OPCODE_SYNCHRONIZE_CACHE_16:

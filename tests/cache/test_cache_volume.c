@@ -1,0 +1,513 @@
+/* What a volume does for its client, and what it asks of the device for that. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cache_fixture.h"
+#include "scsi/scsi_cdb.h"
+#include "unit_test.h"
+
+static CacheFixture fixture;
+static uint8_t data[1 * MIB], other[1 * MIB];
+
+static void set_up(void) {
+        cache_fixture_set_up(&fixture, 512);
+        for (size_t i = 0; i < sizeof(data); i++)
+                data[i] = (uint8_t) (i * 7 + i / 300);
+        memset(other, 0, sizeof(other));
+}
+
+static void tear_down(void) { cache_fixture_tear_down(&fixture); }
+
+static size_t n_reads(void) { return cache_fixture_count(&fixture, SCSI_OPCODE_READ_10); }
+static size_t n_writes(void) { return cache_fixture_count(&fixture, SCSI_OPCODE_WRITE_10); }
+static size_t n_syncs(void) {
+        return cache_fixture_count(&fixture, SCSI_OPCODE_SYNCHRONIZE_CACHE_10);
+}
+
+static int do_read(uint64_t offset, uint64_t size) {
+        return cache_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, offset, size, other);
+}
+
+static int do_write(uint64_t offset, uint64_t size) {
+        return cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE, 0, offset, size, data);
+}
+
+static int do_flush(void) {
+        return cache_fixture_do(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL);
+}
+
+START_TEST(what_was_read_is_read_again_from_memory) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(8192, 4096), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + 8192, 4096);
+        ck_assert_uint_eq(n_reads(), 1);
+        memset(other, 0, sizeof(other));
+        ck_assert_int_eq(do_read(8192, 4096), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + 8192, 4096);
+        ck_assert_uint_eq(n_reads(), 1);
+}
+END_TEST
+
+START_TEST(readers_of_the_same_blocks_share_one_command) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        for (unsigned i = 0; i < 4; i++)
+                cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 512 * i, 512,
+                                     other + 512 * i);
+        cache_fixture_run(&fixture);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        for (unsigned i = 0; i < 4; i++)
+                ck_assert(fixture.requests[i].is_done);
+        ck_assert_mem_eq(other, fixture.ram.memory, 2048);
+        ck_assert_uint_eq(n_reads(), 1);
+}
+END_TEST
+
+START_TEST(a_read_over_many_lines_is_whole) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(100, 700001), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + 100, 700001);
+}
+END_TEST
+
+START_TEST(a_write_completes_before_the_device_has_it) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 4096, 4096, data);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_uint_eq(n_writes(), 0);
+        ck_assert_int_eq(do_read(4096, 4096), 0);
+        ck_assert_mem_eq(other, data, 4096);
+}
+END_TEST
+
+START_TEST(what_is_old_is_written_and_synchronised_by_itself) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 4096), 0);
+        cache_fixture_run_for(&fixture, 20 * NS_PER_S);
+        ck_assert_uint_eq(n_writes(), 1);
+        ck_assert_uint_eq(n_syncs(), 1);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 4096);
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+}
+END_TEST
+
+START_TEST(writes_side_by_side_become_one_command) {
+        cache_fixture_start(&fixture);
+        for (unsigned i = 0; i < 32; i++)
+                ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE, 0,
+                                                  128 * KIB + 4096 * (31 - i), 4096,
+                                                  data + 4096 * (31 - i)),
+                                 0);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_uint_eq(n_writes(), 1);
+        ck_assert_mem_eq(fixture.ram.persistent + 128 * KIB, data, 128 * KIB);
+}
+END_TEST
+
+START_TEST(a_flush_writes_and_synchronises_before_it_completes) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 300000), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent, data, 300000);
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+}
+END_TEST
+
+START_TEST(a_write_with_fua_is_on_the_medium) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE, BLOCK_REQUEST_FUA, 1000,
+                                          5000, data),
+                         0);
+        ck_assert_mem_eq(fixture.ram.persistent + 1000, data, 5000);
+}
+END_TEST
+
+START_TEST(write_through_has_the_device_have_it_first) {
+        fixture.options.mode = CACHE_MODE_WRITE_THROUGH;
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 4096, 4096, data);
+        cache_fixture_run(&fixture);
+        ck_assert(!fixture.requests[0].is_done);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_mem_eq(fixture.ram.memory + 4096, data, 4096);
+}
+END_TEST
+
+START_TEST(a_mode_can_be_changed_while_data_is_dirty) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 4096), 0);
+        cache_manager_set_mode(fixture.manager, CACHE_MODE_OFF);
+        cache_fixture_run(&fixture);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 4096);
+        ck_assert_int_eq(do_read(64 * KIB, 4096), 0);
+        ck_assert_int_eq(do_read(64 * KIB, 4096), 0);
+        ck_assert_uint_eq(n_reads(), 2); /* nothing read is held */
+}
+END_TEST
+
+START_TEST(odd_bytes_keep_their_neighbours) {
+        cache_fixture_start(&fixture);
+        memcpy(other, fixture.ram.memory, 4096);
+        memcpy(other + 700, data, 1000);
+        ck_assert_int_eq(do_write(700, 1000), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent, other, 4096);
+}
+END_TEST
+
+START_TEST(a_fill_does_not_undo_a_write_that_came_meanwhile) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
+        cache_fixture_run(&fixture);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 1024, 512, data);
+        cache_fixture_run(&fixture);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert_int_eq(do_read(1024, 512), 0);
+        ck_assert_mem_eq(other, data, 512);
+        ck_assert_int_eq(do_read(0, 512), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 512);
+}
+END_TEST
+
+START_TEST(a_reset_has_unsynchronised_blocks_written_again) {
+        fixture.options.mode = CACHE_MODE_WRITE_THROUGH;
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 4096), 0);
+        ck_assert_mem_eq(fixture.ram.memory + 4096, data, 4096);
+        cache_fixture_reset_disk(&fixture);
+        ck_assert_mem_ne(fixture.ram.memory + 4096, data, 4096);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 4096);
+}
+END_TEST
+
+START_TEST(a_flush_that_a_reset_hits_starts_over) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 4096), 0);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ram_target_release(&fixture.ram, 1); /* the write */
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        cache_fixture_reset_disk(&fixture); /* before the SYNCHRONIZE CACHE is done */
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, 0);
+        ck_assert_uint_eq(n_writes(), 2);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 4096);
+}
+END_TEST
+
+static void fail_writes(int n) {
+        for (int i = 0; i < n; i++)
+                ram_target_add_fault(&fixture.ram,
+                                     (RamFault){
+                                                     .opcode = SCSI_OPCODE_WRITE_10,
+                                                     .result = SCSI_RESULT_CHECK_CONDITION,
+                                                     .sense = { .key = SCSI_SENSE_KEY_MEDIUM_ERROR,
+                                                                .asc = 0x0c },
+                                     });
+}
+
+START_TEST(flushes_fail_until_what_could_not_be_written_was) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 512), 0);
+        fail_writes(2);
+        ck_assert_int_eq(do_flush(), -EIO);
+        ck_assert_int_eq(do_flush(), -EIO);
+        ck_assert_int_eq(do_read(4096, 512), 0);
+        ck_assert_mem_eq(other, data, 512);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 512);
+}
+END_TEST
+
+START_TEST(good_blocks_around_one_that_fails_are_written) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 128 * KIB), 0);
+        fixture.ram.bad_lba = 77;
+        ck_assert_int_eq(do_flush(), -EIO);
+        cache_fixture_run_for(&fixture, 10 * NS_PER_S);
+        ck_assert_mem_eq(fixture.ram.memory, data, 77 * 512);
+        ck_assert_mem_eq(fixture.ram.memory + 78 * 512, data + 78 * 512, 128 * KIB - 78 * 512);
+        ck_assert_mem_ne(fixture.ram.memory + 77 * 512, data + 77 * 512, 512);
+        fixture.ram.bad_lba = 0;
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent, data, 128 * KIB);
+}
+END_TEST
+
+START_TEST(after_a_failed_write_writers_are_told_at_once) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 512), 0);
+        fail_writes(1);
+        ck_assert_int_eq(do_flush(), -EIO);
+        fail_writes(3);
+        ck_assert_int_eq(do_write(8192, 512), -EIO);
+}
+END_TEST
+
+START_TEST(a_trim_forgets_what_was_there) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 64 * KIB), 0);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_TRIM, 0, 0, 64 * KIB, NULL), 0);
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+        ck_assert_int_eq(do_read(0, 64 * KIB), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 64 * KIB);
+}
+END_TEST
+
+START_TEST(zeroes_are_there_whatever_was_dirty_before) {
+        static const uint8_t zeroes[1 * MIB];
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(1000, 700000), 0);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 3000, 500000,
+                                          NULL),
+                         0);
+        ck_assert_int_eq(do_read(1000, 700000), 0);
+        ck_assert_mem_eq(other, data, 2000);
+        ck_assert_mem_eq(other + 2000, zeroes, 500000);
+        ck_assert_mem_eq(other + 502000, data + 502000, 198000);
+        cache_fixture_reset_disk(&fixture);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent + 3000, zeroes, 500000);
+}
+END_TEST
+
+START_TEST(what_is_dirty_is_no_hole) {
+        BlockExtent extents[8];
+        BlockRequest *block;
+
+        cache_fixture_start(&fixture);
+        memset(fixture.ram.memory, 0, CACHE_FIXTURE_DISK_SIZE);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        block = &cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL)->block;
+        cache_fixture_run(&fixture);
+        fixture.n_requests = 0;
+        ck_assert_int_eq(do_write(8192, 4096), 0);
+        block = &fixture.requests[fixture.n_requests++].block;
+        *block = (BlockRequest){
+                .operation = BLOCK_OPERATION_STATUS,
+                .offset = 8192,
+                .size = 4096,
+                .extents = extents,
+                .n_extents_max = N_ELEMENTS(extents),
+                .deadline_ns = event_loop_now_ns(fixture.loop) + 30 * NS_PER_S,
+                .done = block->done,
+        };
+        fixture.requests[0].is_done = false;
+        ck_assert_int_eq(block_device_submit(fixture.volume, block), 0);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(block->error, 0);
+        ck_assert_uint_eq(block->n_extents, 1);
+        ck_assert_uint_eq(extents[0].flags, 0);
+}
+END_TEST
+
+START_TEST(a_bad_block_is_told_exactly) {
+        CacheFixtureRequest *request;
+
+        cache_fixture_start(&fixture);
+        fixture.ram.bad_lba = 20;
+        request = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 8192, 8192, other);
+        cache_fixture_run(&fixture);
+        ck_assert(request->is_done);
+        ck_assert_int_eq(request->block.error, -EIO);
+        ck_assert(request->block.has_error_offset);
+        ck_assert_uint_eq(request->block.error_offset, 20 * 512);
+        ck_assert_mem_eq(other, fixture.ram.memory + 8192, 4 * 512);
+}
+END_TEST
+
+START_TEST(more_than_fits_is_written_in_time) {
+        cache_fixture_start(&fixture);
+        for (unsigned round = 0; round < 4; round++)
+                for (uint64_t offset = 0; offset < CACHE_FIXTURE_DISK_SIZE; offset += 256 * KIB)
+                        ck_assert_int_eq(do_write(offset, 256 * KIB), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        for (uint64_t offset = 0; offset < CACHE_FIXTURE_DISK_SIZE; offset += 256 * KIB)
+                ck_assert_mem_eq(fixture.ram.persistent + offset, data, 256 * KIB);
+}
+END_TEST
+
+START_TEST(loans_are_of_the_same_bytes) {
+        uint64_t size = 0;
+        BlockLoan loan;
+
+        cache_fixture_start(&fixture);
+        ck_assert(!block_device_lend(fixture.volume, 60000, 10000, &loan));
+        ck_assert_int_eq(do_read(60000, 10000), 0);
+        ck_assert(block_device_lend(fixture.volume, 60000, 10000, &loan));
+        for (size_t i = 0; i < loan.n_parts; i++) {
+                ck_assert_mem_eq(loan.parts[i].bytes, fixture.ram.memory + 60000 + size,
+                                 loan.parts[i].size);
+                size += loan.parts[i].size;
+        }
+        ck_assert_uint_eq(size, 10000);
+        block_device_take_back(fixture.volume, &loan);
+}
+END_TEST
+
+START_TEST(a_parked_volume_answers_from_memory_and_keeps_writes) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        cache_fixture_unplug(&fixture);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        ck_assert_int_eq(do_write(4096, 4096), 0);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 1 * MIB, 4096, other);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL);
+        cache_fixture_run_for(&fixture, 50 * NS_PER_S);
+        ck_assert(!fixture.requests[0].is_done);
+        ck_assert(!fixture.requests[1].is_done);
+        cache_fixture_replug(&fixture, /* loses_power= */ true);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done && fixture.requests[1].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, 0);
+        ck_assert_int_eq(fixture.requests[1].block.error, 0);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 4096);
+}
+END_TEST
+
+START_TEST(what_was_in_flight_at_an_unplug_is_done_after_it) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(4096, 4096), 0);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 1 * MIB, 4096, other);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_TRIM, 0, 2 * MIB, 1 * MIB, NULL);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 3 * MIB, 512 * KIB, NULL);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        cache_fixture_unplug(&fixture);
+        cache_fixture_replug(&fixture, /* loses_power= */ true);
+        cache_fixture_run(&fixture);
+        for (unsigned i = 0; i < 4; i++) {
+                ck_assert(fixture.requests[i].is_done);
+                ck_assert_int_eq(fixture.requests[i].block.error, 0);
+        }
+        ck_assert_mem_eq(other, fixture.ram.memory + 1 * MIB, 4096);
+        ck_assert_mem_eq(fixture.ram.persistent + 4096, data, 4096);
+}
+END_TEST
+
+START_TEST(a_shut_down_ends_what_waits) {
+        cache_fixture_start(&fixture);
+        cache_fixture_unplug(&fixture);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
+        cache_fixture_run(&fixture);
+        cache_volume_shut_down(fixture.volume);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, -ESHUTDOWN);
+}
+END_TEST
+
+START_TEST(a_successor_has_what_was_acknowledged) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(70000, 200000), 0);
+        cache_fixture_kill(&fixture);
+        ck_assert_uint_gt(cache_volume_get_kept_size(fixture.volume), 0);
+        ck_assert_int_eq(do_read(70000, 200000), 0);
+        ck_assert_mem_eq(other, data, 200000);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent + 70000, data, 200000);
+}
+END_TEST
+
+START_TEST(nobody_waits_past_a_deadline) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
+        cache_fixture_run_for(&fixture, 29 * NS_PER_S);
+        ck_assert(!fixture.requests[0].is_done);
+        cache_fixture_run_for(&fixture, 2 * NS_PER_S);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, -ETIMEDOUT);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+}
+END_TEST
+
+START_TEST(the_budget_can_shrink_under_dirty_data) {
+        cache_fixture_start(&fixture);
+        for (uint64_t offset = 0; offset < 512 * KIB; offset += 64 * KIB)
+                ck_assert_int_eq(do_write(offset, 4096), 0);
+        cache_manager_set_size(fixture.manager, 0);
+        ck_assert_int_eq(do_read(1 * MIB, 1 * MIB), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        for (uint64_t offset = 0; offset < 512 * KIB; offset += 64 * KIB)
+                ck_assert_mem_eq(fixture.ram.persistent + offset, data, 4096);
+        ck_assert_uint_le(cache_manager_get_statistics(fixture.manager)->n_slots_used, 16);
+}
+END_TEST
+
+START_TEST(corrupt_memory_is_not_handed_out) {
+        fixture.options.verifies_hits = true;
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        /* The data is at the end of the arena, and nothing else there looks like it. */
+        for (off_t at = 0; at < (off_t) fixture.arena_size; at += 4096) {
+                uint8_t page[4096];
+
+                ck_assert_int_eq(pread(fixture.arena_fd, page, sizeof(page), at), sizeof(page));
+                if (memcmp(page, data, sizeof(page)) == 0)
+                        ck_assert_int_eq(pwrite(fixture.arena_fd, "!", 1, at + 100), 1);
+        }
+        ck_assert_int_eq(do_read(0, 4096), -EIO);
+}
+END_TEST
+
+int main(void) {
+        const TTest *const tests[] = {
+                what_was_read_is_read_again_from_memory,
+                readers_of_the_same_blocks_share_one_command,
+                a_read_over_many_lines_is_whole,
+                a_write_completes_before_the_device_has_it,
+                what_is_old_is_written_and_synchronised_by_itself,
+                writes_side_by_side_become_one_command,
+                a_flush_writes_and_synchronises_before_it_completes,
+                a_write_with_fua_is_on_the_medium,
+                write_through_has_the_device_have_it_first,
+                a_mode_can_be_changed_while_data_is_dirty,
+                odd_bytes_keep_their_neighbours,
+                a_fill_does_not_undo_a_write_that_came_meanwhile,
+                a_reset_has_unsynchronised_blocks_written_again,
+                a_flush_that_a_reset_hits_starts_over,
+                flushes_fail_until_what_could_not_be_written_was,
+                good_blocks_around_one_that_fails_are_written,
+                after_a_failed_write_writers_are_told_at_once,
+                a_trim_forgets_what_was_there,
+                zeroes_are_there_whatever_was_dirty_before,
+                what_is_dirty_is_no_hole,
+                a_bad_block_is_told_exactly,
+                more_than_fits_is_written_in_time,
+                loans_are_of_the_same_bytes,
+                a_parked_volume_answers_from_memory_and_keeps_writes,
+                what_was_in_flight_at_an_unplug_is_done_after_it,
+                a_shut_down_ends_what_waits,
+                a_successor_has_what_was_acknowledged,
+                nobody_waits_past_a_deadline,
+                the_budget_can_shrink_under_dirty_data,
+                corrupt_memory_is_not_handed_out,
+        };
+        Suite *suite = suite_create("cache_volume");
+        TCase *tcase = tcase_create("cache_volume");
+
+        tcase_add_checked_fixture(tcase, set_up, tear_down);
+        for (size_t i = 0; i < N_ELEMENTS(tests); i++)
+                tcase_add_test(tcase, tests[i]);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}
