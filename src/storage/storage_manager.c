@@ -125,6 +125,12 @@ static void unit_announce_closed(StorageManager *manager, StorageUnit *unit) {
                                                  manager->userdata);
 }
 
+/* Whether bring-up came so far that INQUIRY was answered. */
+static bool has_identity(ScsiBringUpResult result) {
+        return result == SCSI_BRING_UP_RESULT_READY || result == SCSI_BRING_UP_RESULT_NO_MEDIUM ||
+               result == SCSI_BRING_UP_RESULT_UNSUPPORTED;
+}
+
 /* Looks at a LUN, and exports it if there is something to export. -ENODEV if the device has gone.
  */
 static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit) {
@@ -134,8 +140,12 @@ static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit)
         ScsiDisk disk = {};
         int r;
 
-        result = scsi_bring_up(task, target, (uint8_t) unit->lun, NULL, &disk);
+        /* A change from now on is not in what will be learned. */
         unit->is_medium_changed = false;
+        result = scsi_bring_up(task, target, (uint8_t) unit->lun, NULL, &disk);
+        if (has_identity(result))
+                error_handler_set_removable(manager->error_handler, (uint8_t) unit->lun,
+                                            disk.is_removable);
         switch (result) {
         case SCSI_BRING_UP_RESULT_READY:
                 break;
@@ -215,6 +225,7 @@ static int storage_start(StorageManager *manager, Task *task) {
         r = scsi_processor_new(&manager->processor, manager->transport);
         if (r < 0)
                 return r;
+        /* Of a unit that has not told what it is a change of medium is rather believed. */
         r = error_handler_new(&manager->error_handler, manager->processor, manager->transport,
                               &(ErrorHandlerOptions){ .is_removable = true }, on_error_event,
                               manager);

@@ -47,7 +47,6 @@ int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *dis
         nbd_session_describe(unit->block, &unit->info);
         unit->request_timeout_ns = options->device_timeout_ms * NS_PER_MS;
         unit->is_open = true;
-        unit->is_medium_changed = false;
         unit->generation++;
         return 0;
 }

@@ -225,6 +225,40 @@ START_TEST(changed_medium_gets_a_new_export) {
 }
 END_TEST
 
+/* UNIT ATTENTION 28h: not ready to ready, medium may have changed. */
+START_TEST(removable_disk_that_became_ready_is_looked_at_again) {
+        uint8_t data[512];
+        Stack stack;
+
+        stack_init(&stack, "size=1M,luns=2,removable");
+        stack_connect(&stack, 1, /* is_structured= */ false);
+        stack_add_faults(&stack, "unit-attention:28/00@lun=1");
+        ck_assert_int_ne(stack_read(&stack, 1, 0, data, sizeof(data), NULL), 0);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+        ck_assert_uint_eq(stack.exports[1].n_opened, 2);
+        ck_assert(stack.exports[1].is_open);
+        ck_assert_int_lt(stack.clients[1].fd, 0);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(fixed_disk_that_became_ready_keeps_its_export) {
+        uint8_t data[512];
+        Stack stack;
+
+        stack_init(&stack, "size=1M,luns=2");
+        stack_connect(&stack, 1, /* is_structured= */ false);
+        stack_add_faults(&stack, "unit-attention:28/00@lun=1");
+        ck_assert_int_eq(stack_read(&stack, 1, 0, data, sizeof(data), NULL), 0);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert_uint_eq(stack.exports[1].n_opened, 1);
+        ck_assert(stack.exports[1].is_open);
+        ck_assert_int_ge(stack.clients[1].fd, 0);
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(client_of_an_earlier_export_is_refused) {
         Stack stack;
 
@@ -255,6 +289,8 @@ int main(void) {
         tcase_add_test(tcase, sixteen_luns_are_sixteen_disks);
         tcase_add_test(tcase, write_protected_disk_is_exported_read_only);
         tcase_add_test(tcase, changed_medium_gets_a_new_export);
+        tcase_add_test(tcase, removable_disk_that_became_ready_is_looked_at_again);
+        tcase_add_test(tcase, fixed_disk_that_became_ready_keeps_its_export);
         tcase_add_test(tcase, client_of_an_earlier_export_is_refused);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);

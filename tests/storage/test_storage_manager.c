@@ -23,6 +23,7 @@ typedef struct Life {
         bool has_ended;
         int result;
         uint64_t generation;
+        uint64_t size;
 } Life;
 
 static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
@@ -30,6 +31,7 @@ static void on_export_opened(StorageManager *storage, const StorageExport *expor
 
         life->n_opened++;
         life->generation = export->generation;
+        life->size = export->info.size;
 }
 
 static void on_export_closed(StorageManager *storage, unsigned lun, uint64_t generation,
@@ -147,6 +149,24 @@ START_TEST(device_that_fails_at_every_transfer_ends) {
 }
 END_TEST
 
+/* The read by which bring-up touches the medium hangs; it is another medium when that is over. */
+START_TEST(medium_changed_while_it_was_looked_at_is_looked_at_again) {
+        Life life;
+
+        life_begin(&life, "size=1M,removable,faults=hang:data@opcode=28");
+        while (simulated_device_get_counters(life.device)->n_commands_by_opcode[0x28] == 0)
+                ck_assert_int_gt(event_loop_run_once(life.loop, /* may_wait= */ true), 0);
+        ck_assert(!life.is_brought_up);
+        ck_assert_int_eq(simulated_device_change_medium(life.device, 0, 2 * MIB), 0);
+        virtual_event_loop_run_until(life.loop, event_loop_now_ns(life.loop) + 60 * NS_PER_S);
+        ck_assert(life.is_brought_up);
+        ck_assert_uint_eq(life.n_opened, life.n_closed + 1);
+        ck_assert_uint_eq(life.size, 2 * MIB);
+        storage_manager_stop(life.storage);
+        life_end(&life);
+}
+END_TEST
+
 START_TEST(sessions_end_when_the_device_is_stopped) {
         char byte;
         Life life;
@@ -195,6 +215,7 @@ int main(void) {
         tcase_set_timeout(tcase, 120);
         tcase_add_loop_test(tcase, life_may_be_ended_at_every_moment, 0, N_ELEMENTS(enders));
         tcase_add_test(tcase, device_that_fails_at_every_transfer_ends);
+        tcase_add_test(tcase, medium_changed_while_it_was_looked_at_is_looked_at_again);
         tcase_add_test(tcase, sessions_end_when_the_device_is_stopped);
         tcase_add_test(tcase, sessions_beyond_the_limit_are_refused);
         suite_add_tcase(suite, tcase);
