@@ -40,6 +40,7 @@ int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *dis
                                     .name = unit->name,
                                     .is_read_only = options->is_read_only,
                                     .is_trim_enabled = options->is_trim_enabled,
+                                    .command_timeout_ns = options->device_timeout_ms * NS_PER_MS,
                     });
         if (r < 0)
                 return r;

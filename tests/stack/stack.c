@@ -60,7 +60,7 @@ static void run_until(Stack *stack, const bool *condition, uint64_t timeout_ns) 
                         return;
 }
 
-void stack_init(Stack *stack, const char *text) {
+void stack_init_with_timeout(Stack *stack, const char *text, uint32_t device_timeout_ms) {
         static const StorageHandlers handlers = {
                 .export_opened = on_export_opened,
                 .export_closed = on_export_closed,
@@ -79,6 +79,7 @@ void stack_init(Stack *stack, const char *text) {
         ck_assert_int_eq(storage_manager_new(&stack->storage, stack->device,
                                              &(StorageOptions){
                                                              .base_name = "stack",
+                                                             .device_timeout_ms = device_timeout_ms,
                                                              .n_luns_max = STACK_LUNS_MAX,
                                                              .is_trim_enabled = true,
                                              },
@@ -86,6 +87,10 @@ void stack_init(Stack *stack, const char *text) {
                          0);
         run_until(stack, &stack->is_brought_up, STACK_PATIENCE_NS);
         ck_assert(stack->is_brought_up);
+}
+
+void stack_init(Stack *stack, const char *text) {
+        stack_init_with_timeout(stack, text, /* device_timeout_ms= */ 0);
 }
 
 static void client_close(StackClient *client) {

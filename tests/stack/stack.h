@@ -49,6 +49,8 @@ typedef struct Stack {
  * hour.
  */
 void stack_init(Stack *stack, const char *spec);
+/* The same with a deadline of its own for reads and writes. */
+void stack_init_with_timeout(Stack *stack, const char *spec, uint32_t device_timeout_ms);
 /* Stops what still runs. */
 void stack_done(Stack *stack);
 /* Faults from now on; the text is a FAULTS plan. */

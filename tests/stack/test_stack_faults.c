@@ -169,6 +169,20 @@ START_TEST(device_that_never_answers_again_fails_by_the_deadline) {
 }
 END_TEST
 
+/* Slower than the default deadline: any try that is given up after that would never succeed. */
+START_TEST(slow_device_answers_within_the_deadline_that_it_was_given) {
+        uint8_t data[512];
+        Stack stack;
+
+        stack_init_with_timeout(&stack, "size=1M", 4 * DEADLINE_MS);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_add_faults(&stack, "slow:45000@opcode=28*always;slow:45000@opcode=2A*always");
+        ck_assert_int_eq(stack_read(&stack, 0, 0, data, sizeof(data), NULL), 0);
+        ck_assert_int_eq(stack_write(&stack, 0, 0, data, sizeof(data), 0), 0);
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(unplugged_device_ends_its_clients) {
         FaultRun run;
         int r;
@@ -241,6 +255,7 @@ int main(void) {
                             N_ELEMENTS(transient_cases));
         tcase_add_loop_test(tcase, client_is_told_of_what_lasts, 0, N_ELEMENTS(lasting_cases));
         tcase_add_test(tcase, device_that_never_answers_again_fails_by_the_deadline);
+        tcase_add_test(tcase, slow_device_answers_within_the_deadline_that_it_was_given);
         tcase_add_test(tcase, unplugged_device_ends_its_clients);
         tcase_add_test(tcase, structured_client_is_told_where_the_medium_is_bad);
         tcase_add_test(tcase, device_that_breaks_on_early_transfers_is_driven_by_phase);
