@@ -259,11 +259,17 @@ static void on_device_settled(ManagedDevice *device, void *userdata) {
         event_defer_schedule(&manager->settle_check);
 }
 
+static void take_node(DeviceManager *manager, const UsbNode *node);
+
 static void on_device_ended(ManagedDevice *device, void *userdata) {
         DeviceManager *manager = userdata;
+        bool has_successor = device->has_successor;
+        UsbNode successor = device->successor;
 
         managed_device_free(device);
         manager->n_devices--;
+        if (has_successor && manager->state == DEVICE_MANAGER_STATE_RUNNING)
+                take_node(manager, &successor);
         event_defer_schedule(&manager->stop_check);
 }
 
@@ -278,10 +284,14 @@ static ManagedDevice *find_device(DeviceManager *manager, const char *name) {
 }
 
 static bool is_base_name_taken(DeviceManager *manager, const char *base_name) {
-        LIST_FOR_EACH (node, &manager->devices)
-                if (strcmp(list_entry(node, ManagedDevice, node_of_manager)->base_name,
-                           base_name) == 0)
+        LIST_FOR_EACH (node, &manager->devices) {
+                const ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
+
+                /* An unplugged one has no exports any more: its disk may be back in another port.
+                 */
+                if (!device->is_unplugged && strcmp(device->base_name, base_name) == 0)
                         return true;
+        }
         return false;
 }
 
@@ -340,10 +350,39 @@ static void take_node(DeviceManager *manager, const UsbNode *node) {
         managed_device_start_usb(device, node, udev, takeover.fd, takeover.needs_reset);
 }
 
+/*
+ * Something in a port whose former device has not ended: its worker may be waiting for requests, or
+ * the manager for its worker. What comes last is taken when that is over.
+ */
+static void queue_node(ManagedDevice *device, const UsbNode *node) {
+        if (!device->has_successor)
+                log_device_info(node->name, "%04x:%04x %s waits until the former is done with",
+                                node->vendor_id, node->product_id, node->product);
+        device->has_successor = true;
+        device->successor = *node;
+}
+
+/* Each interface of a device adds its node again. True: there is nothing to be taken now. */
+static bool must_wait(DeviceManager *manager, const UsbNode *node) {
+        ManagedDevice *device = find_device(manager, node->name);
+
+        if (!device)
+                return false;
+        if (!device->is_unplugged && strcmp(device->node.dev_path, node->dev_path) == 0)
+                return true;
+
+        /* Another number, so it is another device: the removal of the former was not told. */
+        managed_device_set_unplugged(device);
+        device = find_device(manager, node->name);
+        if (device)
+                queue_node(device, node);
+        return device != NULL;
+}
+
 static void on_node_added(const UsbNode *node, bool was_present, void *userdata) {
         DeviceManager *manager = userdata;
 
-        if (manager->state != DEVICE_MANAGER_STATE_RUNNING || find_device(manager, node->name))
+        if (manager->state != DEVICE_MANAGER_STATE_RUNNING || must_wait(manager, node))
                 return;
         if (was_present && manager->options.present_devices == DEVICE_PRESENT_POLICY_KEEP) {
                 log_device_info(node->name, "%04x:%04x %s was there before, the kernel keeps it",
@@ -356,8 +395,12 @@ static void on_node_added(const UsbNode *node, bool was_present, void *userdata)
 static void on_node_removed(const char *name, void *userdata) {
         ManagedDevice *device = find_device(userdata, name);
 
-        if (device)
-                managed_device_set_unplugged(device);
+        if (!device)
+                return;
+        if (device->has_successor)
+                log_device_info(name, "was unplugged before it could be taken");
+        device->has_successor = false;
+        managed_device_set_unplugged(device);
 }
 
 int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation *simulation) {

@@ -94,6 +94,8 @@ static void on_export(ManagedDevice *device, const ControlExport *message) {
                 child_process_kill(device->worker, "told of an export that is not its own");
                 return;
         }
+        if (device->is_unplugged)
+                return;
 
         slot = &device->exports[export.lun];
         device_close_export(device, slot);
@@ -348,6 +350,7 @@ void managed_device_set_unplugged(ManagedDevice *device) {
 
         device->is_unplugged = true;
         log_device_info(device->name, "was unplugged");
+        device_close_exports(device);
         if (!device->worker) {
                 device_enter(device, MANAGED_DEVICE_STATE_ENDED);
                 return;

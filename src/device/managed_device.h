@@ -69,7 +69,9 @@ struct ManagedDevice {
         bool is_restart;
         bool is_settled; /* has left STARTING once */
         bool is_unplugged;
-        EventTimer timer; /* the pause before a restart, or the patience with a stop */
+        bool has_successor;
+        UsbNode successor; /* what was plugged in there since */
+        EventTimer timer;  /* the pause before a restart, or the patience with a stop */
         const ManagedDeviceHandlers *handlers; /* borrowed */
         void *userdata;
         ListNode node_of_manager; /* DeviceManager::devices */
@@ -87,6 +89,7 @@ void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct
                               bool needs_reset);
 /* Takes the descriptors over, also on failure; -ENOMEM. */
 int managed_device_start_simulation(ManagedDevice *device, const DeviceSimulation *simulation);
+/* Its exports are closed; it may end within. */
 void managed_device_set_unplugged(ManagedDevice *device);
 void managed_device_stop(ManagedDevice *device);
 /* Hands a client to the worker, if that export is still open; else closes nothing: -ESTALE. */

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/systemd_event_loop.h"
 #include "control/control_channel.h"
 
@@ -31,19 +33,29 @@ static void say(FakeChild *child, ControlType type) {
         control_channel_send(child->channel, &message, NULL, 0);
 }
 
-static void on_device(FakeChild *child, const ControlSimulate *simulate) {
+static void on_device(FakeChild *child, const char *base_name) {
         ControlMessage message;
 
         if (is_called(child, "dies-at-work"))
                 abort();
 
+        control_message_init(&message, CONTROL_TYPE_LOG);
+        message.body.log.level = LOG_LEVEL_INFO;
+        snprintf(message.body.log.message, sizeof(message.body.log.message), "drives %s",
+                 base_name);
+        control_channel_send(child->channel, &message, NULL, 0);
         control_message_init(&message, CONTROL_TYPE_EXPORT);
         message.body.export.generation = 1;
         message.body.export.info.size = 512;
-        strcpy(message.body.export.name, simulate->base_name);
+        strcpy(message.body.export.name, base_name);
         strcat(message.body.export.name, is_called(child, "lies") ? "-lun7" : "-lun0");
         control_channel_send(child->channel, &message, NULL, 0);
         say(child, CONTROL_TYPE_BROUGHT_UP);
+}
+
+/* One that lingers has requests in flight on the device that has gone. */
+static bool is_end(const FakeChild *child, const ControlMessage *message) {
+        return message->type == CONTROL_TYPE_GONE && !is_called(child, "lingers");
 }
 
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
@@ -55,11 +67,14 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 control_message_init(&pong, CONTROL_TYPE_PONG);
                 pong.body.ping = message->body.ping;
                 control_channel_send(channel, &pong, NULL, 0);
-        } else if (message->type == CONTROL_TYPE_STOP) {
+        } else if (message->type == CONTROL_TYPE_STOP || is_end(child, message)) {
                 say(child, CONTROL_TYPE_STOPPED);
                 event_loop_exit(child->loop, 0);
-        } else if (message->type == CONTROL_TYPE_SIMULATE)
-                on_device(child, &message->body.simulate);
+        } else if (message->type == CONTROL_TYPE_SIMULATE) {
+                on_device(child, message->body.simulate.base_name);
+        } else if (message->type == CONTROL_TYPE_USB_DEVICE) {
+                on_device(child, message->body.usb_device.base_name);
+        }
 }
 
 static void on_closed(ControlChannel *channel, int error, void *userdata) {
