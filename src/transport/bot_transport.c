@@ -27,13 +27,20 @@
 
 /*
  * While pipelining is tried or was chosen by trial: how long a CSW may take behind all of the data
- * (or behind the CBW) until it is read anew, which costs nothing, and how long a command on trial
- * may take before it is given up, which costs a recovery but leaves time to repeat it. Reading
- * comes to its end with its data, whereas writing and what has no data may go on for long.
+ * (or behind the CBW) until it is read anew, which costs nothing. Reading comes to its end with its
+ * data, whereas writing and what has no data may go on for long.
  */
 #define BOT_STATUS_PATIENCE_IN_NS (250 * NS_PER_MS)
 #define BOT_STATUS_PATIENCE_NS (2 * NS_PER_S)
-#define BOT_TRIAL_PATIENCE_NS (5 * NS_PER_S)
+/*
+ * How long a read on trial may take before it is given up, which costs a reset and leaves time to
+ * repeat it: what a disk that is awake needs at the most (a seek takes 20 ms, a pause of flash some
+ * hundreds), and its bytes at half of what full speed carries. A disk that sleeps may need 10 s to
+ * answer, so one is tried only if it has just answered.
+ */
+#define BOT_TRIAL_PATIENCE_NS (1 * NS_PER_S)
+#define BOT_TRIAL_RATE (512 * KIB)
+#define BOT_TRIAL_AWAKE_NS (1 * NS_PER_S)
 /* A CSW that is read anew within this time had got lost; after it, the device was just busy. */
 #define BOT_STATUS_LOST_NS (100 * NS_PER_MS)
 
@@ -51,6 +58,7 @@ struct BotTransport {
         BotCsw csw;                /* valid from the end of STATUS on */
         bool is_pipelined;
         bool has_anomaly;       /* seen although the command may end well */
+        bool is_no_proof;       /* of anything, however it ends */
         uint64_t unanswered_ns; /* when the CSW was read anew; 0: it was not */
 
         BotPhase command;
@@ -60,8 +68,9 @@ struct BotTransport {
         UsbOperation clear_halt;
         bool is_clearing;
         UsbResult clear_result;
-        EventTimer timer;   /* the command's deadline, or sooner when watching for anomalies */
-        EventDefer advance; /* for what must not happen within submit and cancel */
+        uint64_t answered_ns; /* when the last command was; 0: none was */
+        EventTimer timer;     /* the command's deadline, or sooner when watching for anomalies */
+        EventDefer advance;   /* for what must not happen within submit and cancel */
 };
 
 static void bot_advance(BotTransport *bot);
@@ -104,6 +113,11 @@ static void bot_start_ahead(BotTransport *bot) {
         (void) bot_phase_submit(&bot->status);
 }
 
+static bool bot_is_awake(const BotTransport *bot) {
+        return bot->answered_ns > 0 &&
+               event_loop_now_ns(bot->transport.loop) < bot->answered_ns + BOT_TRIAL_AWAKE_NS;
+}
+
 static void bot_prepare(BotTransport *bot) {
         const TransportRequest *request = bot->request;
         BotCbw cbw = {
@@ -116,8 +130,9 @@ static void bot_prepare(BotTransport *bot) {
         };
 
         bot_protocol_encode_cbw(bot->wrappers, &cbw);
-        bot->is_pipelined =
-                        bot_habits_wants_pipeline(&bot->habits, request->direction, request->size);
+        bot->is_pipelined = bot_habits_wants_pipeline(&bot->habits, request->direction,
+                                                      request->size) &&
+                            (bot->habits.mode != BOT_MODE_AUTO || bot_is_awake(bot));
         bot_phase_rewind(&bot->command);
         bot_phase_rewind(&bot->data);
         bot_phase_rewind(&bot->status);
@@ -136,10 +151,14 @@ static void bot_arm(BotTransport *bot, uint64_t patience_ns) {
         event_timer_set(&bot->timer, deadline_ns);
 }
 
-static void bot_start_command(BotTransport *bot) {
-        bool is_trial = bot->is_pipelined && bot->habits.mode == BOT_MODE_AUTO;
+static bool bot_is_on_trial(const BotTransport *bot) {
+        return bot->is_pipelined && bot->habits.mode == BOT_MODE_AUTO;
+}
 
-        bot_arm(bot, is_trial ? BOT_TRIAL_PATIENCE_NS : 0);
+static void bot_start_command(BotTransport *bot) {
+        uint64_t transfer_ns = bot->request->size * NS_PER_S / BOT_TRIAL_RATE;
+
+        bot_arm(bot, bot_is_on_trial(bot) ? BOT_TRIAL_PATIENCE_NS + transfer_ns : 0);
         bot_phase_start(&bot->command);
         if (bot->is_pipelined)
                 bot_start_ahead(bot);
@@ -149,6 +168,12 @@ static void bot_start_command(BotTransport *bot) {
 static void bot_watch_status(BotTransport *bot) {
         if (bot_phase_is_in_flight(&bot->status) && bot_habits_is_watchful(&bot->habits))
                 bot_arm(bot, bot_is_in(bot) ? BOT_STATUS_PATIENCE_IN_NS : BOT_STATUS_PATIENCE_NS);
+}
+
+/* BOT 1.0, 6.7.2: a device that has less to send than was asked for may halt the endpoint behind
+ * it, where the status is waited for. */
+static bool bot_is_data_short(const BotTransport *bot) {
+        return bot_is_in(bot) && bot->data.transfer.actual_size < bot->data.transfer.size;
 }
 
 static void bot_start_clear_halt(BotTransport *bot, uint8_t endpoint) {
@@ -207,7 +232,8 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 bot_phase_start(&bot->status);
                 return;
         case BOT_STATE_CLEAR_STATUS_HALT:
-                bot->has_anomaly = true;
+                bot->has_anomaly = !bot_is_data_short(bot);
+                bot->is_no_proof = true;
                 bot_arm(bot, /* patience_ns= */ 0);
                 bot_start_clear_halt(bot, bot->storage_device.bulk_in.address);
                 return;
@@ -415,7 +441,7 @@ static void bot_conclude_answer(BotTransport *bot) {
                                   "The device counts missing bytes wrongly, ignoring its count.");
         request->actual_size =
                         bot_habits_actual_size(&bot->habits, &bot->csw, request->size, transferred);
-        if (bot->result == TRANSPORT_RESULT_GOOD && !bot->has_anomaly && bot->unanswered_ns == 0 &&
+        if (bot->result == TRANSPORT_RESULT_GOOD && !bot->is_no_proof && bot->unanswered_ns == 0 &&
             bot_habits_learn_good(&bot->habits, bot->is_pipelined))
                 log_device_debug(bot->transport.name, "BOT: pipelined from now on");
 }
@@ -450,8 +476,10 @@ static void bot_complete(BotTransport *bot) {
                 bot->result = TRANSPORT_RESULT_GONE;
         request->actual_size = 0;
         request->sense_size = 0;
-        if (is_answered)
+        if (is_answered) {
+                bot->answered_ns = event_loop_now_ns(bot->transport.loop);
                 bot_conclude_answer(bot);
+        }
         if (bot->result != TRANSPORT_RESULT_GONE)
                 bot_conclude_anomaly(bot);
         request->result = bot->result;
@@ -476,7 +504,8 @@ static void bot_on_timer(EventTimer *timer) {
 
         assert(bot->request);
 
-        if (event_loop_now_ns(bot->transport.loop) >= bot->request->deadline_ns) {
+        if (event_loop_now_ns(bot->transport.loop) >= bot->request->deadline_ns ||
+            bot->state != BOT_STATE_STATUS) {
                 bot->result = TRANSPORT_RESULT_TIMED_OUT;
                 bot_move(bot, BOT_EVENT_ABANDONED);
         } else
@@ -499,6 +528,7 @@ static int bot_submit(Transport *transport, TransportRequest *request) {
         bot->result = TRANSPORT_RESULT_ERROR;
         bot->is_pipelined = false;
         bot->has_anomaly = false;
+        bot->is_no_proof = false;
         bot->unanswered_ns = 0;
         if (bot->state == BOT_STATE_IDLE) {
                 bot_prepare(bot);

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "stack.h"
@@ -226,6 +227,48 @@ START_TEST(device_that_breaks_on_early_transfers_is_driven_by_phase) {
 }
 END_TEST
 
+typedef struct TrialCase {
+        const char *spec;
+        const char *misbehaviour; /* of the read on trial, which is the first one */
+        uint64_t cost_max_ms;
+} TrialCase;
+
+static const TrialCase trial_cases[] = {
+        /* A command more, recovery, and its probe. */
+        { "size=1M", "pipelining=no", 1 },
+        { "size=1M,speed=full", "pipelining=no", 5 },
+        { "size=1M,latency-us=20000", "pipelining=no", 12 * 20 },
+        { "size=1M", "faults=hang:data@opcode=28", 1100 },
+        { "size=1M,speed=full", "faults=hang:data@opcode=28", 1100 },
+        { "size=1M", "faults=hang:command@opcode=28", 1100 },
+        { "size=1M", "faults=stall:data@opcode=28", 1 },
+        { "size=1M", "faults=stall:status@opcode=28", 1 },
+};
+
+static uint64_t bring_up_ms(const char *spec) {
+        uint64_t duration_ms;
+        Stack stack;
+
+        stack_init(&stack, spec);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        ck_assert(stack.exports[0].is_open);
+        duration_ms = stack_now_ms(&stack);
+        stack_done(&stack);
+        return duration_ms;
+}
+
+START_TEST(trial_of_pipelining_costs_little) {
+        const TrialCase *trial = &trial_cases[_i];
+        char spec[128];
+        uint64_t cost_ms;
+
+        snprintf(spec, sizeof(spec), "%s,%s", trial->spec, trial->misbehaviour);
+        cost_ms = bring_up_ms(spec) - bring_up_ms(trial->spec);
+        ck_assert_msg(cost_ms <= trial->cost_max_ms, "%s: the trial cost %llu ms", spec,
+                      (unsigned long long) cost_ms);
+}
+END_TEST
+
 START_TEST(every_nth_command_may_fail) {
         FaultRun run;
 
@@ -259,6 +302,7 @@ int main(void) {
         tcase_add_test(tcase, unplugged_device_ends_its_clients);
         tcase_add_test(tcase, structured_client_is_told_where_the_medium_is_bad);
         tcase_add_test(tcase, device_that_breaks_on_early_transfers_is_driven_by_phase);
+        tcase_add_loop_test(tcase, trial_of_pipelining_costs_little, 0, N_ELEMENTS(trial_cases));
         tcase_add_test(tcase, every_nth_command_may_fail);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
