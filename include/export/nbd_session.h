@@ -36,6 +36,8 @@ int nbd_session_new(NbdSession **ret, BlockDevice *device, int fd, const NbdAgre
 /* Only after `ended`, or within it. */
 NbdSession *nbd_session_free(NbdSession *session);
 DEFINE_CLEANUP(NbdSession *, nbd_session_free);
-/* The export closes: finishes what is in flight, answers what comes with ESHUTDOWN for a moment,
- * then ends. */
+/*
+ * The export closes: finishes what is in flight, answers what comes with ESHUTDOWN for a moment,
+ * then ends; at the latest a moment after the last request in flight has ended.
+ */
 void nbd_session_shut_down(NbdSession *session);

@@ -20,6 +20,8 @@
 #define SEND_TIMEOUT_DEFAULT_NS (60 * NS_PER_S)
 /* How long a closing export still answers. */
 #define CLOSING_NS (500 * NS_PER_MS)
+/* How long its last replies may take to leave once the device has given them all. */
+#define LAST_REPLIES_NS (5 * NS_PER_S)
 /* The slowest link's: a second more for so many bytes. */
 #define SLOWEST_RATE (1 * MIB)
 /* 208 KiB, the usual default, makes 1 MiB replies take many rounds. */
@@ -59,6 +61,7 @@ struct NbdSession {
         uint64_t buffered_size; /* their data */
         bool is_throttled; /* the next request in the buffer must wait for others to be answered */
 
+        bool is_shut_down;
         EventDefer defer; /* sends replies, goes on reading, ends */
         EventTimer send_timer;
         EventTimer closing_timer;
@@ -321,9 +324,18 @@ static bool has_finished(const NbdSession *session) {
         return !is_reading(session) && session->n_busy == 0;
 }
 
+/* Whoever closes the export waits for this, and not for a client that takes no replies. */
+static void bound_last_replies(NbdSession *session) {
+        if (session->is_shut_down && session->state == NBD_SESSION_STATE_DRAINING &&
+            list_is_empty(&session->in_flight) && !event_timer_is_armed(&session->closing_timer))
+                event_timer_set(&session->closing_timer,
+                                event_loop_now_ns(session->device->loop) + LAST_REPLIES_NS);
+}
+
 /* The end of every event: the session may be freed when this returns. */
 static void settle(NbdSession *session) {
         update_watch(session);
+        bound_last_replies(session);
         if (!has_finished(session))
                 return;
         event_defer_cancel(&session->defer);
@@ -366,11 +378,16 @@ static void on_send_timer(EventTimer *timer) {
 static void on_closing_timer(EventTimer *timer) {
         NbdSession *session = container_of(timer, NbdSession, closing_timer);
 
-        enter(session, NBD_SESSION_STATE_DRAINING);
+        enter(session, session->state == NBD_SESSION_STATE_CLOSING ? NBD_SESSION_STATE_DRAINING
+                                                                   : NBD_SESSION_STATE_BROKEN);
         settle(session);
 }
 
-void nbd_session_shut_down(NbdSession *session) { enter(session, NBD_SESSION_STATE_CLOSING); }
+void nbd_session_shut_down(NbdSession *session) {
+        session->is_shut_down = true;
+        enter(session, NBD_SESSION_STATE_CLOSING);
+        event_defer_schedule(&session->defer);
+}
 
 static uint16_t transmission_flags(const BlockInfo *info) {
         /* MULTI_CONN: a FLUSH covers the writes of every connection (rule 10 of the protocol's

@@ -585,6 +585,40 @@ START_TEST(a_closing_export_answers_for_a_moment_and_ends) {
 }
 END_TEST
 
+/* A client that takes no answers keeps a service from stopping for a moment only. */
+static void close_under_silent_client(bool is_half_closed) {
+        begin_simple();
+        fixture.memory->is_held = true;
+        for (unsigned i = 0; i < 8; i++)
+                fixture_request(&fixture, 0, NBD_CMD_READ, i, 0, 1 * MIB);
+        fixture_run(&fixture);
+        if (is_half_closed) {
+                ck_assert_int_eq(shutdown(fixture.client_fd, SHUT_WR), 0);
+                fixture_run(&fixture);
+        }
+        nbd_session_shut_down(fixture.session);
+
+        /* The device has all the time that it needs. */
+        fixture_run_for(&fixture, 20 * NS_PER_S);
+        ck_assert_uint_eq(fixture.n_ended, 0);
+        memory_block_device_release(fixture.memory);
+        fixture_run_for(&fixture, 4 * NS_PER_S);
+        ck_assert_uint_eq(fixture.n_ended, 0);
+        fixture_run_for(&fixture, 2 * NS_PER_S);
+        ck_assert_uint_eq(fixture.n_ended, 1);
+        finish();
+}
+
+START_TEST(a_closing_export_does_not_wait_for_a_client_that_reads_nothing) {
+        close_under_silent_client(/* is_half_closed= */ false);
+}
+END_TEST
+
+START_TEST(a_closing_export_does_not_wait_for_one_that_had_finished_either) {
+        close_under_silent_client(/* is_half_closed= */ true);
+}
+END_TEST
+
 /* Three writes, a read and a flush, as one stream. */
 static size_t build_script(uint8_t *bytes) {
         size_t size = 0;
@@ -713,6 +747,8 @@ int main(void) {
                 a_client_that_reads_nothing_is_dropped_in_time,
                 a_slow_client_is_kept_as_long_as_it_reads,
                 a_closing_export_answers_for_a_moment_and_ends,
+                a_closing_export_does_not_wait_for_a_client_that_reads_nothing,
+                a_closing_export_does_not_wait_for_one_that_had_finished_either,
                 a_client_may_vanish_at_any_byte,
                 a_stream_of_single_bytes_is_understood_alike,
                 an_export_is_described_truthfully,
