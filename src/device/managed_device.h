@@ -18,7 +18,8 @@
 #define MANAGED_DEVICE_PAUSE_MAX_NS (30 * NS_PER_S)
 /* A worker that lived so long was well: the pauses begin anew. */
 #define MANAGED_DEVICE_WELL_AFTER_NS (60 * NS_PER_S)
-/* To flush and give its device back: longer than a session waits for a client that reads nothing. */
+/* To flush and give its device back: longer than a FLUSH in flight on a bad device may take by
+ * default (60 s), shorter than systemd's patience with the service (90 s). */
 #define MANAGED_DEVICE_STOP_TIMEOUT_NS (75 * NS_PER_S)
 
 typedef struct ManagedDevice ManagedDevice;

@@ -19,6 +19,8 @@
 #define STORAGE_LUNS_DEFAULT 8
 /* How long sessions may take to finish what is in flight, beyond a request's own deadline. */
 #define STORAGE_SESSIONS_GRACE_NS (5 * NS_PER_S)
+/* How long a unit may still be looked at once its manager was told to stop. */
+#define STORAGE_LOOK_GRACE_NS (2 * NS_PER_S)
 
 struct StorageManager {
         EventLoop *loop; /* borrowed */
@@ -131,22 +133,74 @@ static bool has_identity(ScsiBringUpResult result) {
                result == SCSI_BRING_UP_RESULT_UNSUPPORTED;
 }
 
+/* A look at a unit, in a task of its own: a disk that spins up takes longer than a stop may. */
+typedef struct UnitLook {
+        StorageManager *manager; /* borrowed */
+        StorageUnit *unit;       /* borrowed */
+        ScsiDisk disk;
+        ScsiBringUpResult result;
+        bool has_ended;
+} UnitLook;
+
+static int look_run(Task *task, void *userdata) {
+        UnitLook *look = userdata;
+        ScsiTarget *target = error_handler_get_target(look->manager->error_handler);
+
+        /* A change from now on is not in what will be learned. */
+        look->unit->is_medium_changed = false;
+        look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun, NULL, &look->disk);
+        return 0;
+}
+
+static void look_on_end(Task *task, int result, void *userdata) {
+        UnitLook *look = userdata;
+
+        look->has_ended = true;
+        storage_wake(look->manager);
+}
+
+/* Returns when the look has ended; -ENOMEM. */
+static int unit_look(UnitLook *look, Task *task) {
+        StorageManager *manager = look->manager;
+        uint64_t deadline_ns = TASK_NEVER;
+        Task *look_task;
+        int r;
+
+        r = task_start(&look_task, manager->loop, "look", look_run, look_on_end, look);
+        if (r < 0)
+                return r;
+
+        while (!look->has_ended) {
+                if (manager->must_stop && deadline_ns == TASK_NEVER &&
+                    !task_is_cancelled(look_task))
+                        deadline_ns = event_loop_now_ns(manager->loop) + STORAGE_LOOK_GRACE_NS;
+                r = storage_wait(manager, task, deadline_ns);
+                if (r == -ETIMEDOUT && !look->has_ended) {
+                        task_cancel(look_task);
+                        deadline_ns = TASK_NEVER;
+                }
+        }
+        return 0;
+}
+
 /* Looks at a LUN, and exports it if there is something to export. -ENODEV if the device has gone.
  */
 static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit) {
         const char *name = usb_device_get_name(manager->device);
-        ScsiTarget *target = error_handler_get_target(manager->error_handler);
-        ScsiBringUpResult result;
-        ScsiDisk disk = {};
+        UnitLook look = { .manager = manager, .unit = unit };
+        const ScsiDisk *disk = &look.disk;
         int r;
 
-        /* A change from now on is not in what will be learned. */
-        unit->is_medium_changed = false;
-        result = scsi_bring_up(task, target, (uint8_t) unit->lun, NULL, &disk);
-        if (has_identity(result))
+        r = unit_look(&look, task);
+        if (r < 0)
+                return r;
+        if (has_identity(look.result))
                 error_handler_set_removable(manager->error_handler, (uint8_t) unit->lun,
-                                            disk.is_removable);
-        switch (result) {
+                                            disk->is_removable);
+        if (manager->must_stop)
+                return 0;
+
+        switch (look.result) {
         case SCSI_BRING_UP_RESULT_READY:
                 break;
         case SCSI_BRING_UP_RESULT_NO_UNIT:
@@ -154,7 +208,7 @@ static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit)
         case SCSI_BRING_UP_RESULT_UNSUPPORTED:
         case SCSI_BRING_UP_RESULT_FAILED:
                 log_device_info(name, "LUN %u is not exported: %s", unit->lun,
-                                scsi_bring_up_result_to_string(result));
+                                scsi_bring_up_result_to_string(look.result));
                 return 0;
         case SCSI_BRING_UP_RESULT_GONE:
                 return -ENODEV;
@@ -162,12 +216,13 @@ static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit)
                 assert_not_reached();
         }
 
-        r = storage_unit_open(unit, target, &disk, &manager->options);
+        r = storage_unit_open(unit, error_handler_get_target(manager->error_handler), disk,
+                              &manager->options);
         if (r < 0)
                 return r;
 
         log_device_info(name, "LUN %u is exported as %s: %s%s", unit->lun, unit->name,
-                        unit->description, disk.is_read_only ? ", read-only" : "");
+                        unit->description, disk->is_read_only ? ", read-only" : "");
         manager->handlers->export_opened(manager,
                                          &(StorageExport){
                                                          .lun = unit->lun,
@@ -242,11 +297,16 @@ static int storage_start(StorageManager *manager, Task *task) {
         return manager->has_failed ? -EIO : 0;
 }
 
-/* Ends the sessions of a unit and waits for that; they end by their requests' deadlines. */
-static void unit_end_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
+/* No client is accepted any more, and those that are there are told to end. */
+static void unit_begin_close(StorageManager *manager, StorageUnit *unit) {
+        unit_announce_closed(manager, unit);
+        storage_unit_end_sessions(unit);
+}
+
+/* The sessions end by their requests' deadlines. */
+static void unit_await_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
         uint64_t patience_ns = 2 * unit->request_timeout_ns + STORAGE_SESSIONS_GRACE_NS;
 
-        storage_unit_end_sessions(unit);
         while (unit->n_sessions > 0)
                 if (storage_wait(manager, task, event_loop_now_ns(manager->loop) + patience_ns) ==
                     -ETIMEDOUT)
@@ -256,8 +316,8 @@ static void unit_end_sessions(StorageManager *manager, Task *task, StorageUnit *
 }
 
 static bool unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
-        unit_announce_closed(manager, unit);
-        unit_end_sessions(manager, task, unit);
+        unit_begin_close(manager, unit);
+        unit_await_sessions(manager, task, unit);
         if (unit->is_open)
                 storage_unit_close(unit);
         return unit_bring_up(manager, task, unit) == 0;
@@ -314,10 +374,9 @@ static int unit_flush(StorageManager *manager, Task *task, StorageUnit *unit) {
 static void unit_stop(StorageManager *manager, Task *task, StorageUnit *unit) {
         int r;
 
-        unit_announce_closed(manager, unit);
         if (manager->is_gone || manager->has_failed)
                 lun_shut_down(unit->block);
-        unit_end_sessions(manager, task, unit);
+        unit_await_sessions(manager, task, unit);
 
         if (!manager->is_gone && !manager->has_failed) {
                 r = unit_flush(manager, task, unit);
@@ -342,6 +401,8 @@ static void storage_release(StorageManager *manager, Task *task) {
 
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_enter(manager, STORAGE_STATE_STOPPING);
+        for (unsigned i = 0; i < manager->n_units; i++)
+                unit_begin_close(manager, &manager->units[i]);
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open)
                         unit_stop(manager, task, &manager->units[i]);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/bytes.h"
 #include "base/virtual_event_loop.h"
 #include "simulator/simulated_device.h"
 #include "storage/storage_manager.h"
@@ -186,6 +187,67 @@ START_TEST(sessions_end_when_the_device_is_stopped) {
 }
 END_TEST
 
+/* In virtual time. */
+static uint64_t stop_ms(Life *life) {
+        uint64_t start_ns = event_loop_now_ns(life->loop);
+
+        storage_manager_stop(life->storage);
+        while (!life->has_ended)
+                ck_assert_int_gt(event_loop_run_once(life->loop, /* may_wait= */ true), 0);
+        return (event_loop_now_ns(life->loop) - start_ns) / NS_PER_MS;
+}
+
+/* A session with more to be sent than its socket takes. */
+static int connect_silent_client(Life *life, unsigned lun) {
+        uint8_t request[NBD_REQUEST_SIZE] = {};
+        int fds[2];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        ck_assert_int_eq(storage_manager_add_client(life->storage, lun, life->generation, fds[1],
+                                                    &(NbdAgreement){}),
+                         0);
+        put_be32(request, NBD_REQUEST_MAGIC);
+        put_be16(request + 6, NBD_CMD_READ);
+        put_be32(request + 24, 8 * MIB);
+        ck_assert_int_eq(write(fds[0], request, sizeof(request)), sizeof(request));
+        return fds[0];
+}
+
+START_TEST(silent_clients_of_all_units_hold_the_stop_for_one_patience) {
+        int fds[8];
+        Life life;
+
+        life_begin(&life, "size=8M,luns=8,link=ideal");
+        while (!life.is_brought_up)
+                ck_assert_int_gt(event_loop_run_once(life.loop, true), 0);
+        for (unsigned lun = 0; lun < N_ELEMENTS(fds); lun++)
+                fds[lun] = connect_silent_client(&life, lun);
+        virtual_event_loop_run_until(life.loop, event_loop_now_ns(life.loop) + 10 * NS_PER_S);
+        ck_assert_uint_le(stop_ms(&life), 6000);
+        life_end(&life);
+        for (unsigned lun = 0; lun < N_ELEMENTS(fds); lun++)
+                close(fds[lun]);
+}
+END_TEST
+
+/* Neither a disk that spins up nor one that answers nothing is waited for, but for the ladder of
+ * recovery, which what was given up half way is owed. */
+START_TEST(stop_does_not_wait_for_bring_up) {
+        static const char *const specs[] = {
+                "size=1M,luns=2,spin-up-ms=90000",
+                "size=1M,luns=2,faults=hang:data@opcode=12*always",
+                "size=1M,luns=2,faults=slow:19000*always",
+        };
+        Life life;
+
+        life_begin(&life, specs[_i]);
+        virtual_event_loop_run_until(life.loop, event_loop_now_ns(life.loop) + 1500 * NS_PER_MS);
+        ck_assert(!life.is_brought_up);
+        ck_assert_uint_le(stop_ms(&life), 20000);
+        life_end(&life);
+}
+END_TEST
+
 START_TEST(sessions_beyond_the_limit_are_refused) {
         int fds[STORAGE_SESSIONS_PER_EXPORT_MAX + 1][2], r;
         Life life;
@@ -217,6 +279,8 @@ int main(void) {
         tcase_add_test(tcase, device_that_fails_at_every_transfer_ends);
         tcase_add_test(tcase, medium_changed_while_it_was_looked_at_is_looked_at_again);
         tcase_add_test(tcase, sessions_end_when_the_device_is_stopped);
+        tcase_add_test(tcase, silent_clients_of_all_units_hold_the_stop_for_one_patience);
+        tcase_add_loop_test(tcase, stop_does_not_wait_for_bring_up, 0, 3);
         tcase_add_test(tcase, sessions_beyond_the_limit_are_refused);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
