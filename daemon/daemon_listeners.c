@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "daemon_listeners.h"
 
+#define UNIX_PREFIX "unix:"
+#define TCP_PREFIX "tcp:"
 #define LISTEN_BACKLOG 128
 #define HOST_SIZE_MAX 256
 
@@ -107,10 +109,10 @@ static int open_tcp(const char *text) {
 int daemon_listeners_open(DeviceManager *manager, const char *address) {
         int r;
 
-        if (strncmp(address, "unix:", 5) == 0)
-                r = open_unix(address + 5);
-        else if (strncmp(address, "tcp:", 4) == 0)
-                r = open_tcp(address + 4);
+        if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+                r = open_unix(address + strlen(UNIX_PREFIX));
+        else if (strncmp(address, TCP_PREFIX, strlen(TCP_PREFIX)) == 0)
+                r = open_tcp(address + strlen(TCP_PREFIX));
         else {
                 log_error("--nbd %s: allowed are unix:PATH and tcp:HOST:PORT", address);
                 return -EINVAL;
@@ -123,6 +125,12 @@ int daemon_listeners_open(DeviceManager *manager, const char *address) {
         }
         log_info("Listening on %s", address);
         return 0;
+}
+
+void daemon_listeners_remove(const char *address) {
+        if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0 &&
+            unlink(address + strlen(UNIX_PREFIX)) < 0)
+                log_warning("%s can't be removed, ignoring: %s", address, strerror(errno));
 }
 
 int daemon_listeners_take_passed(DeviceManager *manager) {

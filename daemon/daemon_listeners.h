@@ -6,5 +6,8 @@
 
 /* Opens "unix:PATH" or "tcp:HOST:PORT" and gives it to `manager`. -errno, told in the log. */
 int daemon_listeners_open(DeviceManager *manager, const char *address);
+/* Removes what is left of such an address in the file system; while it is still listened on, or it
+ * may be another's already. */
+void daemon_listeners_remove(const char *address);
 /* Those that systemd passed (LISTEN_FDS): how many, or -errno. */
 int daemon_listeners_take_passed(DeviceManager *manager);

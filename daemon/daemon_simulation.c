@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
@@ -23,17 +24,30 @@ static void image_files_done(ImageFiles *files) {
         free(files->fds);
 }
 
+/*
+ * Two disks on one image would each have a cache of their own. The lock is the descriptor's: it
+ * lasts as long as the worker that has a copy, also when its manager was killed.
+ */
+static int open_file(const char *path, bool is_read_only) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+
+        fd = open(path, (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        if (fd < 0) {
+                log_error("--simulate: %s: %s", path, strerror(errno));
+                return -errno;
+        }
+        if (flock(fd, (is_read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+                log_error("--simulate: %s is in use: %s", path, strerror(errno));
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        }
+        return TAKE_FD(fd);
+}
+
 static int open_image(const SimulatorSpec *spec, size_t lun) {
         _cleanup_(fd_closep) int fd = -EBADF;
 
-        if (lun < spec->n_files) {
-                fd = open(spec->files[lun], (spec->is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-                if (fd < 0) {
-                        log_error("--simulate: %s: %s", spec->files[lun], strerror(errno));
-                        return -errno;
-                }
-                return TAKE_FD(fd);
-        }
+        if (lun < spec->n_files)
+                return open_file(spec->files[lun], spec->is_read_only);
 
         fd = memfd_create("simulated medium", MFD_CLOEXEC);
         if (fd < 0 || ftruncate(fd, (off_t) spec->size) < 0)

@@ -30,8 +30,9 @@ typedef struct Daemon {
         EventLoop *loop;        /* owned */
         DeviceManager *manager; /* owned */
         EventFd signal_watch;
-        int signal_fd; /* owned */
-        int lock_fd;   /* owned */
+        int signal_fd;      /* owned */
+        int lock_fd;        /* owned */
+        size_t n_listening; /* of options.listen_addresses, from the first on */
         EventTimer status_timer;
         uint64_t status_interval_ns;
         bool is_stopping;
@@ -60,6 +61,11 @@ static void on_stopped(DeviceManager *manager, void *userdata) {
         event_loop_exit(daemon->loop, 0);
 }
 
+static void daemon_remove_sockets(Daemon *daemon) {
+        while (daemon->n_listening > 0)
+                daemon_listeners_remove(daemon->options.listen_addresses[--daemon->n_listening]);
+}
+
 static void daemon_stop(Daemon *daemon, const char *why) {
         if (daemon->is_stopping) {
                 log_warning("%s again, leaving without waiting", why);
@@ -69,6 +75,7 @@ static void daemon_stop(Daemon *daemon, const char *why) {
         daemon->is_stopping = true;
         log_info("%s, flushing and giving devices back", why);
         sd_notify(/* unset_environment= */ 0, "STOPPING=1");
+        daemon_remove_sockets(daemon);
         device_manager_stop(daemon->manager);
 }
 
@@ -163,6 +170,7 @@ static int daemon_listen(Daemon *daemon) {
                 r = daemon_listeners_open(daemon->manager, options->listen_addresses[i]);
                 if (r < 0)
                         return r;
+                daemon->n_listening++;
         }
         return 0;
 }
@@ -223,6 +231,7 @@ static int daemon_start(Daemon *daemon) {
 }
 
 static void daemon_done(Daemon *daemon) {
+        daemon_remove_sockets(daemon);
         daemon->manager = device_manager_free(daemon->manager);
         event_fd_remove(&daemon->signal_watch);
         fd_close(daemon->signal_fd);

@@ -423,6 +423,11 @@ int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation
 
 /* The whole */
 
+static void manager_close_listeners(DeviceManager *manager) {
+        while (manager->n_listeners > 0)
+                fd_close(manager->listeners[--manager->n_listeners]);
+}
+
 /* Who connects at the start, as socket activation lets clients do, shall find the exports. */
 static void manager_settle(DeviceManager *manager) {
         if (manager->is_settled)
@@ -500,8 +505,7 @@ DeviceManager *device_manager_free(DeviceManager *manager) {
         }
         child_process_free(manager->spare);
         child_process_free(manager->front);
-        for (size_t i = 0; i < manager->n_listeners; i++)
-                fd_close(manager->listeners[i]);
+        manager_close_listeners(manager);
         event_timer_done(&manager->front_timer);
         event_timer_done(&manager->settle_timer);
         event_defer_cancel(&manager->settle_check);
@@ -566,6 +570,7 @@ void device_manager_stop(DeviceManager *manager) {
         manager->state = DEVICE_MANAGER_STATE_STOPPING;
         manager->monitor = usb_monitor_free(manager->monitor);
         event_timer_clear(&manager->front_timer);
+        manager_close_listeners(manager);
         if (manager->front)
                 child_process_send_type(manager->front, CONTROL_TYPE_STOP);
         if (manager->spare)
