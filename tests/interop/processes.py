@@ -285,10 +285,18 @@ def device_that_never_works():
         assert running.stop() == 0
 
 
+def short_timeout():
+    path = os.path.join(os.environ["SCRATCH"], "short.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("[usb_storage]\nstorage_device_timeout = 2s\n")
+    return ["--config", path]
+
+
 def device_that_fails_at_work():
     """a device that fails for good at work comes back with another worker and a reset"""
-    faults = "faults=freeze:command@nth=60*1;port-reset-fails*12"
-    with service("fails", f"size=32M,serial=A,{faults}") as running:
+    # From its 60th command on it hangs, so each probe after a reset does: a new one begins to count anew.
+    faults = "faults=" + ";".join(f"hang:command@nth={n}" for n in range(60, 72))
+    with service("fails", f"size=32M,serial=A,{faults}", arguments=short_timeout()) as running:
         names = running.wait_for_exports(1)
         handle = running.connect(names[0])
         pid = running.worker_of("sim0")
