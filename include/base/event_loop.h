@@ -81,6 +81,8 @@ struct EventLoop {
         size_t n_timers_reserved; /* grows in event_timer_init, so that arming can't fail */
         size_t n_timers_initialised;
         uint64_t timer_sequence;
+        uint64_t alarm_ns;   /* the implementation's word that no deadline from there on is due;
+                              UINT64_MAX: it gives none */
         TaskPool *task_pool; /* owned, made by the first task */
         int exit_code;
         bool has_exited;

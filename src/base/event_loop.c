@@ -11,7 +11,7 @@
 #include "base/task.h"
 
 void event_loop_init(EventLoop *loop, const EventLoopOps *ops) {
-        *loop = (EventLoop){ .ops = ops };
+        *loop = (EventLoop){ .ops = ops, .alarm_ns = UINT64_MAX };
         list_init(&loop->deferred);
         list_init(&loop->fds);
         list_init(&loop->due);

@@ -132,7 +132,7 @@ bool event_timer_dispatch(EventLoop *loop) {
         ListNode *node;
         bool ran = false;
 
-        if (loop->n_timers == 0)
+        if (loop->n_timers == 0 || loop->timers[1]->deadline_ns >= loop->alarm_ns)
                 return false;
 
         now_ns = event_loop_now_ns(loop);

@@ -4,8 +4,14 @@
  * The production loop. An iteration waits first, calls the handlers of what is ready, and then runs
  * timers and deferred calls until there are none, or the iteration's share is used up. So the usual
  * request (a descriptor becomes ready, some deferred calls follow) costs one system call of the
- * loop, and a chain of deferred calls costs one per some hundred of them. Timers cost none at all,
- * as the earliest deadline is the time-out of the wait.
+ * loop, and a chain of deferred calls costs one per some hundred of them.
+ *
+ * Nearly all timers are deadlines far away that are cleared or moved long before. A wait with a
+ * time-out costs a timer of the kernel and three readings of the clock, which on a machine without
+ * a good clock is more than the rest of the iteration; so only near deadlines are time-outs. Others
+ * are left to an alarm, a timerfd that stands at the earliest of them and rings there even if that
+ * one was moved: one system call in many seconds. Until it rings nothing is due, so that the clock
+ * is read only when somebody asks for it.
  *
  * sd-event would dispatch one source per epoll_wait() and three clock readings; therefore it is the
  * guest here, in the way that sd_event_prepare(3) describes for foreign loops.
@@ -14,22 +20,26 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
 #include "base/systemd_event_loop.h"
 
 #define SYSTEMD_EVENT_LOOP_BATCH_MAX 64
+/* Nearer deadlines are time-outs. */
+#define SYSTEMD_EVENT_LOOP_ALARM_LEAST_NS (100 * NS_PER_MS)
 
 typedef struct SystemdEventLoop {
         EventLoop loop;
         int epoll_fd;       /* owned */
+        int alarm_fd;       /* owned; rings at EventLoop::alarm_ns */
         sd_event *sd_event; /* owned, NULL until someone asks */
-        uint64_t now_ns;    /* of this iteration; meaningful while running */
+        uint64_t now_ns;    /* of this part of an iteration; 0: nobody has asked */
         bool lacks_pwait2;  /* the kernel or its filter refused epoll_pwait2() */
 
-        /* What the last wait brought: data.ptr is the EventFd, NULL once that is removed, or the
-         * loop itself for sd_event. */
+        /* What the last wait brought: data.ptr is the EventFd, NULL once that is removed or was the
+         * alarm, or the loop itself for sd_event. */
         struct epoll_event ready[SYSTEMD_EVENT_LOOP_BATCH_MAX];
         int n_ready;
 } SystemdEventLoop;
@@ -47,7 +57,13 @@ static uint64_t read_clock_ns(void) {
 static SystemdEventLoop *get(EventLoop *loop) { return container_of(loop, SystemdEventLoop, loop); }
 
 static uint64_t systemd_event_loop_now_ns(EventLoop *loop) {
-        return loop->is_running ? get(loop)->now_ns : read_clock_ns();
+        SystemdEventLoop *self = get(loop);
+
+        if (!loop->is_running)
+                return read_clock_ns();
+        if (self->now_ns == 0)
+                self->now_ns = read_clock_ns();
+        return self->now_ns;
 }
 
 /* Descriptors */
@@ -143,6 +159,44 @@ sd_event *systemd_event_loop_get_sd_event(EventLoop *loop) {
         return guest;
 }
 
+/* The alarm */
+
+/* Edge-triggered, so that an alarm that has rung needn't be read. */
+static int init_alarm(SystemdEventLoop *self) {
+        struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = &self->alarm_fd };
+
+        self->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (self->alarm_fd < 0 ||
+            epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, self->alarm_fd, &event) < 0)
+                return -errno;
+        return 0;
+}
+
+static void set_alarm(SystemdEventLoop *self, uint64_t deadline_ns) {
+        /* read_clock_ns() is ahead by one. */
+        uint64_t time_ns = deadline_ns - 1;
+        struct itimerspec alarm = {
+                .it_value = {
+                        .tv_sec = (time_t) (time_ns / NS_PER_S),
+                        .tv_nsec = (long) (time_ns % NS_PER_S),
+                },
+        };
+        int r;
+
+        r = timerfd_settime(self->alarm_fd, TFD_TIMER_ABSTIME, &alarm, NULL);
+        assert(r == 0);
+        self->loop.alarm_ns = deadline_ns;
+}
+
+static void notice_alarm(SystemdEventLoop *self) {
+        for (int i = 0; i < self->n_ready; i++) {
+                if (self->ready[i].data.ptr != &self->alarm_fd)
+                        continue;
+                self->ready[i].data.ptr = NULL;
+                self->loop.alarm_ns = UINT64_MAX;
+        }
+}
+
 /* Waiting */
 
 /* Rounds up: a wait that ends too early would spin until the deadline. */
@@ -177,10 +231,17 @@ static int wait_for_events(SystemdEventLoop *self, uint64_t timeout_ns) {
 static uint64_t timeout_until(SystemdEventLoop *self, uint64_t deadline_ns) {
         uint64_t now_ns;
 
-        if (deadline_ns == 0 || deadline_ns == UINT64_MAX)
-                return deadline_ns;
+        if (deadline_ns == 0)
+                return 0;
+        if (deadline_ns >= self->loop.alarm_ns)
+                return UINT64_MAX;
         now_ns = read_clock_ns();
-        return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+        if (deadline_ns <= now_ns)
+                return 0;
+        if (deadline_ns - now_ns < SYSTEMD_EVENT_LOOP_ALARM_LEAST_NS)
+                return deadline_ns - now_ns;
+        set_alarm(self, deadline_ns);
+        return UINT64_MAX;
 }
 
 static bool call_handlers(SystemdEventLoop *self) {
@@ -216,8 +277,9 @@ static int iterate(SystemdEventLoop *self, bool may_wait) {
         if (r < 0 && r != -EINTR)
                 return r;
 
-        self->now_ns = read_clock_ns();
+        self->now_ns = 0;
         self->n_ready = MAX(r, 0);
+        notice_alarm(self);
         ran = call_handlers(self);
 
         r = dispatch_sd_event(self);
@@ -229,7 +291,7 @@ static int iterate(SystemdEventLoop *self, bool may_wait) {
                 if (!event_loop_dispatch(&self->loop))
                         break;
                 ran = true;
-                self->now_ns = read_clock_ns();
+                self->now_ns = 0;
         }
         return ran;
 }
@@ -247,7 +309,7 @@ static int systemd_event_loop_run_once(EventLoop *loop, bool may_wait) {
         do {
                 if (!has_sources(self))
                         return 0;
-                self->now_ns = read_clock_ns();
+                self->now_ns = 0;
                 r = iterate(self, may_wait);
         } while (r == 0 && may_wait && !loop->has_exited);
 
@@ -258,6 +320,7 @@ static void systemd_event_loop_free(EventLoop *loop) {
         SystemdEventLoop *self = get(loop);
 
         sd_event_unref(self->sd_event);
+        fd_close(self->alarm_fd);
         fd_close(self->epoll_fd);
         free(self);
 }
@@ -272,17 +335,23 @@ static const EventLoopOps systemd_event_loop_ops = {
 };
 
 int systemd_event_loop_new(EventLoop **ret) {
-        _cleanup_(freep) SystemdEventLoop *self = NULL;
+        _cleanup_(event_loop_freep) EventLoop *loop = NULL;
+        SystemdEventLoop *self;
+        int r;
 
         self = calloc(1, sizeof(*self));
         if (!self)
                 return -ENOMEM;
-        event_loop_init(&self->loop, &systemd_event_loop_ops);
-
+        loop = &self->loop;
+        event_loop_init(loop, &systemd_event_loop_ops);
+        self->alarm_fd = -EBADF;
         self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (self->epoll_fd < 0)
                 return -errno;
+        r = init_alarm(self);
+        if (r < 0)
+                return r;
 
-        *ret = &TAKE_PTR(self)->loop;
+        *ret = TAKE_PTR(loop);
         return 0;
 }

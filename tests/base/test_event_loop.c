@@ -331,6 +331,44 @@ static void close_pair(int fds[2]) {
         fd_close(fds[1]);
 }
 
+/* One iteration that begins to wait for the timers and is woken by something else. */
+static void wait_and_be_woken(EventLoop *loop) {
+        Watch watch;
+        int fds[2];
+
+        new_pair(fds);
+        watch_add(&watch, loop, fds[0], EPOLLIN, 'w');
+        ck_assert_int_eq(write(fds[1], "x", 1), 1);
+        ck_assert_int_eq(event_loop_run_once(loop, /* may_wait= */ true), 1);
+        event_fd_remove(&watch.watch);
+        close_pair(fds);
+}
+
+/* Far enough for the systemd loop's alarm: a nearer deadline comes when one stands already, and one
+ * is moved away from where it rings. */
+START_TEST(distant_timers_can_be_moved_after_the_loop_has_waited_for_them) {
+        EventLoop *loop = new_loop(_i);
+        Alarm a, b, c;
+
+        alarm_init(&a, loop, 'a');
+        alarm_init(&b, loop, 'b');
+        alarm_init(&c, loop, 'c');
+        event_timer_set(&c.timer, event_loop_now_ns(loop) + 1000 * NS_PER_S);
+        wait_and_be_woken(loop);
+        event_timer_set(&a.timer, event_loop_now_ns(loop) + 2 * NS_PER_MS);
+        run_until_fired(loop, &a);
+        event_timer_set(&b.timer, event_loop_now_ns(loop) + 200 * NS_PER_MS);
+        wait_and_be_woken(loop);
+        event_timer_set(&b.timer, event_loop_now_ns(loop) + 400 * NS_PER_MS);
+        run_until_fired(loop, &b);
+        ck_assert_str_eq(trace, "wawb");
+        event_timer_done(&a.timer);
+        event_timer_done(&b.timer);
+        event_timer_done(&c.timer);
+        event_loop_free(loop);
+}
+END_TEST
+
 START_TEST(a_watch_reports_for_as_long_as_its_condition_holds) {
         EventLoop *loop = new_loop(_i);
         Watch watch;
@@ -711,6 +749,7 @@ int main(void) {
                 a_handler_may_cancel_and_schedule_others_of_its_batch,
                 timers_fire_by_deadline_and_equal_ones_by_arming,
                 a_timer_can_be_moved_both_ways_and_cleared,
+                distant_timers_can_be_moved_after_the_loop_has_waited_for_them,
                 a_handler_may_clear_and_finish_timers_that_are_due_with_it,
                 a_timer_that_rearms_itself_for_the_past_lets_others_run,
                 many_random_timers_fire_in_the_order_of_a_model,
