@@ -39,6 +39,7 @@ typedef struct CacheOptions {
 typedef struct CacheStatistics {
         uint64_t n_slots;
         uint64_t n_slots_used;
+        uint64_t n_slots_kept;  /* by what is not known to be on the medium */
         uint64_t dirty_size;    /* bytes not yet written to the device */
         uint64_t unsynced_size; /* written, but not known to be on the medium */
         uint64_t n_hits;        /* reads answered from memory alone */

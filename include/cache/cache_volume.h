@@ -14,7 +14,6 @@
  * A READ that overlaps a WRITE in flight may see either's bytes, block by block.
  */
 
-#include "base/task.h"
 #include "block/block_device.h"
 #include "cache/cache_identity.h"
 #include "cache/cache_manager.h"
@@ -43,12 +42,3 @@ uint64_t cache_volume_get_kept_size(const BlockDevice *volume);
 /* The LUN's data is of no use any more (it was saved, or another medium is there). Only when shut
  * down and nothing is in flight. */
 void cache_volume_discard(BlockDevice *volume);
-/*
- * Takes samples of the medium, to recognise it later. Those of ranges that are written become
- * invalid, by themselves. 0, -errno (what was sampled until then stays).
- */
-int cache_volume_take_samples(BlockDevice *volume, Task *task);
-/* Whether the medium below `lower` has the content of these samples: 1, 0, or -errno if it can't be
- * read. */
-int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task,
-                          uint64_t deadline_ns);

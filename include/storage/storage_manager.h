@@ -3,11 +3,13 @@
 /*
  * StorageManager
  *
- * One device's life in the worker: transport, processor, error handler, bring-up of its LUNs, the
- * pipe of BlockDevices above each, and the sessions on them; and the way back down.
+ * One device's life in the worker: its stack up to the error handler, bring-up of its LUNs, the
+ * pipe of BlockDevices above each, and the sessions on them; and the way back down. With a cache,
+ * the units outlive an unplug: they are parked until the device comes back or the park time ends.
  */
 
 #include "base/nbd_protocol.h"
+#include "cache/cache_manager.h"
 #include "usb/usb_device.h"
 
 #define STORAGE_LUNS_MAX 16
@@ -18,6 +20,7 @@ typedef struct StorageManager StorageManager;
 typedef enum StorageState {
         STORAGE_STATE_STARTING,
         STORAGE_STATE_RUNNING,
+        STORAGE_STATE_PARKED, /* the device is away; clients wait */
         STORAGE_STATE_STOPPING,
         STORAGE_STATE_STOPPED,
         _STORAGE_STATE_MAX,
@@ -33,11 +36,17 @@ typedef struct StorageExport {
 
 typedef struct StorageOptions {
         const char *base_name; /* of the exports; copied */
+        const char *serial;    /* of the USB device; copied; NULL: none */
         bool is_read_only;
         bool is_trim_enabled;
         bool starts_with_reset;     /* a predecessor died */
         uint32_t device_timeout_ms; /* 0: default, 30 s */
         unsigned n_luns_max;        /* 0: default, 8 */
+        bool has_cache;
+        int arena_fd; /* with a cache: its memory; borrowed */
+        CacheOptions cache;
+        uint32_t park_timeout_ms; /* with a cache: how long an unplugged device is waited for; 0:
+                                     default, 60 s */
 } StorageOptions;
 
 typedef struct StorageHandlers {
@@ -47,9 +56,19 @@ typedef struct StorageHandlers {
         /* Once: 0 and the number of LUNs found, or -errno with a reason: then it must be freed. */
         void (*brought_up)(StorageManager *manager, int result, unsigned n_luns, const char *reason,
                            void *userdata);
-        /* Once: after stop(), or on its own when the device has gone (-ENODEV). It may be freed
-         * now. */
+        /* Once: after stop(), or on its own when the device has gone (-ENODEV) or failed (-EIO: what
+         * is kept in the arena is for a successor). It may be freed now. */
         void (*stopped)(StorageManager *manager, int result, void *userdata);
+
+        /* Those below are needed with a cache alone. */
+
+        /* The device has gone; storage_manager_replug() brings it back. */
+        void (*parked)(StorageManager *manager, void *userdata);
+        /* The arena holds data of these LUNs (a mask) that can't be written: it must be saved before
+         * it goes; answered by storage_manager_saved(). */
+        void (*save)(StorageManager *manager, unsigned luns, void *userdata);
+        /* Of these remains, the data of these LUNs has not been given back. 0: of none. */
+        void (*remains_left)(StorageManager *manager, uint32_t id, unsigned luns, void *userdata);
 } StorageHandlers;
 
 /* Takes `device` over, also on failure. Starts at once, on the loop. */
@@ -60,11 +79,22 @@ StorageManager *storage_manager_free(StorageManager *manager);
 DEFINE_CLEANUP(StorageManager *, storage_manager_free);
 
 StorageState storage_manager_get_state(const StorageManager *manager);
+/* NULL: there is none, or no longer. For statistics and tests. */
+CacheManager *storage_manager_get_cache(StorageManager *manager);
 /* A client in transmission phase; takes `fd` over. A stale generation or one too many closes it:
  * -ESTALE, -EUSERS. */
 int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t generation, int fd,
                                const NbdAgreement *agreement);
 /* The device was unplugged (the kernel says so; the wire may say it later). */
 void storage_manager_set_gone(StorageManager *manager);
+/* The device came back; taken over, also where it comes too late (-EBUSY: not parked). */
+int storage_manager_replug(StorageManager *manager, UsbDevice *device);
 /* Ends sessions, flushes, releases the interface to the kernel's driver; then `stopped`. */
 void storage_manager_stop(StorageManager *manager);
+
+/* What a predecessor left: its arena or an orphan file (`fd`, taken over), and the LUNs (a mask)
+ * whose data in it matters; of several, the oldest first. It is given back when a unit with that
+ * medium is brought up. -EBADMSG: it makes no sense, -ENOSPC, -EOPNOTSUPP: no cache, -errno. */
+int storage_manager_add_remains(StorageManager *manager, uint32_t id, unsigned luns, int fd);
+/* The answer to `save`: 0, or -errno. */
+void storage_manager_saved(StorageManager *manager, unsigned luns, int error);

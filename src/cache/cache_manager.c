@@ -144,6 +144,7 @@ void cache_manager_on_reset(CacheManager *manager) {
 const CacheStatistics *cache_manager_get_statistics(CacheManager *manager) {
         manager->statistics.n_slots = manager->table.n_used_max;
         manager->statistics.n_slots_used = manager->table.n_used;
+        manager->statistics.n_slots_kept = manager->table.n_kept;
         manager->statistics.n_evictions = manager->table.n_evictions;
         return &manager->statistics;
 }

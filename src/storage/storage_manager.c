@@ -1,57 +1,65 @@
 /*
- * A device's life is one Task: start the transport, find the units, serve until something happens,
- * and take everything down again in the opposite order. What happens meanwhile (stop, unplugged,
- * medium changed, given up) is noted by whoever learns of it and handled by the task alone.
+ * A device's life is one Task: start the stack, find the units, serve until something happens, and
+ * take everything down again in the opposite order. What happens meanwhile (stop, unplugged, medium
+ * changed, given up, come back) is noted by whoever learns of it and handled by the task alone.
+ *
+ * A device that is unplugged takes its stack with it; the units are parked. When it comes back they
+ * go on, those with the same medium; the data of others is set aside: saved by the manager, as an
+ * orphan.
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "block/lun.h"
-#include "error/error_handler.h"
 #include "scsi/scsi_bring_up.h"
 #include "storage/storage_manager.h"
+#include "storage/storage_remains.h"
+#include "storage/storage_stack.h"
 #include "storage/storage_unit.h"
-#include "transport/bot_transport.h"
 
 #define STORAGE_DEVICE_TIMEOUT_MS_DEFAULT 30000
 #define STORAGE_LUNS_DEFAULT 8
+#define STORAGE_PARK_TIMEOUT_MS_DEFAULT 60000
 /* How long sessions may take to finish what is in flight, beyond a request's own deadline. */
 #define STORAGE_SESSIONS_GRACE_NS (5 * NS_PER_S)
 /* How long a unit may still be looked at once its manager was told to stop. */
 #define STORAGE_LOOK_GRACE_NS (2 * NS_PER_S)
+/* How long it may take to save an arena. */
+#define STORAGE_SAVE_TIMEOUT_NS (300 * NS_PER_S)
 
 struct StorageManager {
         EventLoop *loop; /* borrowed */
         StorageState state;
-        UsbDevice *device; /* owned */
-        UsbStorageDevice storage_device;
-        Transport *transport;        /* owned */
-        ScsiProcessor *processor;    /* owned */
-        ErrorHandler *error_handler; /* owned */
-        char *base_name;             /* owned */
+        char name[64];       /* of the device, for the log */
+        StorageStack *stack; /* owned; NULL: the device is away */
+        UsbDevice *returned; /* owned: the device that came back, until it has a stack */
+        CacheManager *cache; /* owned; NULL: none */
+        char *base_name;     /* owned */
+        char *serial;        /* owned */
         StorageOptions options;
         const StorageHandlers *handlers; /* borrowed */
         void *userdata;
 
         StorageUnit units[STORAGE_LUNS_MAX];
         unsigned n_units;
+        StorageRemains remains;
 
         Future wake; /* what the task waits for between two events */
         bool is_waiting;
         bool must_stop; /* asked to, from without */
         bool is_gone;
-        bool has_failed; /* the error handler gave up */
-        bool is_claimed;
+        bool has_failed;   /* the error handler gave up */
+        unsigned n_saving; /* answers that are to come */
+        unsigned luns_saved;
         const char *reason;
 };
 
 static const char *storage_state_to_string(StorageState state) {
         static const char *const names[_STORAGE_STATE_MAX] = {
-                [STORAGE_STATE_STARTING] = "starting",
-                [STORAGE_STATE_RUNNING] = "running",
-                [STORAGE_STATE_STOPPING] = "stopping",
+                [STORAGE_STATE_STARTING] = "starting", [STORAGE_STATE_RUNNING] = "running",
+                [STORAGE_STATE_PARKED] = "parked",     [STORAGE_STATE_STOPPING] = "stopping",
                 [STORAGE_STATE_STOPPED] = "stopped",
         };
 
@@ -59,8 +67,7 @@ static const char *storage_state_to_string(StorageState state) {
 }
 
 static void storage_enter(StorageManager *manager, StorageState state) {
-        log_device_debug(usb_device_get_name(manager->device), "storage is %s",
-                         storage_state_to_string(state));
+        log_device_debug(manager->name, "storage is %s", storage_state_to_string(state));
         manager->state = state;
 }
 
@@ -87,17 +94,27 @@ static bool storage_must_end(const StorageManager *manager) {
 }
 
 static void unit_on_idle(StorageUnit *unit) {
-        StorageManager *manager = container_of(unit - unit->lun, StorageManager, units[0]);
+        storage_wake(container_of(unit - unit->lun, StorageManager, units[0]));
+}
 
+static void storage_note_gone(StorageManager *manager) {
+        if (manager->is_gone)
+                return;
+
+        manager->is_gone = true;
+        for (unsigned i = 0; i < manager->n_units; i++)
+                if (manager->units[i].is_open)
+                        storage_unit_park(&manager->units[i]);
         storage_wake(manager);
 }
 
-static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun,
-                           void *userdata) {
+static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata) {
         StorageManager *manager = userdata;
 
         switch (event) {
         case ERROR_HANDLER_EVENT_RESET:
+                if (manager->cache)
+                        cache_manager_on_reset(manager->cache);
                 return;
         case ERROR_HANDLER_EVENT_MEDIUM_CHANGED:
                 if (lun < manager->n_units)
@@ -109,7 +126,7 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
                 storage_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_GONE:
-                storage_manager_set_gone(manager);
+                storage_note_gone(manager);
                 return;
         case _ERROR_HANDLER_EVENT_MAX:
                 break;
@@ -117,15 +134,69 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
         assert_not_reached();
 }
 
-static void on_device_gone(UsbDevice *device, void *userdata) {
-        storage_manager_set_gone(userdata);
-}
+/* Closing */
 
 static void unit_announce_closed(StorageManager *manager, StorageUnit *unit) {
-        if (unit->is_open)
-                manager->handlers->export_closed(manager, unit->lun, unit->generation,
-                                                 manager->userdata);
+        if (!unit->is_announced)
+                return;
+        unit->is_announced = false;
+        manager->handlers->export_closed(manager, unit->lun, unit->generation, manager->userdata);
 }
+
+/* No client is accepted any more, and those that are there are told to end. */
+static void unit_begin_close(StorageManager *manager, StorageUnit *unit) {
+        unit_announce_closed(manager, unit);
+        storage_unit_end_sessions(unit);
+}
+
+/* The sessions end by their requests' deadlines. */
+static void unit_await_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
+        uint64_t patience_ns = 2 * unit->request_timeout_ns + STORAGE_SESSIONS_GRACE_NS;
+
+        while (unit->n_sessions > 0)
+                if (storage_wait(manager, task, event_loop_now_ns(manager->loop) + patience_ns) ==
+                    -ETIMEDOUT)
+                        log_device_warning(manager->name,
+                                           "LUN %u still has %u sessions past their deadline",
+                                           unit->lun, unit->n_sessions);
+}
+
+/* Has the manager save what is kept. Whether it is safe now. */
+static bool storage_save(StorageManager *manager, Task *task, unsigned luns) {
+        uint64_t deadline_ns = event_loop_now_ns(manager->loop) + STORAGE_SAVE_TIMEOUT_NS;
+
+        manager->n_saving++;
+        manager->luns_saved &= ~luns;
+        manager->handlers->save(manager, luns, manager->userdata);
+        while (manager->n_saving > 0)
+                if (storage_wait(manager, task, deadline_ns) == -ETIMEDOUT)
+                        break;
+        return (manager->luns_saved & luns) == luns;
+}
+
+/* Closes a unit whose device is away for it. What could not be written is saved. */
+static void unit_set_aside(StorageManager *manager, Task *task, StorageUnit *unit) {
+        uint64_t kept_size;
+        bool is_saved = true;
+
+        storage_unit_shut_down(unit);
+        unit_begin_close(manager, unit);
+        unit_await_sessions(manager, task, unit);
+        kept_size = storage_unit_get_kept_size(unit);
+        if (kept_size > 0) {
+                log_device_warning(unit->name, "%llu bytes could not be written, saving them",
+                                   (unsigned long long) kept_size);
+                is_saved = storage_save(manager, task, 1U << unit->lun);
+        }
+        if (!is_saved)
+                log_device_error(unit->name, "They could not be saved");
+        /* Another medium needs the place; at the end the arena may be saved later. */
+        storage_unit_close(unit, task,
+                           /* with_discard= */ is_saved ||
+                                           manager->state != STORAGE_STATE_STOPPING);
+}
+
+/* Looking */
 
 /* Whether bring-up came so far that INQUIRY was answered. */
 static bool has_identity(ScsiBringUpResult result) {
@@ -138,13 +209,14 @@ typedef struct UnitLook {
         StorageManager *manager; /* borrowed */
         StorageUnit *unit;       /* borrowed */
         ScsiDisk disk;
+        CacheIdentity identity; /* of what is ready */
         ScsiBringUpResult result;
         bool has_ended;
 } UnitLook;
 
 static int look_run(Task *task, void *userdata) {
         UnitLook *look = userdata;
-        ScsiTarget *target = error_handler_get_target(look->manager->error_handler);
+        ScsiTarget *target = storage_stack_get_target(look->manager->stack);
 
         /* A change from now on is not in what will be learned. */
         look->unit->is_medium_changed = false;
@@ -183,46 +255,47 @@ static int unit_look(UnitLook *look, Task *task) {
         return 0;
 }
 
-/* Looks at a LUN, and exports it if there is something to export. -ENODEV if the device has gone.
- */
-static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit) {
-        const char *name = usb_device_get_name(manager->device);
-        UnitLook look = { .manager = manager, .unit = unit };
-        const ScsiDisk *disk = &look.disk;
+/* Returns 1 with what is there, 0 if there is nothing to export, -ENODEV: gone, -ENOMEM. */
+static int unit_find(UnitLook *look, Task *task) {
+        StorageManager *manager = look->manager;
+        unsigned lun = look->unit->lun;
         int r;
 
-        r = unit_look(&look, task);
+        r = unit_look(look, task);
         if (r < 0)
                 return r;
-        if (has_identity(look.result))
-                error_handler_set_removable(manager->error_handler, (uint8_t) unit->lun,
-                                            disk->is_removable);
+        if (has_identity(look->result))
+                error_handler_set_removable(storage_stack_get_error_handler(manager->stack),
+                                            (uint8_t) lun, look->disk.is_removable);
         if (manager->must_stop)
                 return 0;
 
-        switch (look.result) {
+        switch (look->result) {
         case SCSI_BRING_UP_RESULT_READY:
-                break;
+                cache_identity_init(&look->identity,
+                                    usb_device_get_descriptors(
+                                                    storage_stack_get_device(manager->stack)),
+                                    manager->serial ?: "", &look->disk);
+                return 1;
         case SCSI_BRING_UP_RESULT_NO_UNIT:
         case SCSI_BRING_UP_RESULT_NO_MEDIUM:
         case SCSI_BRING_UP_RESULT_UNSUPPORTED:
         case SCSI_BRING_UP_RESULT_FAILED:
-                log_device_info(name, "LUN %u is not exported: %s", unit->lun,
-                                scsi_bring_up_result_to_string(look.result));
+                log_device_info(manager->name, "LUN %u is not exported: %s", lun,
+                                scsi_bring_up_result_to_string(look->result));
                 return 0;
         case SCSI_BRING_UP_RESULT_GONE:
                 return -ENODEV;
         case _SCSI_BRING_UP_RESULT_MAX:
-                assert_not_reached();
+                break;
         }
+        assert_not_reached();
+}
 
-        r = storage_unit_open(unit, error_handler_get_target(manager->error_handler), disk,
-                              &manager->options);
-        if (r < 0)
-                return r;
-
-        log_device_info(name, "LUN %u is exported as %s: %s%s", unit->lun, unit->name,
+static void unit_announce(StorageManager *manager, StorageUnit *unit, const ScsiDisk *disk) {
+        log_device_info(manager->name, "LUN %u is exported as %s: %s%s", unit->lun, unit->name,
                         unit->description, disk->is_read_only ? ", read-only" : "");
+        unit->is_announced = true;
         manager->handlers->export_opened(manager,
                                          &(StorageExport){
                                                          .lun = unit->lun,
@@ -232,61 +305,75 @@ static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit)
                                                          .info = unit->info,
                                          },
                                          manager->userdata);
+}
+
+static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) {
+        StorageUnit *unit = look->unit;
+        int r;
+
+        r = storage_unit_open(unit, storage_stack_get_target(manager->stack), &look->disk,
+                              manager->cache, &look->identity, &manager->options);
+        if (r < 0)
+                return r;
+        r = storage_remains_give(&manager->remains, task, unit);
+        if (r < 0)
+                return r;
+        unit_announce(manager, unit, &look->disk);
+        storage_unit_start_sampling(unit);
         return 0;
 }
 
-static int storage_start_transport(StorageManager *manager, Task *task) {
-        const UsbDescriptors *descriptors = usb_device_get_descriptors(manager->device);
+/* Looks at a LUN, and exports it if there is something to export. -ENODEV if the device has gone.
+ */
+static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit) {
+        UnitLook look = { .manager = manager, .unit = unit };
         int r;
 
-        manager->reason = "it has no interface that can be driven";
-        r = usb_storage_device_init(&manager->storage_device, descriptors,
-                                    usb_device_get_speed(manager->device),
-                                    1U << USB_STORAGE_PROTOCOL_BOT);
-        if (r == -ENODEV)
-                return -EOPNOTSUPP;
-        if (r < 0)
-                return r;
-
-        manager->reason = "its transport could not be started";
-        r = bot_transport_new(&manager->transport, manager->device, &manager->storage_device,
-                              &(BotOptions){ .mode = BOT_MODE_AUTO });
-        if (r < 0)
-                return r;
-        r = transport_start(manager->transport, task);
-        if (r < 0)
-                return r;
-        manager->is_claimed = true;
-
-        if (!manager->options.starts_with_reset)
-                return 0;
-        manager->reason = "it could not be reset after its last worker died";
-        return transport_recover(manager->transport, task, TRANSPORT_RECOVERY_PORT_RESET, 0);
+        r = unit_find(&look, task);
+        return r <= 0 ? r : unit_open(manager, task, &look);
 }
 
+/* A detached unit goes on if its medium is there again; else it is set aside, and what is there in
+ * its place is exported. */
+static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
+        UnitLook look = { .manager = manager, .unit = unit };
+        int r, is_same = 0;
+
+        r = unit_find(&look, task);
+        if (r < 0 || manager->must_stop)
+                return r;
+        if (r > 0) {
+                is_same = storage_unit_return(unit, task, storage_stack_get_target(manager->stack),
+                                              &look.disk, &look.identity, &manager->options);
+                if (is_same < 0)
+                        return is_same;
+        }
+        if (is_same > 0) {
+                log_device_info(unit->name, "The same medium is there again");
+                return 0;
+        }
+        log_device_warning(unit->name, "Its medium is not there any more");
+        unit_set_aside(manager, task, unit);
+        return r > 0 ? unit_open(manager, task, &look) : 0;
+}
+
+static void on_remains_left(uint32_t id, unsigned luns, void *userdata) {
+        StorageManager *manager = userdata;
+
+        manager->handlers->remains_left(manager, id, luns, manager->userdata);
+}
+
+/* Starting */
+
 static int storage_start(StorageManager *manager, Task *task) {
-        int max_lun, r;
+        int r;
 
-        r = storage_start_transport(manager, task);
+        r = storage_stack_start(manager->stack, task, manager->options.starts_with_reset,
+                                &manager->reason);
         if (r < 0)
                 return r;
-
-        manager->reason = "it does not answer";
-        max_lun = transport_get_max_lun(manager->transport, task);
-        if (max_lun < 0)
-                return max_lun;
-        manager->n_units = MIN((unsigned) max_lun + 1, manager->options.n_luns_max);
-
-        r = scsi_processor_new(&manager->processor, manager->transport);
-        if (r < 0)
-                return r;
-        /* Of a unit that has not told what it is a change of medium is rather believed. */
-        r = error_handler_new(&manager->error_handler, manager->processor, manager->transport,
-                              &(ErrorHandlerOptions){ .is_removable = true }, on_error_event,
-                              manager);
-        if (r < 0)
-                return r;
-
+        manager->n_units =
+                        MIN(storage_stack_get_n_luns(manager->stack), manager->options.n_luns_max);
         for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
                 r = unit_bring_up(manager, task, &manager->units[i]);
                 if (r < 0)
@@ -294,33 +381,29 @@ static int storage_start(StorageManager *manager, Task *task) {
         }
         if (manager->is_gone)
                 return -ENODEV;
-        return manager->has_failed ? -EIO : 0;
+        if (manager->has_failed)
+                return -EIO;
+        storage_remains_tell(&manager->remains, on_remains_left, manager);
+        return 0;
 }
 
-/* No client is accepted any more, and those that are there are told to end. */
-static void unit_begin_close(StorageManager *manager, StorageUnit *unit) {
-        unit_announce_closed(manager, unit);
-        storage_unit_end_sessions(unit);
-}
+/* Serving */
 
-/* The sessions end by their requests' deadlines. */
-static void unit_await_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
-        uint64_t patience_ns = 2 * unit->request_timeout_ns + STORAGE_SESSIONS_GRACE_NS;
+static int unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
+        int r;
 
-        while (unit->n_sessions > 0)
-                if (storage_wait(manager, task, event_loop_now_ns(manager->loop) + patience_ns) ==
-                    -ETIMEDOUT)
-                        log_device_warning(usb_device_get_name(manager->device),
-                                           "LUN %u still has %u sessions past their deadline",
-                                           unit->lun, unit->n_sessions);
-}
-
-static bool unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
+        if (!unit->is_open)
+                return unit_bring_up(manager, task, unit);
+        if (unit->volume) {
+                storage_unit_park(unit);
+                storage_unit_detach(unit, task);
+                return unit_return(manager, task, unit);
+        }
         unit_begin_close(manager, unit);
         unit_await_sessions(manager, task, unit);
-        if (unit->is_open)
-                storage_unit_close(unit);
-        return unit_bring_up(manager, task, unit) == 0;
+        storage_unit_close(unit, task, /* with_discard= */ false);
+        r = unit_bring_up(manager, task, unit);
+        return r;
 }
 
 static StorageUnit *storage_find_changed(StorageManager *manager) {
@@ -335,84 +418,151 @@ static void storage_serve(StorageManager *manager, Task *task) {
 
         while (!storage_must_end(manager)) {
                 changed = storage_find_changed(manager);
-                if (!changed)
+                if (!changed) {
                         storage_wait(manager, task, TASK_NEVER);
-                else if (!unit_reopen(manager, task, changed))
+                        continue;
+                }
+                if (unit_reopen(manager, task, changed) < 0)
                         return;
+                storage_remains_tell(&manager->remains, on_remains_left, manager);
         }
 }
 
-typedef struct UnitFlush {
-        BlockRequest request;
-        Future future;
-} UnitFlush;
+/* Parking */
 
-static void flush_on_done(BlockRequest *request) {
-        future_complete(&container_of(request, UnitFlush, request)->future, request->error);
+static bool storage_can_park(const StorageManager *manager) {
+        bool has_open = false;
+
+        for (unsigned i = 0; i < manager->n_units; i++)
+                has_open |= manager->units[i].is_open;
+        return manager->cache && manager->is_gone && has_open && !manager->must_stop &&
+               !manager->has_failed;
 }
 
-static int unit_flush(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitFlush flush = {
-                .request = {
-                        .operation = BLOCK_OPERATION_FLUSH,
-                        .deadline_ns = event_loop_now_ns(manager->loop) + unit->request_timeout_ns,
-                        .done = flush_on_done,
-                },
-        };
+/* The device's stack goes, the units stay. */
+static void storage_detach(StorageManager *manager, Task *task) {
+        for (unsigned i = 0; i < manager->n_units; i++)
+                if (manager->units[i].is_open && manager->units[i].volume) {
+                        storage_unit_park(&manager->units[i]);
+                        storage_unit_detach(&manager->units[i], task);
+                }
+        if (manager->stack)
+                storage_stack_stop(manager->stack, task);
+        manager->stack = storage_stack_free(manager->stack);
+}
+
+/* A new stack for the device that came back. -errno: it did not answer, or went away again. */
+static int storage_attach(StorageManager *manager, Task *task) {
+        const char *reason;
         int r;
 
-        if (unit->info.transmission_flags & NBD_FLAG_READ_ONLY)
-                return 0;
-
-        future_init(&flush.future, manager->loop, NULL);
-        r = block_device_submit(unit->block, &flush.request);
+        r = storage_stack_new(&manager->stack, TAKE_PTR(manager->returned), on_stack_event,
+                              manager);
         if (r < 0)
                 return r;
-        return task_await(task, &flush.future, TASK_NEVER);
+        manager->is_gone = false;
+        r = storage_stack_start(manager->stack, task, /* with_reset= */ false, &reason);
+        if (r < 0)
+                return r;
+
+        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
+                StorageUnit *unit = &manager->units[i];
+
+                if (i >= storage_stack_get_n_luns(manager->stack)) {
+                        if (unit->is_open)
+                                unit_set_aside(manager, task, unit);
+                        continue;
+                }
+                r = unit->is_open ? unit_return(manager, task, unit)
+                                  : unit_bring_up(manager, task, unit);
+                if (r < 0)
+                        return r;
+        }
+        storage_remains_tell(&manager->remains, on_remains_left, manager);
+        return storage_must_end(manager) ? -ENODEV : 0;
 }
 
+/* 0: the device is back. -ETIMEDOUT: the park time is over; -ECANCELED: asked to stop. */
+static int storage_park(StorageManager *manager, Task *task) {
+        uint64_t deadline_ns = event_loop_now_ns(manager->loop) +
+                               manager->options.park_timeout_ms * NS_PER_MS;
+        int r;
+
+        for (;;) {
+                storage_detach(manager, task);
+                storage_enter(manager, STORAGE_STATE_PARKED);
+                manager->handlers->parked(manager, manager->userdata);
+                while (!manager->returned && !manager->must_stop) {
+                        r = storage_wait(manager, task, deadline_ns);
+                        if (r == -ETIMEDOUT && !manager->returned)
+                                return r;
+                }
+                if (manager->must_stop)
+                        return -ECANCELED;
+                r = storage_attach(manager, task);
+                if (r == 0) {
+                        storage_enter(manager, STORAGE_STATE_RUNNING);
+                        return 0;
+                }
+                log_device_info(manager->name, "It came back, but can't be driven: %s",
+                                strerror(-r));
+                if (manager->stack)
+                        storage_stack_set_gone(manager->stack);
+                manager->is_gone = true;
+                manager->has_failed = false;
+        }
+}
+
+/* Stopping */
+
+/* The device answers: everything goes there. */
 static void unit_stop(StorageManager *manager, Task *task, StorageUnit *unit) {
         int r;
 
-        if (manager->is_gone || manager->has_failed)
-                lun_shut_down(unit->block);
         unit_await_sessions(manager, task, unit);
-
-        if (!manager->is_gone && !manager->has_failed) {
-                r = unit_flush(manager, task, unit);
-                if (r < 0)
-                        log_device_error(unit->name, "The last flush failed: %s", strerror(-r));
-        }
-        storage_unit_close(unit);
+        r = storage_unit_flush(unit, task);
+        if (r < 0)
+                log_device_error(unit->name, "The last flush failed: %s", strerror(-r));
 }
 
-/* Gives the interface back to the kernel's driver. */
-static void storage_release(StorageManager *manager, Task *task) {
-        UsbOperation release = {
-                .type = USB_OPERATION_RELEASE,
-                .interface = manager->storage_device.interface.number,
-        };
+/* What a device that failed leaves is for a successor, which begins with a port reset. */
+static bool is_for_successor(const StorageManager *manager) {
+        return !manager->must_stop && !manager->is_gone;
+}
 
-        if (!manager->is_claimed || manager->is_gone)
+static void unit_end(StorageManager *manager, Task *task, StorageUnit *unit) {
+        if (!manager->is_gone && !manager->has_failed)
+                unit_stop(manager, task, unit);
+        storage_unit_park(unit);
+        if (!unit->volume) {
+                unit_await_sessions(manager, task, unit);
+                storage_unit_close(unit, task, /* with_discard= */ false);
                 return;
-        manager->is_claimed = false;
-        usb_device_await_operation(task, manager->device, &release);
+        }
+        storage_unit_detach(unit, task);
+        if (!is_for_successor(manager)) {
+                unit_set_aside(manager, task, unit);
+                return;
+        }
+        storage_unit_shut_down(unit);
+        unit_await_sessions(manager, task, unit);
+        storage_unit_close(unit, task, /* with_discard= */ false);
 }
 
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_enter(manager, STORAGE_STATE_STOPPING);
         for (unsigned i = 0; i < manager->n_units; i++)
                 unit_begin_close(manager, &manager->units[i]);
+        /* What is not kept need not be saved. */
+        if (manager->cache)
+                cache_manager_set_size(manager->cache, 0);
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open)
-                        unit_stop(manager, task, &manager->units[i]);
-
-        while (manager->error_handler && !error_handler_is_idle(manager->error_handler))
-                task_sleep(task, NS_PER_MS);
-        manager->error_handler = error_handler_free(manager->error_handler);
-        manager->processor = scsi_processor_free(manager->processor);
-        storage_release(manager, task);
-        manager->transport = transport_free(manager->transport);
+                        unit_end(manager, task, &manager->units[i]);
+        if (manager->stack)
+                storage_stack_stop(manager->stack, task);
+        if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept == 0)
+                cache_manager_wipe(manager->cache);
 }
 
 /* The whole life. Returns why it ended: 0 asked to, -ENODEV gone, -errno. */
@@ -429,7 +579,9 @@ static int storage_live(Task *task, void *userdata) {
         manager->reason = NULL;
         storage_enter(manager, STORAGE_STATE_RUNNING);
         manager->handlers->brought_up(manager, 0, manager->n_units, NULL, manager->userdata);
-        storage_serve(manager, task);
+        do
+                storage_serve(manager, task);
+        while (storage_can_park(manager) && storage_park(manager, task) == 0);
 
         storage_stop(manager, task);
         if (manager->must_stop)
@@ -451,54 +603,71 @@ static void storage_on_end(Task *task, int result, void *userdata) {
                 manager->handlers->stopped(manager, result, manager->userdata);
 }
 
-static int storage_manager_new_on(StorageManager **ret, UsbDevice *device,
-                                  const StorageOptions *options) {
-        StorageManager *manager;
+static void set_defaults(StorageOptions *options) {
+        if (options->device_timeout_ms == 0)
+                options->device_timeout_ms = STORAGE_DEVICE_TIMEOUT_MS_DEFAULT;
+        if (options->park_timeout_ms == 0)
+                options->park_timeout_ms = STORAGE_PARK_TIMEOUT_MS_DEFAULT;
+        if (options->n_luns_max == 0)
+                options->n_luns_max = STORAGE_LUNS_DEFAULT;
+        options->n_luns_max = MIN(options->n_luns_max, (unsigned) STORAGE_LUNS_MAX);
+}
 
-        manager = calloc(1, sizeof(*manager));
-        if (!manager)
+static int copy_texts(StorageManager *manager) {
+        manager->base_name = strdup(manager->options.base_name);
+        if (!manager->base_name)
                 return -ENOMEM;
+        manager->options.base_name = manager->base_name;
+        if (!manager->options.serial)
+                return 0;
+        manager->serial = strdup(manager->options.serial);
+        return manager->serial ? 0 : -ENOMEM;
+}
 
-        manager->loop = usb_device_get_loop(device);
-        manager->device = device;
-        manager->options = *options;
-        if (manager->options.device_timeout_ms == 0)
-                manager->options.device_timeout_ms = STORAGE_DEVICE_TIMEOUT_MS_DEFAULT;
-        if (manager->options.n_luns_max == 0)
-                manager->options.n_luns_max = STORAGE_LUNS_DEFAULT;
-        manager->options.n_luns_max = MIN(manager->options.n_luns_max, (unsigned) STORAGE_LUNS_MAX);
-        for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
-                storage_unit_init(&manager->units[i], i, unit_on_idle);
-
-        *ret = manager;
-        return 0;
+static int storage_init_cache(StorageManager *manager) {
+        if (!manager->options.has_cache)
+                return 0;
+        manager->options.cache.request_timeout_ns = manager->options.device_timeout_ms * NS_PER_MS;
+        return cache_manager_new(&manager->cache, manager->loop, manager->options.arena_fd,
+                                 &manager->options.cache);
 }
 
 int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOptions *options,
                         const StorageHandlers *handlers, void *userdata) {
-        _cleanup_(usb_device_freep) UsbDevice *owned_device = device;
-        _cleanup_(freep) StorageManager *manager = NULL;
-        _cleanup_(freep) char *base_name = NULL;
+        _cleanup_(storage_manager_freep) StorageManager *manager = NULL;
         int r;
 
         assert(options->base_name);
 
-        r = storage_manager_new_on(&manager, device, options);
+        manager = calloc(1, sizeof(*manager));
+        if (!manager) {
+                usb_device_free(device);
+                return -ENOMEM;
+        }
+        manager->loop = usb_device_get_loop(device);
+        manager->state = STORAGE_STATE_STOPPED; /* until its task is started */
+        manager->options = *options;
+        manager->handlers = handlers;
+        manager->userdata = userdata;
+        snprintf(manager->name, sizeof(manager->name), "%s", usb_device_get_name(device));
+        set_defaults(&manager->options);
+        storage_remains_init(&manager->remains);
+        for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
+                storage_unit_init(&manager->units[i], i, unit_on_idle);
+
+        r = storage_stack_new(&manager->stack, device, on_stack_event, manager);
         if (r < 0)
                 return r;
-        base_name = strdup(options->base_name);
-        if (!base_name)
-                return -ENOMEM;
+        r = copy_texts(manager);
+        if (r < 0)
+                return r;
+        r = storage_init_cache(manager);
+        if (r < 0)
+                return r;
         r = task_start(NULL, manager->loop, "storage", storage_live, storage_on_end, manager);
         if (r < 0)
                 return r;
-
-        manager->handlers = handlers;
-        manager->userdata = userdata;
-        manager->base_name = TAKE_PTR(base_name);
-        manager->options.base_name = manager->base_name;
-        usb_device_set_gone_handler(device, on_device_gone, manager);
-        TAKE_PTR(owned_device);
+        manager->state = STORAGE_STATE_STARTING;
         *ret = TAKE_PTR(manager);
         return 0;
 }
@@ -510,17 +679,29 @@ StorageManager *storage_manager_free(StorageManager *manager) {
         assert(manager->state == STORAGE_STATE_STOPPED);
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
                 storage_unit_done(&manager->units[i]);
-        usb_device_free(manager->device);
+        storage_remains_done(&manager->remains);
+        storage_stack_free(manager->stack);
+        usb_device_free(manager->returned);
+        cache_manager_free(manager->cache);
         free(manager->base_name);
+        free(manager->serial);
         free(manager);
         return NULL;
 }
 
 StorageState storage_manager_get_state(const StorageManager *manager) { return manager->state; }
 
+CacheManager *storage_manager_get_cache(StorageManager *manager) { return manager->cache; }
+
+/* A parked device's clients wait like all others. */
+static bool accepts_clients(const StorageManager *manager) {
+        return !manager->must_stop && !manager->has_failed &&
+               (!manager->is_gone || manager->cache) && manager->state != STORAGE_STATE_STOPPING;
+}
+
 int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t generation, int fd,
                                const NbdAgreement *agreement) {
-        if (lun >= manager->n_units || storage_must_end(manager)) {
+        if (lun >= manager->n_units || !accepts_clients(manager)) {
                 fd_close(fd);
                 return -ESTALE;
         }
@@ -528,20 +709,38 @@ int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t g
 }
 
 void storage_manager_set_gone(StorageManager *manager) {
-        if (manager->is_gone)
-                return;
+        if (manager->stack)
+                storage_stack_set_gone(manager->stack);
+}
 
-        manager->is_gone = true;
-        usb_device_set_gone(manager->device);
-        if (manager->error_handler)
-                error_handler_set_gone(manager->error_handler);
-        for (unsigned i = 0; i < manager->n_units; i++)
-                if (manager->units[i].is_open)
-                        lun_shut_down(manager->units[i].block);
+int storage_manager_replug(StorageManager *manager, UsbDevice *device) {
+        if (manager->state != STORAGE_STATE_PARKED || manager->returned) {
+                usb_device_free(device);
+                return -EBUSY;
+        }
+        manager->returned = device;
         storage_wake(manager);
+        return 0;
 }
 
 void storage_manager_stop(StorageManager *manager) {
         manager->must_stop = true;
+        storage_wake(manager);
+}
+
+int storage_manager_add_remains(StorageManager *manager, uint32_t id, unsigned luns, int fd) {
+        if (!manager->cache) {
+                fd_close(fd);
+                return -EOPNOTSUPP;
+        }
+        return storage_remains_add(&manager->remains, id, luns, fd);
+}
+
+void storage_manager_saved(StorageManager *manager, unsigned luns, int error) {
+        if (manager->n_saving == 0)
+                return;
+        manager->n_saving--;
+        if (error == 0)
+                manager->luns_saved |= luns;
         storage_wake(manager);
 }

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "block/lun.h"
+#include "cache/cache_samples.h"
+#include "cache/cache_volume.h"
 #include "storage/storage_unit.h"
 
 typedef struct StorageSession {
@@ -23,8 +26,21 @@ void storage_unit_done(StorageUnit *unit) {
         assert(list_is_empty(&unit->sessions));
 }
 
+static int make_lun(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
+                    const StorageOptions *options, BlockDevice **ret) {
+        return lun_new(ret, target, disk,
+                       &(LunOptions){
+                                       .name = unit->name,
+                                       .is_read_only = options->is_read_only,
+                                       .is_trim_enabled = options->is_trim_enabled,
+                                       .command_timeout_ns = options->device_timeout_ms * NS_PER_MS,
+                       });
+}
+
 int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
+                      CacheManager *cache, const CacheIdentity *identity,
                       const StorageOptions *options) {
+        _cleanup_(block_device_freep) BlockDevice *lun_device = NULL;
         int r;
 
         assert(!unit->is_open);
@@ -35,21 +51,49 @@ int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *dis
                  disk->vendor[0] != '\0' ? " " : "", disk->product,
                  (unsigned long long) (scsi_disk_get_size(disk) / MIB));
 
-        r = lun_new(&unit->block, target, disk,
-                    &(LunOptions){
-                                    .name = unit->name,
-                                    .is_read_only = options->is_read_only,
-                                    .is_trim_enabled = options->is_trim_enabled,
-                                    .command_timeout_ns = options->device_timeout_ms * NS_PER_MS,
-                    });
+        r = make_lun(unit, target, disk, options, &lun_device);
         if (r < 0)
                 return r;
+        if (cache) {
+                r = cache_volume_new(&unit->volume, cache, unit->lun, identity, lun_device);
+                if (r < 0)
+                        return r;
+        }
 
+        unit->lun_device = TAKE_PTR(lun_device);
+        unit->block = unit->volume ?: unit->lun_device;
+        unit->identity = *identity;
         nbd_session_describe(unit->block, &unit->info);
         unit->request_timeout_ns = options->device_timeout_ms * NS_PER_MS;
         unit->is_open = true;
         unit->generation++;
         return 0;
+}
+
+static int sample(Task *task, void *userdata) {
+        const StorageUnit *unit = userdata;
+
+        return cache_samples_take(unit->volume, task);
+}
+
+static void sampler_on_end(Task *task, int result, void *userdata) {
+        StorageUnit *unit = userdata;
+
+        if (result < 0 && result != -ECANCELED && result != -ESHUTDOWN)
+                log_device_debug(unit->name, "The medium could not be sampled whole: %s",
+                                 strerror(-result));
+        unit->sampler = NULL;
+        unit->on_idle(unit);
+}
+
+void storage_unit_start_sampling(StorageUnit *unit) {
+        int r;
+
+        if (!unit->volume || unit->sampler)
+                return;
+        r = task_start(&unit->sampler, unit->block->loop, "samples", sample, sampler_on_end, unit);
+        if (r < 0)
+                log_device_debug(unit->name, "No memory to sample the medium");
 }
 
 static void session_on_ended(NbdSession *nbd_session, void *userdata) {
@@ -100,9 +144,92 @@ void storage_unit_end_sessions(StorageUnit *unit) {
                 nbd_session_shut_down(list_entry(node, StorageSession, node)->session);
 }
 
-void storage_unit_close(StorageUnit *unit) {
+typedef struct UnitFlush {
+        BlockRequest request;
+        Future future;
+} UnitFlush;
+
+static void flush_on_done(BlockRequest *request) {
+        future_complete(&container_of(request, UnitFlush, request)->future, request->error);
+}
+
+int storage_unit_flush(StorageUnit *unit, Task *task) {
+        EventLoop *loop = unit->block->loop;
+        UnitFlush flush = {
+                .request = {
+                        .operation = BLOCK_OPERATION_FLUSH,
+                        .deadline_ns = event_loop_now_ns(loop) + 2 * unit->request_timeout_ns,
+                        .done = flush_on_done,
+                },
+        };
+        int r;
+
+        if (unit->info.transmission_flags & NBD_FLAG_READ_ONLY)
+                return 0;
+
+        future_init(&flush.future, loop, NULL);
+        r = block_device_submit(unit->block, &flush.request);
+        if (r < 0)
+                return r;
+        return task_await(task, &flush.future, TASK_NEVER);
+}
+
+void storage_unit_park(StorageUnit *unit) {
+        if (unit->sampler)
+                task_cancel(unit->sampler);
+        if (unit->lun_device)
+                lun_shut_down(unit->lun_device);
+        if (unit->volume)
+                cache_volume_park(unit->volume);
+}
+
+void storage_unit_detach(StorageUnit *unit, Task *task) {
+        assert(unit->volume);
+
+        while (unit->sampler || !cache_volume_is_detached(unit->volume))
+                task_sleep(task, NS_PER_MS);
+        unit->lun_device = block_device_free(unit->lun_device);
+}
+
+int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const ScsiDisk *disk,
+                        const CacheIdentity *identity, const StorageOptions *options) {
+        _cleanup_(block_device_freep) BlockDevice *lun_device = NULL;
+        int r;
+
+        assert(!unit->lun_device && unit->volume);
+
+        if (!cache_identity_is_equal(identity, &unit->identity))
+                return 0;
+        r = make_lun(unit, target, disk, options, &lun_device);
+        if (r < 0)
+                return r;
+        r = cache_samples_compare(cache_samples_get(unit->volume), lun_device, task);
+        if (r <= 0)
+                return r;
+
+        unit->lun_device = TAKE_PTR(lun_device);
+        cache_volume_resume(unit->volume, unit->lun_device);
+        storage_unit_start_sampling(unit);
+        return 1;
+}
+
+void storage_unit_shut_down(StorageUnit *unit) { cache_volume_shut_down(unit->volume); }
+
+uint64_t storage_unit_get_kept_size(const StorageUnit *unit) {
+        return unit->volume ? cache_volume_get_kept_size(unit->volume) : 0;
+}
+
+void storage_unit_close(StorageUnit *unit, Task *task, bool with_discard) {
         assert(list_is_empty(&unit->sessions));
 
-        unit->block = block_device_free(unit->block);
+        if (unit->volume) {
+                while (!cache_volume_is_idle(unit->volume))
+                        task_sleep(task, NS_PER_MS);
+                if (with_discard)
+                        cache_volume_discard(unit->volume);
+        }
+        unit->volume = block_device_free(unit->volume);
+        unit->lun_device = block_device_free(unit->lun_device);
+        unit->block = NULL;
         unit->is_open = false;
 }

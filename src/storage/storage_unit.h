@@ -6,8 +6,13 @@
  * One LUN of a device: the pipe of BlockDevices above it, its export, and the sessions on that. A
  * unit without a medium has neither pipe nor export. Each opening has a generation of its own, so
  * that a client of an earlier one is never served from a later.
+ *
+ * A unit with a cache outlives its device: it is parked, and goes on when the device comes back
+ * with the same medium.
  */
 
+#include "cache/cache_identity.h"
+#include "cache/cache_manager.h"
 #include "export/nbd_session.h"
 #include "scsi/scsi_disk.h"
 #include "storage/storage_manager.h"
@@ -16,18 +21,23 @@
 
 typedef struct StorageUnit StorageUnit;
 
-/* The last session of a unit has ended. */
+/* The last session of a unit has ended, or another thing that its manager waits for. */
 typedef void (*StorageUnitIdle)(StorageUnit *unit);
 
 struct StorageUnit {
         unsigned lun;
         uint64_t generation;
         bool is_open;
+        bool is_announced;      /* others know of the export */
         bool is_medium_changed; /* the device said so: to be closed and looked at again */
         char name[STORAGE_NAME_SIZE_MAX];
         char description[STORAGE_NAME_SIZE_MAX];
         NbdExportInfo info;
-        BlockDevice *block; /* owned: the top of the pipe, which here is the Lun itself */
+        CacheIdentity identity;
+        BlockDevice *lun_device; /* owned; NULL: the device is away */
+        BlockDevice *volume;     /* owned; NULL: no cache */
+        BlockDevice *block;      /* borrowed: the top of the pipe */
+        Task *sampler;           /* takes samples of the medium; NULL: it has ended */
         uint64_t request_timeout_ns;
         ListNode sessions; /* StorageSession::node */
         unsigned n_sessions;
@@ -38,13 +48,34 @@ void storage_unit_init(StorageUnit *unit, unsigned lun, StorageUnitIdle on_idle)
 /* Closed, and without sessions. */
 void storage_unit_done(StorageUnit *unit);
 
-/* Builds the pipe on `target` for `disk`; the export may be announced then. -errno. */
+/* Builds the pipe on `target` for `disk`, with a cache unless `cache` is NULL; the export may be
+ * announced then. -errno. */
 int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
+                      CacheManager *cache, const CacheIdentity *identity,
                       const StorageOptions *options);
+/* Begins to take samples of the medium, if there is a cache. */
+void storage_unit_start_sampling(StorageUnit *unit);
 /* Takes `fd` over. -ESTALE: closed or another generation, -EUSERS: too many sessions. */
 int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
                              const NbdAgreement *agreement);
 /* Sessions finish what is in flight, then end. */
 void storage_unit_end_sessions(StorageUnit *unit);
-/* Takes the pipe down; no session is left. */
-void storage_unit_close(StorageUnit *unit);
+/* Writes and synchronises all that is dirty. */
+int storage_unit_flush(StorageUnit *unit, Task *task);
+
+/* The device below gets no more requests; what it has ends with -ESHUTDOWN. With a cache the
+ * requests of clients wait, else they fail. */
+void storage_unit_park(StorageUnit *unit);
+/* Parked, waits until nothing is below, and takes the Lun away. */
+void storage_unit_detach(StorageUnit *unit, Task *task);
+/* Detached: goes on with the unit of `target` if that has the same identity and medium: 1, 0 if
+ * not, -errno if it does not answer. */
+int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const ScsiDisk *disk,
+                        const CacheIdentity *identity, const StorageOptions *options);
+/* Detached: nobody waits for the device any longer. */
+void storage_unit_shut_down(StorageUnit *unit);
+/* Bytes that are not on the medium yet. */
+uint64_t storage_unit_get_kept_size(const StorageUnit *unit);
+/* Takes the pipe down; no session is left. What is kept is discarded if so told, else it stays in
+ * the arena. */
+void storage_unit_close(StorageUnit *unit, Task *task, bool with_discard);

@@ -11,8 +11,8 @@
 #include "cache_fixture.h"
 #include "unit_test.h"
 
-#define N_SEEDS 60
-#define N_ROUNDS 150
+#define N_SEEDS 24
+#define N_ROUNDS 100
 #define N_PARALLEL 8
 #define SIZE CACHE_FIXTURE_DISK_SIZE
 #define BLOCK 512

@@ -2,6 +2,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
@@ -12,6 +13,7 @@
 #define STACK_RECEIVED_SIZE_MAX (80 * MIB)
 #define SIMPLE_REPLY_SIZE 16
 #define CHUNK_HEADER_SIZE 20
+#define STACK_ARENA_SIZE ((ssize_t) (4 * MIB))
 
 static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
         Stack *stack = userdata;
@@ -60,33 +62,156 @@ static void run_until(Stack *stack, const bool *condition, uint64_t timeout_ns) 
                         return;
 }
 
-void stack_init_with_timeout(Stack *stack, const char *text, uint32_t device_timeout_ms) {
+static void on_parked(StorageManager *storage, void *userdata) {
+        Stack *stack = userdata;
+
+        stack->is_parked = true;
+        stack->n_parked++;
+}
+
+static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
+        Stack *stack = userdata;
+
+        stack->saved_luns |= luns;
+        fd_close(stack->saved_fd);
+        stack->saved_fd = stack_copy_arena(stack);
+        storage_manager_saved(storage, luns, stack->save_error);
+}
+
+static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
+        Stack *stack = userdata;
+
+        stack->n_left++;
+        if (id == 0)
+                stack->left_luns = luns;
+}
+
+static void init_fds(Stack *stack) {
+        *stack = (Stack){ .arena_fd = -EBADF, .saved_fd = -EBADF };
+        for (size_t i = 0; i < STACK_LUNS_MAX; i++) {
+                stack->clients[i].fd = -EBADF;
+                stack->image_fds[i] = -EBADF;
+        }
+}
+
+static void start(Stack *stack, const char *text, const StorageOptions *options,
+                  const StackRemains *remains) {
         static const StorageHandlers handlers = {
                 .export_opened = on_export_opened,
                 .export_closed = on_export_closed,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
+                .parked = on_parked,
+                .save = on_save,
+                .remains_left = on_remains_left,
         };
+        size_t n_images = 0;
+        char *error = NULL;
+
+        ck_assert_int_eq(virtual_event_loop_new(&stack->loop), 0);
+        ck_assert_msg(simulator_spec_parse(&stack->spec, text, &error) == 0, "%s", error);
+        while (n_images < STACK_LUNS_MAX && stack->image_fds[n_images] >= 0)
+                n_images++;
+        ck_assert_int_eq(simulated_device_new(&stack->device, stack->loop, &stack->spec,
+                                              stack->image_fds, n_images),
+                         0);
+        ck_assert_int_eq(storage_manager_new(&stack->storage, stack->device, options, &handlers,
+                                             stack),
+                         0);
+        for (size_t i = 0; remains && i < remains->n; i++)
+                ck_assert_int_eq(storage_manager_add_remains(stack->storage, (uint32_t) i, ~0U,
+                                                             remains->fds[i]),
+                                 0);
+        run_until(stack, &stack->is_brought_up, STACK_PATIENCE_NS);
+        ck_assert(stack->is_brought_up);
+}
+
+void stack_init_with_timeout(Stack *stack, const char *text, uint32_t device_timeout_ms) {
+        init_fds(stack);
+        start(stack, text,
+              &(StorageOptions){
+                              .base_name = "stack",
+                              .device_timeout_ms = device_timeout_ms,
+                              .n_luns_max = STACK_LUNS_MAX,
+                              .is_trim_enabled = true,
+              },
+              NULL);
+}
+
+static int make_memfd(const char *name, uint64_t size) {
+        int fd = memfd_create(name, MFD_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(ftruncate(fd, (off_t) size), 0);
+        return fd;
+}
+
+void stack_init_with_cache(Stack *stack, const char *text, const CacheOptions *cache,
+                           const int *image_fds, const StackRemains *remains) {
         SimulatorSpec spec;
         char *error = NULL;
 
-        *stack = (Stack){};
-        for (size_t i = 0; i < STACK_LUNS_MAX; i++)
-                stack->clients[i].fd = -EBADF;
-        ck_assert_int_eq(virtual_event_loop_new(&stack->loop), 0);
+        init_fds(stack);
         ck_assert_msg(simulator_spec_parse(&spec, text, &error) == 0, "%s", error);
-        ck_assert_int_eq(simulated_device_new(&stack->device, stack->loop, &spec, NULL, 0), 0);
-        ck_assert_int_eq(storage_manager_new(&stack->storage, stack->device,
-                                             &(StorageOptions){
-                                                             .base_name = "stack",
-                                                             .device_timeout_ms = device_timeout_ms,
-                                                             .n_luns_max = STACK_LUNS_MAX,
-                                                             .is_trim_enabled = true,
-                                             },
-                                             &handlers, stack),
+        for (size_t i = 0; i < spec.n_luns; i++)
+                stack->image_fds[i] = image_fds ? image_fds[i] : make_memfd("image", spec.size);
+        stack->arena_fd = make_memfd("arena", STACK_ARENA_SIZE);
+        start(stack, text,
+              &(StorageOptions){
+                              .base_name = "stack",
+                              .n_luns_max = STACK_LUNS_MAX,
+                              .is_trim_enabled = true,
+                              .has_cache = true,
+                              .arena_fd = stack->arena_fd,
+                              .cache = *cache,
+              },
+              remains);
+}
+
+void stack_unplug(Stack *stack) {
+        stack->is_parked = false;
+        simulated_device_unplug(stack->device);
+        run_until(stack, &stack->is_parked, STACK_PATIENCE_NS);
+        ck_assert(stack->is_parked);
+}
+
+void stack_replug(Stack *stack, const char *text) {
+        char *error = NULL;
+        size_t n_images = 0;
+
+        if (text)
+                ck_assert_msg(simulator_spec_parse(&stack->spec, text, &error) == 0, "%s", error);
+        while (n_images < STACK_LUNS_MAX && stack->image_fds[n_images] >= 0)
+                n_images++;
+        ck_assert_int_eq(simulated_device_new(&stack->device, stack->loop, &stack->spec,
+                                              stack->image_fds, n_images),
                          0);
-        run_until(stack, &stack->is_brought_up, STACK_PATIENCE_NS);
-        ck_assert(stack->is_brought_up);
+        ck_assert_int_eq(storage_manager_replug(stack->storage, stack->device), 0);
+}
+
+void stack_await_unparked(Stack *stack) {
+        while (storage_manager_get_state(stack->storage) == STORAGE_STATE_PARKED)
+                ck_assert_int_gt(event_loop_run_once(stack->loop, /* may_wait= */ true), 0);
+        ck_assert_int_eq(storage_manager_get_state(stack->storage), STORAGE_STATE_RUNNING);
+}
+
+int stack_copy_arena(const Stack *stack) {
+        int copy = make_memfd("remains", STACK_ARENA_SIZE);
+        uint8_t *bytes = malloc(STACK_ARENA_SIZE);
+
+        ck_assert_int_eq(pread(stack->arena_fd, bytes, STACK_ARENA_SIZE, 0), STACK_ARENA_SIZE);
+        ck_assert_int_eq(pwrite(copy, bytes, STACK_ARENA_SIZE, 0), STACK_ARENA_SIZE);
+        free(bytes);
+        return copy;
+}
+
+void stack_read_image(const Stack *stack, unsigned lun, uint64_t offset, void *bytes, size_t size) {
+        ck_assert_int_eq(pread(stack->image_fds[lun], bytes, size, (off_t) offset), size);
+}
+
+void stack_write_image(const Stack *stack, unsigned lun, uint64_t offset, const void *bytes,
+                       size_t size) {
+        ck_assert_int_eq(pwrite(stack->image_fds[lun], bytes, size, (off_t) offset), size);
 }
 
 void stack_init(Stack *stack, const char *text) {
@@ -114,6 +239,10 @@ void stack_done(Stack *stack) {
                 stack_stop(stack);
         storage_manager_free(stack->storage);
         event_loop_free(stack->loop);
+        for (size_t i = 0; i < STACK_LUNS_MAX; i++)
+                fd_close(stack->image_fds[i]);
+        fd_close(stack->arena_fd);
+        fd_close(stack->saved_fd);
 }
 
 void stack_add_faults(Stack *stack, const char *plan) {
@@ -307,6 +436,28 @@ int stack_write(Stack *stack, unsigned lun, uint64_t offset, const void *data, u
         if (client->is_structured)
                 return client_structured_reply(stack, client, offset, NULL, NULL);
         return client_simple_reply(stack, client, NULL, 0);
+}
+
+void stack_send_write(Stack *stack, unsigned lun, uint64_t offset, const void *data, uint32_t size,
+                      unsigned flags) {
+        StackClient *client = &stack->clients[lun];
+
+        ck_assert(client_request(stack, client, NBD_CMD_WRITE, flags, offset, size));
+        ck_assert(client_send(stack, client, data, size));
+}
+
+void stack_send_command(Stack *stack, unsigned lun, NbdCommand command, uint64_t offset,
+                        uint32_t size) {
+        ck_assert(client_request(stack, &stack->clients[lun], command, 0, offset, size));
+}
+
+int stack_await_reply(Stack *stack, unsigned lun) {
+        ck_assert(!stack->clients[lun].is_structured);
+        return client_simple_reply(stack, &stack->clients[lun], NULL, 0);
+}
+
+bool stack_has_reply(const Stack *stack, unsigned lun) {
+        return stack->clients[lun].received_size > 0;
 }
 
 int stack_command(Stack *stack, unsigned lun, NbdCommand command, unsigned flags, uint64_t offset,

@@ -10,6 +10,7 @@
 
 #include "base/virtual_event_loop.h"
 #include "simulator/simulated_device.h"
+#include "simulator/simulator_spec.h"
 #include "storage/storage_manager.h"
 
 #define STACK_LUNS_MAX 16
@@ -32,6 +33,12 @@ typedef struct StackExport {
         NbdExportInfo info;
 } StackExport;
 
+/* Remains of an earlier stack, for one that is made. */
+typedef struct StackRemains {
+        int fds[4]; /* taken over, the oldest first */
+        size_t n;
+} StackRemains;
+
 typedef struct Stack {
         EventLoop *loop;         /* owned */
         UsbDevice *device;       /* borrowed: the storage manager's */
@@ -42,6 +49,18 @@ typedef struct Stack {
         int brought_up_result;
         bool is_stopped;
         int stopped_result;
+
+        /* With a cache */
+        SimulatorSpec spec;
+        int image_fds[STACK_LUNS_MAX]; /* owned unless they were given; outlive the device */
+        int arena_fd;                  /* owned */
+        bool is_parked;
+        unsigned n_parked;
+        unsigned saved_luns; /* that had to be saved */
+        int save_error;      /* the answer to that */
+        int saved_fd;        /* owned: the arena as it was saved; -EBADF: it was not */
+        unsigned left_luns;  /* of the remains with id 0 */
+        unsigned n_left;     /* how often that was told */
 } Stack;
 
 /*
@@ -51,6 +70,31 @@ typedef struct Stack {
 void stack_init(Stack *stack, const char *spec);
 /* The same with a deadline of its own for reads and writes. */
 void stack_init_with_timeout(Stack *stack, const char *spec, uint32_t device_timeout_ms);
+/*
+ * With a cache, and with image files, so that the medium outlives the device. `image_fds` NULL: new
+ * ones. `remains` NULL: none.
+ */
+void stack_init_with_cache(Stack *stack, const char *spec, const CacheOptions *cache,
+                           const int *image_fds, const StackRemains *remains);
+/* The cable is pulled: returns when the worker waits for the device. */
+void stack_unplug(Stack *stack);
+/* A device comes, with the images of the first one; `spec` NULL: the same device. */
+void stack_replug(Stack *stack, const char *spec);
+/* Runs until it is no longer parked. */
+void stack_await_unparked(Stack *stack);
+/* A copy of the arena, as a successor would find it. */
+int stack_copy_arena(const Stack *stack);
+/* What is on the medium for good. */
+void stack_read_image(const Stack *stack, unsigned lun, uint64_t offset, void *bytes, size_t size);
+void stack_write_image(const Stack *stack, unsigned lun, uint64_t offset, const void *bytes,
+                       size_t size);
+/* Sends a request without waiting for its answer, and waits for that. */
+void stack_send_write(Stack *stack, unsigned lun, uint64_t offset, const void *data, uint32_t size,
+                      unsigned flags);
+void stack_send_command(Stack *stack, unsigned lun, NbdCommand command, uint64_t offset,
+                        uint32_t size);
+int stack_await_reply(Stack *stack, unsigned lun);
+bool stack_has_reply(const Stack *stack, unsigned lun);
 /* Stops what still runs. */
 void stack_done(Stack *stack);
 /* Faults from now on; the text is a FAULTS plan. */

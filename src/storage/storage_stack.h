@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * StorageStack
+ *
+ * What stands on one attachment of the device and goes with it: transport, processor, error
+ * handler. When the device comes back after an unplug, it gets another one.
+ */
+
+#include "error/error_handler.h"
+#include "usb/usb_device.h"
+#include "usb/usb_storage_device.h"
+
+typedef struct StorageStack StorageStack;
+
+/* As ErrorHandlerNotify; GONE comes once, whoever learns of it first. */
+typedef void (*StorageStackNotify)(ErrorHandlerEvent event, uint8_t lun, void *userdata);
+
+/* Takes `device` over, also on failure. */
+int storage_stack_new(StorageStack **ret, UsbDevice *device, StorageStackNotify notify,
+                      void *userdata);
+/* Stopped, or never started. Takes NULL, returns NULL. */
+StorageStack *storage_stack_free(StorageStack *stack);
+DEFINE_CLEANUP(StorageStack *, storage_stack_free);
+
+/* 0, or -errno with a reason (-EOPNOTSUPP: not ours to drive); then it must be stopped. */
+int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const char **ret_reason);
+/* Waits until nothing is in flight, gives the interface back to the kernel's driver unless the
+ * device has gone, and takes the layers down. Nobody has a command in flight on purpose. */
+void storage_stack_stop(StorageStack *stack, Task *task);
+/* The device was unplugged: everything ends soon. */
+void storage_stack_set_gone(StorageStack *stack);
+
+UsbDevice *storage_stack_get_device(const StorageStack *stack);
+/* Of a started one. */
+ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack);
+ScsiTarget *storage_stack_get_target(const StorageStack *stack);
+unsigned storage_stack_get_n_luns(const StorageStack *stack);

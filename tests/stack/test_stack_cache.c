@@ -1,0 +1,288 @@
+/* What is promised about data (DESIGN section 6), as an NBD client sees it. */
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stack.h"
+
+#define SPEC "size=16M,serial=CACHED"
+
+static const CacheOptions write_back = { .mode = CACHE_MODE_WRITE_BACK, .line_size = 16 * KIB };
+static Stack stack;
+static uint8_t data[256 * KIB], other[256 * KIB];
+
+static void set_up(void) {
+        stack_init_with_cache(&stack, SPEC, &write_back, NULL, NULL);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_fill(data, sizeof(data), 1);
+        memset(other, 0, sizeof(other));
+        /* Long enough for the samples of the medium. */
+        stack_sleep_ms(&stack, 100);
+}
+
+static void tear_down(void) { stack_done(&stack); }
+
+static bool is_on_medium(uint64_t offset, size_t size) {
+        stack_read_image(&stack, 0, offset, other, size);
+        return memcmp(other, data, size) == 0;
+}
+
+START_TEST(a_write_is_on_the_medium_after_a_flush) {
+        ck_assert_int_eq(stack_write(&stack, 0, 1 * MIB, data, sizeof(data), 0), 0);
+        ck_assert(!is_on_medium(1 * MIB, sizeof(data)));
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(1 * MIB, sizeof(data)));
+}
+END_TEST
+
+START_TEST(a_replug_keeps_connections_and_writes) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
+        stack_unplug(&stack);
+        ck_assert(stack.exports[0].is_open);
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        ck_assert_int_eq(stack_read(&stack, 0, 2 * MIB, other, sizeof(other), NULL), 0);
+        ck_assert_mem_eq(other, data, sizeof(data));
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, sizeof(data)));
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+}
+END_TEST
+
+START_TEST(what_the_device_had_not_synchronised_is_written_again) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
+        /* Written back, and at the device; a SYNCHRONIZE CACHE is refused for now. */
+        stack_add_faults(&stack, "sense:4/44/00@opcode=35*always");
+        ck_assert_int_ne(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        stack_unplug(&stack); /* which loses the device's own cache */
+        ck_assert(!is_on_medium(2 * MIB, sizeof(data)));
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, sizeof(data)));
+}
+END_TEST
+
+START_TEST(a_reset_loses_nothing) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
+        stack_add_faults(&stack, "reset@opcode=35");
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, sizeof(data)));
+}
+END_TEST
+
+START_TEST(it_may_come_back_at_another_speed) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
+        stack_unplug(&stack);
+        stack_replug(&stack, SPEC ",speed=high");
+        stack_await_unparked(&stack);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, sizeof(data)));
+}
+END_TEST
+
+START_TEST(requests_wait_while_the_device_is_away) {
+        stack_unplug(&stack);
+        stack_send_write(&stack, 0, 2 * MIB, data, 4096, NBD_CMD_FLAG_FUA);
+        stack_sleep_ms(&stack, 50000);
+        ck_assert(!stack_has_reply(&stack, 0));
+        stack_replug(&stack, NULL);
+        ck_assert_int_eq(stack_await_reply(&stack, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+START_TEST(new_clients_are_accepted_while_it_is_away) {
+        stack_unplug(&stack);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_replug(&stack, NULL);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+static void check_that_it_was_set_aside(void) {
+        ck_assert_uint_eq(stack.saved_luns, 1);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, 4096, NULL), STACK_CLOSED);
+        ck_assert(!is_on_medium(2 * MIB, 4096));
+}
+
+START_TEST(a_changed_medium_gets_nothing_of_it) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_write_image(&stack, 0, 512, "somebody else was here", 22);
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        check_that_it_was_set_aside();
+        /* What is there now is exported anew. */
+        ck_assert_uint_eq(stack.exports[0].n_opened, 2);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 512, other, 22, NULL), 0);
+        ck_assert_mem_eq(other, "somebody else was here", 22);
+}
+END_TEST
+
+START_TEST(another_device_gets_nothing_of_it) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_replug(&stack, SPEC ",model=ANOTHER");
+        stack_await_unparked(&stack);
+        check_that_it_was_set_aside();
+}
+END_TEST
+
+START_TEST(what_the_host_itself_wrote_is_no_change) {
+        ck_assert_int_eq(stack_write(&stack, 0, 0, data, sizeof(data), 0), 0);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        ck_assert_uint_eq(stack.saved_luns, 0);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+START_TEST(a_device_that_stays_away_is_given_up_and_its_data_saved) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_send_command(&stack, 0, NBD_CMD_FLUSH, 0, 0);
+        stack_sleep_ms(&stack, 59000);
+        ck_assert(!stack_has_reply(&stack, 0));
+        ck_assert_int_eq(stack_await_reply(&stack, 0), NBD_ESHUTDOWN);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert(stack.is_stopped);
+        ck_assert_int_eq(stack.stopped_result, -ENODEV);
+        ck_assert_uint_eq(stack.saved_luns, 1);
+}
+END_TEST
+
+/* A later worker of the same disk. */
+static void start_again(int remains_fd) {
+        StackRemains remains = { .fds = { remains_fd }, .n = 1 };
+        int image = dup(stack.image_fds[0]);
+
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC, &write_back, &image, &remains);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+}
+
+START_TEST(an_orphan_is_replayed_when_its_device_returns) {
+        int orphan;
+
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_sleep_ms(&stack, 120000);
+        ck_assert(stack.is_stopped);
+        ck_assert(!is_on_medium(2 * MIB, 4096));
+        orphan = dup(stack.saved_fd);
+        start_again(orphan);
+        ck_assert_uint_eq(stack.n_left, 1);
+        ck_assert_uint_eq(stack.left_luns, 0);
+        ck_assert_int_eq(stack_read(&stack, 0, 2 * MIB, other, 4096, NULL), 0);
+        ck_assert_mem_eq(other, data, 4096);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+START_TEST(a_successor_replays_what_a_dead_worker_had_acknowledged) {
+        int remains;
+
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        remains = stack_copy_arena(&stack);
+        stack_unplug(&stack); /* nothing more gets there */
+        stack.save_error = -ENOSPC;
+        start_again(remains);
+        ck_assert_uint_eq(stack.left_luns, 0);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+START_TEST(remains_of_another_medium_are_left) {
+        int remains;
+
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        remains = stack_copy_arena(&stack);
+        stack_unplug(&stack);
+        stack_write_image(&stack, 0, 512, "somebody else was here", 22);
+        start_again(remains);
+        ck_assert_uint_eq(stack.n_left, 1);
+        ck_assert_uint_eq(stack.left_luns, 1);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(!is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+START_TEST(a_stop_writes_everything) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
+        stack_stop(&stack);
+        ck_assert(is_on_medium(2 * MIB, sizeof(data)));
+        ck_assert_uint_eq(stack.saved_luns, 0);
+}
+END_TEST
+
+START_TEST(a_stop_has_saved_what_the_device_does_not_take) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_add_faults(&stack, "freeze:command*always;port-reset-fails*always");
+        stack_stop(&stack);
+        ck_assert(!is_on_medium(2 * MIB, 4096));
+        ck_assert_uint_eq(stack.saved_luns, 1);
+        ck_assert_int_ge(stack.saved_fd, 0);
+}
+END_TEST
+
+START_TEST(nothing_of_a_disk_stays_in_memory_after_a_stop) {
+        uint8_t *bytes = malloc(4 * MIB);
+
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_stop(&stack);
+        ck_assert_int_eq(pread(stack.arena_fd, bytes, 4 * MIB, 0), 4 * MIB);
+        ck_assert_ptr_null(memmem(bytes, 4 * MIB, data, 64));
+        free(bytes);
+}
+END_TEST
+
+int main(void) {
+        const TTest *const tests[] = {
+                a_write_is_on_the_medium_after_a_flush,
+                a_replug_keeps_connections_and_writes,
+                what_the_device_had_not_synchronised_is_written_again,
+                a_reset_loses_nothing,
+                it_may_come_back_at_another_speed,
+                requests_wait_while_the_device_is_away,
+                new_clients_are_accepted_while_it_is_away,
+                a_changed_medium_gets_nothing_of_it,
+                another_device_gets_nothing_of_it,
+                what_the_host_itself_wrote_is_no_change,
+                a_device_that_stays_away_is_given_up_and_its_data_saved,
+                an_orphan_is_replayed_when_its_device_returns,
+                a_successor_replays_what_a_dead_worker_had_acknowledged,
+                remains_of_another_medium_are_left,
+                a_stop_writes_everything,
+                a_stop_has_saved_what_the_device_does_not_take,
+                nothing_of_a_disk_stays_in_memory_after_a_stop,
+        };
+        Suite *suite = suite_create("stack cache");
+        TCase *tcase = tcase_create("stack cache");
+        SRunner *runner;
+        int n_failed;
+
+        tcase_set_timeout(tcase, 60);
+        tcase_add_checked_fixture(tcase, set_up, tear_down);
+        for (size_t i = 0; i < N_ELEMENTS(tests); i++)
+                tcase_add_test(tcase, tests[i]);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
