@@ -137,6 +137,13 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_FAILED:
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
+        case CONTROL_TYPE_CACHE:
+        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_REMAINS:
+        case CONTROL_TYPE_REMAINS_LEFT:
+        case CONTROL_TYPE_SAVE:
+        case CONTROL_TYPE_SAVED:
+        case CONTROL_TYPE_PARKED:
                 log_warning("The manager sent %s, which is not for the front, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

@@ -266,6 +266,13 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_EXPORT_CLOSED:
         case CONTROL_TYPE_LISTEN:
         case CONTROL_TYPE_HANDOVER:
+        case CONTROL_TYPE_CACHE:
+        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_REMAINS:
+        case CONTROL_TYPE_REMAINS_LEFT:
+        case CONTROL_TYPE_SAVE:
+        case CONTROL_TYPE_SAVED:
+        case CONTROL_TYPE_PARKED:
                 log_warning("The manager sent %s, which is not for a worker, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

@@ -8,22 +8,31 @@
  * Strings are NUL-terminated within their field; who receives a message checks that by
  * control_message_validate() before using it.
  *
- * manager → worker: CONFIGURE, then USB_DEVICE or SIMULATE once; CLIENT, PING, STOP, GONE.
- * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, PONG, LOG, STOPPED, FAILED.
+ * manager → worker: CONFIGURE, CACHE, REMAINS for each that there is, then USB_DEVICE or SIMULATE
+ *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, SAVED, PING,
+ *                   STOP, GONE.
+ * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
+ *                   PONG, LOG, STOPPED, FAILED.
+ * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
+ * USB_DEVICE answers as it did the first time, BROUGHT_UP or FAILED; one whose park time is over
+ * asks to SAVE what it has, and stops.
+ *
  * manager → front: CONFIGURE, LISTEN, EXPORT, EXPORT_CLOSED, PING, STOP.
  * front → manager: HELLO, READY, HANDOVER, PONG, LOG, STOPPED.
  */
 
 #include "base/log.h"
 #include "base/nbd_protocol.h"
+#include "cache/cache_manager.h"
 
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
 #define CONTROL_DESCRIPTION_SIZE_MAX 128
 #define CONTROL_SPEC_SIZE_MAX 4096
 #define CONTROL_LUNS_MAX 16
+#define CONTROL_LUNS_ALL ((UINT32_C(1) << CONTROL_LUNS_MAX) - 1) /* of a mask of LUNs */
 
 typedef enum ControlType {
         CONTROL_TYPE_HELLO, /* the first message of a child */
@@ -44,6 +53,13 @@ typedef enum ControlType {
         CONTROL_TYPE_LISTEN,        /* fd 0: a listening socket */
         CONTROL_TYPE_HANDOVER,      /* fd 0: a client in transmission phase, for an export */
         CONTROL_TYPE_CLIENT,        /* the same, from the manager to the worker */
+        CONTROL_TYPE_CACHE,         /* fd 0: the arena, a memfd; before the device */
+        CONTROL_TYPE_CACHE_SIZE,    /* at any time after CACHE */
+        CONTROL_TYPE_REMAINS,       /* fd 0: a predecessor's arena, or an orphan file */
+        CONTROL_TYPE_REMAINS_LEFT,  /* after bring-up, and when it changes */
+        CONTROL_TYPE_SAVE,          /* the medium is gone or another: keep the arena's data */
+        CONTROL_TYPE_SAVED,         /* the answer to SAVE, in the order of the questions */
+        CONTROL_TYPE_PARKED,        /* the device is gone, the worker waits for it to come back */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -76,7 +92,7 @@ typedef struct ControlUsbDevice {              /* fd 0: the usbfs node */
         char base_name[CONTROL_NAME_SIZE_MAX]; /* of the exports, "-lun<N>" is appended */
         uint32_t speed_mbps;                   /* as sysfs tells it; 0: unknown */
         uint8_t is_read_only;
-        uint8_t is_restart; /* a predecessor died: begin with a port reset */
+        uint8_t is_restart; /* a predecessor died, or it came back: begin with a port reset */
 } ControlUsbDevice;
 
 typedef struct ControlSimulate {          /* fds: the image files in the order of the spec */
@@ -117,6 +133,30 @@ typedef struct ControlHandover { /* fd 0: the client's socket; HANDOVER and CLIE
         NbdAgreement agreement;
 } ControlHandover;
 
+typedef struct ControlCache {
+        uint64_t size_max;        /* bytes of lines in use; less than the arena has room for */
+        uint32_t mode;            /* CacheMode */
+        uint32_t policy;          /* CachePolicyKind */
+        uint32_t park_timeout_ms; /* 0: does not wait for a device that went */
+        uint8_t has_read_ahead;
+        uint8_t verifies_hits;
+} ControlCache;
+
+typedef struct ControlCacheSize {
+        uint64_t size_max;
+} ControlCacheSize;
+
+typedef struct ControlRemains { /* REMAINS and REMAINS_LEFT alike */
+        uint32_t id;            /* the manager's numbering, for this worker */
+        uint32_t luns; /* mask. REMAINS: whose data in it matters, not 0. REMAINS_LEFT: whose
+                                   data could not be given back yet; 0: all is taken in */
+} ControlRemains;
+
+typedef struct ControlSave { /* SAVE and SAVED alike */
+        uint32_t luns;       /* mask, not 0 */
+        int32_t error;       /* SAVED: 0, and the worker drops the data; or -errno. SAVE: 0 */
+} ControlSave;
+
 typedef struct ControlMessage {
         uint32_t type; /* ControlType */
         uint32_t size; /* of the part of `body` that the type has */
@@ -132,6 +172,10 @@ typedef struct ControlMessage {
                 ControlBroughtUp brought_up;
                 ControlFailed failed;
                 ControlHandover handover;
+                ControlCache cache;
+                ControlCacheSize cache_size;
+                ControlRemains remains;
+                ControlSave save;
         } body;
 } ControlMessage;
 

@@ -37,6 +37,13 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_LISTEN] = { "LISTEN", 0, 1, 1 },
         [CONTROL_TYPE_HANDOVER] = { "HANDOVER", sizeof(ControlHandover), 1, 1 },
         [CONTROL_TYPE_CLIENT] = { "CLIENT", sizeof(ControlHandover), 1, 1 },
+        [CONTROL_TYPE_CACHE] = { "CACHE", sizeof(ControlCache), 1, 1 },
+        [CONTROL_TYPE_CACHE_SIZE] = { "CACHE_SIZE", sizeof(ControlCacheSize) },
+        [CONTROL_TYPE_REMAINS] = { "REMAINS", sizeof(ControlRemains), 1, 1 },
+        [CONTROL_TYPE_REMAINS_LEFT] = { "REMAINS_LEFT", sizeof(ControlRemains) },
+        [CONTROL_TYPE_SAVE] = { "SAVE", sizeof(ControlSave) },
+        [CONTROL_TYPE_SAVED] = { "SAVED", sizeof(ControlSave) },
+        [CONTROL_TYPE_PARKED] = { "PARKED" },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -89,6 +96,15 @@ static bool is_handover_valid(const ControlHandover *handover) {
                is_bool(agreement->has_base_allocation) && is_bool(agreement->has_block_size);
 }
 
+static bool is_cache_valid(const ControlCache *cache) {
+        return cache->mode < _CACHE_MODE_MAX && cache->policy < _CACHE_POLICY_KIND_MAX &&
+               is_bool(cache->has_read_ahead) && is_bool(cache->verifies_hits);
+}
+
+static bool is_luns(uint32_t luns) { return (luns & ~CONTROL_LUNS_ALL) == 0; }
+
+static bool is_some_luns(uint32_t luns) { return luns != 0 && is_luns(luns); }
+
 static bool is_body_valid(const ControlMessage *message) {
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
@@ -112,6 +128,16 @@ static bool is_body_valid(const ControlMessage *message) {
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
                 return is_handover_valid(&message->body.handover);
+        case CONTROL_TYPE_CACHE:
+                return is_cache_valid(&message->body.cache);
+        case CONTROL_TYPE_REMAINS:
+                return is_some_luns(message->body.remains.luns);
+        case CONTROL_TYPE_REMAINS_LEFT:
+                return is_luns(message->body.remains.luns);
+        case CONTROL_TYPE_SAVE:
+                return is_some_luns(message->body.save.luns) && message->body.save.error == 0;
+        case CONTROL_TYPE_SAVED:
+                return is_some_luns(message->body.save.luns) && message->body.save.error <= 0;
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:
@@ -120,6 +146,8 @@ static bool is_body_valid(const ControlMessage *message) {
         case CONTROL_TYPE_STOPPED:
         case CONTROL_TYPE_GONE:
         case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_PARKED:
                 return true;
         case _CONTROL_TYPE_MAX:
                 break;

@@ -154,6 +154,13 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_LISTEN:
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
+        case CONTROL_TYPE_CACHE:
+        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_REMAINS:
+        case CONTROL_TYPE_REMAINS_LEFT:
+        case CONTROL_TYPE_SAVE:
+        case CONTROL_TYPE_SAVED:
+        case CONTROL_TYPE_PARKED:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

@@ -157,6 +157,13 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_LISTEN:
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
+        case CONTROL_TYPE_CACHE:
+        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_REMAINS:
+        case CONTROL_TYPE_REMAINS_LEFT:
+        case CONTROL_TYPE_SAVE:
+        case CONTROL_TYPE_SAVED:
+        case CONTROL_TYPE_PARKED:
                 child_process_kill(worker, "sent what is not a worker's to send");
                 return;
         case _CONTROL_TYPE_MAX:

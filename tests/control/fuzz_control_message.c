@@ -19,6 +19,12 @@ static void use(const ControlMessage *message, size_t size) {
                 assert(strlen(message->body.simulate.spec) < CONTROL_SPEC_SIZE_MAX);
         if (message->type == CONTROL_TYPE_EXPORT)
                 assert(strlen(message->body.export.name) > 0);
+        if (message->type == CONTROL_TYPE_CACHE)
+                assert(message->body.cache.mode < _CACHE_MODE_MAX);
+        if (message->type == CONTROL_TYPE_REMAINS_LEFT)
+                assert((message->body.remains.luns & ~CONTROL_LUNS_ALL) == 0);
+        if (message->type == CONTROL_TYPE_SAVE)
+                assert(message->body.save.luns != 0);
 }
 
 /* The first byte is the number of descriptors, the rest what came. */

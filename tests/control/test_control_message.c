@@ -42,6 +42,13 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_LISTEN, 0, 1, 1 },
         { CONTROL_TYPE_HANDOVER, sizeof(ControlHandover), 1, 1 },
         { CONTROL_TYPE_CLIENT, sizeof(ControlHandover), 1, 1 },
+        { CONTROL_TYPE_CACHE, sizeof(ControlCache), 1, 1 },
+        { CONTROL_TYPE_CACHE_SIZE, sizeof(ControlCacheSize), 0, 0 },
+        { CONTROL_TYPE_REMAINS, sizeof(ControlRemains), 1, 1 },
+        { CONTROL_TYPE_REMAINS_LEFT, sizeof(ControlRemains), 0, 0 },
+        { CONTROL_TYPE_SAVE, sizeof(ControlSave), 0, 0 },
+        { CONTROL_TYPE_SAVED, sizeof(ControlSave), 0, 0 },
+        { CONTROL_TYPE_PARKED, 0, 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -94,6 +101,19 @@ static const LieCase lie_cases[] = {
         LIE(HANDOVER, handover.agreement.has_structured_replies, 2),
         LIE(CLIENT, handover.agreement.has_base_allocation, 2),
         LIE(CLIENT, handover.agreement.has_block_size, 2),
+        LIE(CACHE, cache.mode, 3),
+        LIE(CACHE, cache.policy, 2),
+        LIE(CACHE, cache.has_read_ahead, 2),
+        LIE(CACHE, cache.verifies_hits, 0xff),
+        LIE(REMAINS, remains.luns, 0),
+        LIE(REMAINS, remains.luns, 0xff),
+        LIE(REMAINS_LEFT, remains.luns, 0xff),
+        LIE(SAVE, save.luns, 0),
+        LIE(SAVE, save.luns, 0xff),
+        LIE(SAVE, save.error, 0xff),
+        LIE(SAVED, save.luns, 0),
+        LIE(SAVED, save.luns, 0xff),
+        LIE(SAVED, save.error, 1),
 };
 
 static void make_valid(ControlMessage *message, ControlType type) {
@@ -104,6 +124,10 @@ static void make_valid(ControlMessage *message, ControlType type) {
                 strcpy(message->body.simulate.base_name, "sim0");
         if (type == CONTROL_TYPE_EXPORT)
                 strcpy(message->body.export.name, "0951-1666-A-lun0");
+        if (type == CONTROL_TYPE_REMAINS)
+                message->body.remains.luns = CONTROL_LUNS_ALL;
+        if (type == CONTROL_TYPE_SAVE || type == CONTROL_TYPE_SAVED)
+                message->body.save.luns = UINT32_C(1) << (CONTROL_LUNS_MAX - 1);
 }
 
 START_TEST(each_type_has_its_size_and_its_descriptors) {
