@@ -42,7 +42,8 @@ typedef enum ControlType {
         CONTROL_TYPE_PONG,
         CONTROL_TYPE_LOG,
         CONTROL_TYPE_STOP,    /* flush, give back, exit */
-        CONTROL_TYPE_STOPPED, /* the last message of a child */
+        CONTROL_TYPE_STOPPED, /* the last message of a child; unless FAILED came before, a worker's
+                                 arena has nothing that is needed any more */
         CONTROL_TYPE_USB_DEVICE,
         CONTROL_TYPE_SIMULATE,
         CONTROL_TYPE_GONE,       /* the kernel says that the device was unplugged */
@@ -153,7 +154,7 @@ typedef struct ControlRemains { /* REMAINS and REMAINS_LEFT alike */
 } ControlRemains;
 
 typedef struct ControlSave { /* SAVE and SAVED alike */
-        uint32_t luns;       /* mask, not 0 */
+        uint32_t luns;       /* mask, not 0; their data must not change until SAVED */
         int32_t error;       /* SAVED: 0, and the worker drops the data; or -errno. SAVE: 0 */
 } ControlSave;
 
