@@ -21,6 +21,15 @@
 
 #define CONTROL_FD 3
 
+/* So many predecessors' arenas and orphan files can come before the device. */
+#define REMAINS_MAX 32
+
+typedef struct PendingRemains {
+        uint32_t id;
+        uint32_t luns;
+        int fd; /* owned */
+} PendingRemains;
+
 typedef struct Worker {
         EventLoop *loop;                /* owned */
         ControlChannel *channel;        /* owned; NULL when the manager is gone */
@@ -29,6 +38,10 @@ typedef struct Worker {
         int usb_fd;                     /* owned */
         int image_fds[CONTROL_FDS_MAX]; /* owned: of a simulated device */
         size_t n_image_fds;
+        int arena_fd;       /* owned; negative: no cache */
+        ControlCache cache; /* as it was told with the arena */
+        PendingRemains remains[REMAINS_MAX];
+        size_t n_remains;
         uint32_t device_timeout_ms;
         uint32_t n_luns_max;
         bool is_trim_enabled;
@@ -98,19 +111,23 @@ static void on_export_closed(StorageManager *storage, unsigned lun, uint64_t gen
         worker->n_exports--;
 }
 
-static void on_brought_up(StorageManager *storage, int result, unsigned n_luns, const char *reason,
-                          void *userdata) {
-        Worker *worker = userdata;
+static void worker_send_brought_up(Worker *worker, unsigned n_luns) {
         ControlMessage message;
 
-        if (result < 0) {
-                worker_fail(worker, result, reason);
-                return;
-        }
         control_message_init(&message, CONTROL_TYPE_BROUGHT_UP);
         message.body.brought_up.n_luns = n_luns;
         message.body.brought_up.n_exports = worker->n_exports;
         worker_send(worker, &message);
+}
+
+static void on_brought_up(StorageManager *storage, int result, unsigned n_luns, const char *reason,
+                          void *userdata) {
+        Worker *worker = userdata;
+
+        if (result < 0)
+                worker_fail(worker, result, reason);
+        else
+                worker_send_brought_up(worker, n_luns);
 }
 
 static void on_stopped(StorageManager *storage, int result, void *userdata) {
@@ -122,6 +139,57 @@ static void on_stopped(StorageManager *storage, int result, void *userdata) {
                 worker_finish(worker);
 }
 
+static void worker_send_luns(Worker *worker, ControlType type, uint32_t id, uint32_t luns) {
+        ControlMessage message;
+
+        control_message_init(&message, type);
+        if (type == CONTROL_TYPE_REMAINS_LEFT) {
+                message.body.remains.id = id;
+                message.body.remains.luns = luns;
+        } else {
+                message.body.save.luns = luns;
+        }
+        worker_send(worker, &message);
+}
+
+static void on_parked(StorageManager *storage, void *userdata) {
+        Worker *worker = userdata;
+
+        /* The device on it is gone by now, and a descriptor that is held would keep its node. */
+        worker->usb_fd = fd_close(worker->usb_fd);
+        worker_send_type(worker, CONTROL_TYPE_PARKED);
+}
+
+static void on_returned(StorageManager *storage, void *userdata) {
+        Worker *worker = userdata;
+
+        worker_send_brought_up(worker, storage_manager_get_n_luns(storage));
+}
+
+static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->channel)
+                worker_send_luns(worker, CONTROL_TYPE_SAVE, 0, luns);
+        else
+                storage_manager_saved(storage, luns, -EPIPE);
+}
+
+static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
+        worker_send_luns(userdata, CONTROL_TYPE_REMAINS_LEFT, id, luns);
+}
+
+/* What can't be read stays where it is: the manager is told that nothing of it was given back. */
+static void worker_add_remains(Worker *worker, const PendingRemains *remains) {
+        int r;
+
+        r = storage_manager_add_remains(worker->storage, remains->id, remains->luns, remains->fd);
+        if (r == 0)
+                return;
+        log_error("What an earlier worker left (%u) can't be used: %s", remains->id, strerror(-r));
+        worker_send_luns(worker, CONTROL_TYPE_REMAINS_LEFT, remains->id, remains->luns);
+}
+
 static void worker_start_storage(Worker *worker, UsbDevice *device, const char *base_name,
                                  bool is_read_only, bool is_restart) {
         static const StorageHandlers handlers = {
@@ -129,7 +197,12 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const char *
                 .export_closed = on_export_closed,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
+                .parked = on_parked,
+                .returned = on_returned,
+                .save = on_save,
+                .remains_left = on_remains_left,
         };
+        const ControlCache *cache = &worker->cache;
         int r;
 
         r = storage_manager_new(&worker->storage, device,
@@ -140,10 +213,28 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const char *
                                                 .starts_with_reset = is_restart,
                                                 .device_timeout_ms = worker->device_timeout_ms,
                                                 .n_luns_max = worker->n_luns_max,
+                                                .has_cache = worker->arena_fd >= 0,
+                                                .arena_fd = worker->arena_fd,
+                                                .cache = {
+                                                                .mode = (CacheMode) cache->mode,
+                                                                .policy = (CachePolicyKind)
+                                                                                cache->policy,
+                                                                .has_read_ahead =
+                                                                                cache->has_read_ahead,
+                                                                .verifies_hits =
+                                                                                cache->verifies_hits,
+                                                                .size_max = cache->size_max,
+                                                },
+                                                .park_timeout_ms = cache->park_timeout_ms,
                                 },
                                 &handlers, worker);
-        if (r < 0)
+        if (r < 0) {
                 worker_fail(worker, r, "it could not be started");
+                return;
+        }
+        for (size_t i = 0; i < worker->n_remains; i++)
+                worker_add_remains(worker, &worker->remains[i]);
+        worker->n_remains = 0;
 }
 
 static UsbSpeed speed_from_mbps(uint32_t mbps) {
@@ -162,14 +253,23 @@ static void on_usb_device(Worker *worker, const ControlUsbDevice *message, int *
         UsbDevice *device;
         int r;
 
+        if (worker->storage && storage_manager_get_state(worker->storage) != STORAGE_STATE_PARKED) {
+                log_warning("The manager sent a second device, ignoring");
+                return;
+        }
+        fd_close(worker->usb_fd);
         worker->usb_fd = TAKE_FD(*fd);
         r = libusb_device_new(&device, worker->library, worker->usb_fd,
                               &(LibusbDeviceOptions){
                                               .name = message->name,
                                               .speed = speed_from_mbps(message->speed_mbps),
                               });
-        if (r < 0)
+        if (r < 0 && worker->storage)
+                worker_send_type(worker, CONTROL_TYPE_PARKED); /* it waits for another try */
+        else if (r < 0)
                 worker_fail(worker, r, "its node could not be used");
+        else if (worker->storage)
+                storage_manager_replug(worker->storage, device);
         else
                 worker_start_storage(worker, device, message->base_name, message->is_read_only,
                                      message->is_restart);
@@ -200,6 +300,37 @@ static void on_configure(Worker *worker, const ControlConfigure *message) {
         worker->device_timeout_ms = message->device_timeout_ms;
         worker->n_luns_max = message->n_luns_max;
         worker->is_trim_enabled = message->is_trim_enabled;
+}
+
+static void on_cache(Worker *worker, const ControlCache *message, int *fd) {
+        if (worker->storage || worker->arena_fd >= 0) {
+                log_warning("The manager sent a second arena, ignoring");
+                return;
+        }
+        worker->arena_fd = TAKE_FD(*fd);
+        worker->cache = *message;
+}
+
+static void on_remains(Worker *worker, const ControlRemains *message, int *fd) {
+        PendingRemains remains = { .id = message->id, .luns = message->luns, .fd = *fd };
+
+        *fd = -EBADF;
+        if (worker->storage) {
+                worker_add_remains(worker, &remains);
+        } else if (worker->n_remains == REMAINS_MAX) {
+                log_error("Too much is left of earlier workers, ignoring what comes last");
+                fd_close(remains.fd);
+        } else {
+                worker->remains[worker->n_remains++] = remains;
+        }
+}
+
+static void on_cache_size(Worker *worker, const ControlCacheSize *message) {
+        CacheManager *cache = worker->storage ? storage_manager_get_cache(worker->storage) : NULL;
+
+        worker->cache.size_max = message->size_max;
+        if (cache)
+                cache_manager_set_size(cache, message->size_max);
 }
 
 static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
@@ -241,7 +372,6 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 worker_stop(worker);
                 return;
         case CONTROL_TYPE_USB_DEVICE:
-                assert(!worker->storage);
                 on_usb_device(worker, &message->body.usb_device, &fds[0]);
                 return;
         case CONTROL_TYPE_SIMULATE:
@@ -255,6 +385,20 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_CLIENT:
                 on_client(worker, &message->body.handover, &fds[0]);
                 return;
+        case CONTROL_TYPE_CACHE:
+                on_cache(worker, &message->body.cache, &fds[0]);
+                return;
+        case CONTROL_TYPE_CACHE_SIZE:
+                on_cache_size(worker, &message->body.cache_size);
+                return;
+        case CONTROL_TYPE_REMAINS:
+                on_remains(worker, &message->body.remains, &fds[0]);
+                return;
+        case CONTROL_TYPE_SAVED:
+                if (worker->storage)
+                        storage_manager_saved(worker->storage, message->body.save.luns,
+                                              message->body.save.error);
+                return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PONG:
@@ -266,12 +410,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_EXPORT_CLOSED:
         case CONTROL_TYPE_LISTEN:
         case CONTROL_TYPE_HANDOVER:
-        case CONTROL_TYPE_CACHE:
-        case CONTROL_TYPE_CACHE_SIZE:
-        case CONTROL_TYPE_REMAINS:
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:
-        case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_PARKED:
                 log_warning("The manager sent %s, which is not for a worker, ignoring",
                             control_type_to_string((ControlType) message->type));
@@ -324,6 +464,9 @@ static void worker_done(Worker *worker) {
                 storage_manager_free(worker->storage);
         libusb_library_free(worker->library);
         fd_close(worker->usb_fd);
+        fd_close(worker->arena_fd);
+        for (size_t i = 0; i < worker->n_remains; i++)
+                fd_close(worker->remains[i].fd);
         for (size_t i = 0; i < worker->n_image_fds; i++)
                 fd_close(worker->image_fds[i]);
         control_channel_free(TAKE_PTR(worker->channel));
@@ -331,7 +474,7 @@ static void worker_done(Worker *worker) {
 }
 
 int main(void) {
-        Worker worker = { .usb_fd = -EBADF };
+        Worker worker = { .usb_fd = -EBADF, .arena_fd = -EBADF };
         int r;
 
         signal(SIGPIPE, SIG_IGN);

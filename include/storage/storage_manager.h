@@ -46,7 +46,7 @@ typedef struct StorageOptions {
         int arena_fd; /* with a cache: its memory; borrowed */
         CacheOptions cache;
         uint32_t park_timeout_ms; /* with a cache: how long an unplugged device is waited for; 0:
-                                     default, 60 s */
+                                     not at all */
 } StorageOptions;
 
 typedef struct StorageHandlers {
@@ -62,8 +62,11 @@ typedef struct StorageHandlers {
 
         /* Those below are needed with a cache alone. */
 
-        /* The device has gone; storage_manager_replug() brings it back. */
+        /* The device has gone, or came back but could not be driven; storage_manager_replug() brings
+         * it back. */
         void (*parked)(StorageManager *manager, void *userdata);
+        /* It is back, and what it has is exported. */
+        void (*returned)(StorageManager *manager, void *userdata);
         /* The arena holds data of these LUNs (a mask) that can't be written: it must be saved before
          * it goes; answered by storage_manager_saved(). */
         void (*save)(StorageManager *manager, unsigned luns, void *userdata);
@@ -79,6 +82,7 @@ StorageManager *storage_manager_free(StorageManager *manager);
 DEFINE_CLEANUP(StorageManager *, storage_manager_free);
 
 StorageState storage_manager_get_state(const StorageManager *manager);
+unsigned storage_manager_get_n_luns(const StorageManager *manager);
 /* NULL: there is none, or no longer. For statistics and tests. */
 CacheManager *storage_manager_get_cache(StorageManager *manager);
 /* A client in transmission phase; takes `fd` over. A stale generation or one too many closes it:

@@ -21,7 +21,6 @@
 
 #define STORAGE_DEVICE_TIMEOUT_MS_DEFAULT 30000
 #define STORAGE_LUNS_DEFAULT 8
-#define STORAGE_PARK_TIMEOUT_MS_DEFAULT 60000
 /* How long sessions may take to finish what is in flight, beyond a request's own deadline. */
 #define STORAGE_SESSIONS_GRACE_NS (5 * NS_PER_S)
 /* How long a unit may still be looked at once its manager was told to stop. */
@@ -430,12 +429,16 @@ static void storage_serve(StorageManager *manager, Task *task) {
 
 /* Parking */
 
+static bool storage_parks(const StorageManager *manager) {
+        return manager->cache && manager->options.park_timeout_ms > 0;
+}
+
 static bool storage_can_park(const StorageManager *manager) {
         bool has_open = false;
 
         for (unsigned i = 0; i < manager->n_units; i++)
                 has_open |= manager->units[i].is_open;
-        return manager->cache && manager->is_gone && has_open && !manager->must_stop &&
+        return storage_parks(manager) && manager->is_gone && has_open && !manager->must_stop &&
                !manager->has_failed;
 }
 
@@ -502,6 +505,7 @@ static int storage_park(StorageManager *manager, Task *task) {
                 r = storage_attach(manager, task);
                 if (r == 0) {
                         storage_enter(manager, STORAGE_STATE_RUNNING);
+                        manager->handlers->returned(manager, manager->userdata);
                         return 0;
                 }
                 log_device_info(manager->name, "It came back, but can't be driven: %s",
@@ -606,8 +610,6 @@ static void storage_on_end(Task *task, int result, void *userdata) {
 static void set_defaults(StorageOptions *options) {
         if (options->device_timeout_ms == 0)
                 options->device_timeout_ms = STORAGE_DEVICE_TIMEOUT_MS_DEFAULT;
-        if (options->park_timeout_ms == 0)
-                options->park_timeout_ms = STORAGE_PARK_TIMEOUT_MS_DEFAULT;
         if (options->n_luns_max == 0)
                 options->n_luns_max = STORAGE_LUNS_DEFAULT;
         options->n_luns_max = MIN(options->n_luns_max, (unsigned) STORAGE_LUNS_MAX);
@@ -691,12 +693,15 @@ StorageManager *storage_manager_free(StorageManager *manager) {
 
 StorageState storage_manager_get_state(const StorageManager *manager) { return manager->state; }
 
+unsigned storage_manager_get_n_luns(const StorageManager *manager) { return manager->n_units; }
+
 CacheManager *storage_manager_get_cache(StorageManager *manager) { return manager->cache; }
 
 /* A parked device's clients wait like all others. */
 static bool accepts_clients(const StorageManager *manager) {
         return !manager->must_stop && !manager->has_failed &&
-               (!manager->is_gone || manager->cache) && manager->state != STORAGE_STATE_STOPPING;
+               (!manager->is_gone || storage_parks(manager)) &&
+               manager->state != STORAGE_STATE_STOPPING;
 }
 
 int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t generation, int fd,

@@ -69,6 +69,12 @@ static void on_parked(StorageManager *storage, void *userdata) {
         stack->n_parked++;
 }
 
+static void on_returned(StorageManager *storage, void *userdata) {
+        Stack *stack = userdata;
+
+        stack->is_parked = false;
+}
+
 static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
         Stack *stack = userdata;
 
@@ -102,6 +108,7 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
                 .parked = on_parked,
+                .returned = on_returned,
                 .save = on_save,
                 .remains_left = on_remains_left,
         };
@@ -164,6 +171,7 @@ void stack_init_with_cache(Stack *stack, const char *text, const CacheOptions *c
                               .has_cache = true,
                               .arena_fd = stack->arena_fd,
                               .cache = *cache,
+                              .park_timeout_ms = 60000,
               },
               remains);
 }
