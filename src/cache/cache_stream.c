@@ -35,11 +35,20 @@ typedef struct Stream {
         bool is_backward;
 } Stream;
 
+/* The device's bytes around a stream: whoever begins there (or ends, if it is backward) may belong
+ * to it. Apart from all else, as it is looked at for each read. */
+typedef struct Surroundings {
+        uint64_t low;
+        uint64_t size;
+        uint64_t is_backward;
+} Surroundings;
+
 struct CacheStreams {
         CacheStreamsOptions options;
         uint64_t end; /* of the device, aligned: where backward positions are counted from */
         uint64_t n_observed;
         Stream streams[CACHE_STREAMS_MAX];
+        Surroundings surroundings[CACHE_STREAMS_MAX];
         CacheStreamCandidates candidates;
 };
 
@@ -57,34 +66,58 @@ static unsigned name_of(const CacheStreams *streams, const Stream *stream) {
 
 /* --- which stream */
 
-static uint64_t distance_of(const Stream *stream, const Position *position) {
-        uint64_t start = position->in_direction[stream->is_backward];
+static void update_surroundings(CacheStreams *streams, const Stream *stream) {
+        uint64_t middle = stream->is_backward ? streams->end - stream->edge : stream->edge;
 
-        return start > stream->edge ? start - stream->edge : stream->edge - start;
+        streams->surroundings[stream - streams->streams] =
+                        (Surroundings){ .low = middle - stream->reach,
+                                        .size = 2 * stream->reach,
+                                        .is_backward = stream->is_backward };
 }
 
-static bool belongs(const Stream *stream, const Position *position, uint64_t distance) {
-        if (distance > stream->reach || stream->observed == 0)
-                return false;
-        return stream->stride == 0 ||
-               (position->size == stream->request_size && distance % stream->stride == 0);
-}
-
-static Stream *find_nearest(CacheStreams *streams, const Position *position, bool has_stride) {
-        Stream *nearest = NULL;
-        uint64_t nearest_distance = UINT64_MAX;
+/* A bit for each stream that the read is near to. Without branches: most are near to none. */
+static unsigned find_near(const CacheStreams *streams, uint64_t offset, uint64_t size) {
+        unsigned near = 0;
 
         for (unsigned i = 0; i < CACHE_STREAMS_MAX; i++) {
-                Stream *stream = &streams->streams[i];
-                uint64_t distance = distance_of(stream, position);
+                const Surroundings *there = &streams->surroundings[i];
+                uint64_t at = offset + (size & -there->is_backward);
 
-                if (distance >= nearest_distance || has_stride != (stream->stride > 0) ||
-                    !belongs(stream, position, distance))
-                        continue;
-                nearest = stream;
-                nearest_distance = distance;
+                near |= (unsigned) (at - there->low <= there->size) << i;
         }
-        return nearest;
+        return near;
+}
+
+static bool belongs(const Stream *stream, const Position *position, uint64_t *ret_distance) {
+        uint64_t start = position->in_direction[stream->is_backward];
+        uint64_t distance = start > stream->edge ? start - stream->edge : stream->edge - start;
+
+        if (stream->observed == 0 ||
+            (stream->stride > 0 &&
+             (position->size != stream->request_size || distance % stream->stride > 0)))
+                return false;
+        *ret_distance = distance;
+        return true;
+}
+
+/* Both the contiguous one and the one with a stride; NULL: there is none. */
+static void find_nearest(CacheStreams *streams, unsigned near, const Position *position,
+                         Stream **ret_contiguous, Stream **ret_strided) {
+        Stream *nearest[2] = {};
+        uint64_t distance, nearest_distance[2] = { UINT64_MAX, UINT64_MAX };
+
+        for (; near != 0; near &= near - 1) {
+                Stream *stream = &streams->streams[__builtin_ctz(near)];
+                bool has_stride = stream->stride > 0;
+
+                if (!belongs(stream, position, &distance) ||
+                    distance >= nearest_distance[has_stride])
+                        continue;
+                nearest[has_stride] = stream;
+                nearest_distance[has_stride] = distance;
+        }
+        *ret_contiguous = nearest[false];
+        *ret_strided = nearest[true];
 }
 
 static Stream *find_oldest(CacheStreams *streams) {
@@ -171,6 +204,7 @@ static void follow(Stream *stream, const Position *position) {
 static CacheStreamAdvice continue_stream(CacheStreams *streams, Stream *stream,
                                          const Position *position) {
         stream->observed = streams->n_observed;
+        update_surroundings(streams, stream);
         if (rests(streams, stream, position->size))
                 return no_advice;
         if (stream->stride > 0)
@@ -215,15 +249,15 @@ CacheStreamAdvice cache_streams_observe(CacheStreams *streams, uint64_t offset, 
         Position position = { .in_direction = { offset, streams->end - offset - size },
                               .size = size };
         CacheStreamFound found;
-        Stream *stream;
+        Stream *contiguous, *strided;
 
         assert(offset <= streams->options.device_size);
         assert(size > 0 && size <= streams->options.device_size - offset);
 
         streams->n_observed++;
-        stream = find_nearest(streams, &position, /* has_stride= */ false);
-        if (stream)
-                return follow_stream(streams, stream, &position);
+        find_nearest(streams, find_near(streams, offset, size), &position, &contiguous, &strided);
+        if (contiguous)
+                return follow_stream(streams, contiguous, &position);
         switch (cache_stream_candidates_grow(&streams->candidates, offset, size, &found)) {
         case CACHE_STREAM_GROWTH_NONE:
                 break;
@@ -233,10 +267,9 @@ CacheStreamAdvice cache_streams_observe(CacheStreams *streams, uint64_t offset, 
                 return begin_stream(streams, &found, &position);
         }
         /* A candidate all the same: contiguous streams that take turns look like strides. */
-        stream = find_nearest(streams, &position, /* has_stride= */ true);
-        if (cache_stream_candidates_add(&streams->candidates, offset, size, !stream, &found))
+        if (cache_stream_candidates_add(&streams->candidates, offset, size, !strided, &found))
                 return begin_stream(streams, &found, &position);
-        return stream ? follow_stream(streams, stream, &position) : no_advice;
+        return strided ? follow_stream(streams, strided, &position) : no_advice;
 }
 
 /* --- what became of it */

@@ -20,13 +20,17 @@ void cache_stream_candidates_init(CacheStreamCandidates *candidates) {
 
 static CacheStreamCandidate *find_touching(CacheStreamCandidates *candidates, uint64_t low,
                                            uint64_t high, const CacheStreamCandidate *except) {
-        for (unsigned i = 0; i < CACHE_STREAM_CANDIDATES_MAX; i++) {
-                CacheStreamCandidate *item = &candidates->items[i];
+        unsigned touching = 0;
 
-                if (low <= item->high && high >= item->low && item != except)
-                        return item;
+        /* Without branches: most reads touch none. */
+        for (unsigned i = 0; i < CACHE_STREAM_CANDIDATES_MAX; i++) {
+                const CacheStreamCandidate *item = &candidates->items[i];
+
+                touching |= (unsigned) ((low <= item->high) & (high >= item->low)) << i;
         }
-        return NULL;
+        if (except)
+                touching &= ~(1U << (except - candidates->items));
+        return touching == 0 ? NULL : &candidates->items[__builtin_ctz(touching)];
 }
 
 /* The gap to another range may just have been closed. */
@@ -117,13 +121,16 @@ static unsigned count_strides(const CacheStreamCandidates *candidates, uint64_t 
         return n_strides;
 }
 
+/* Selects rather than branches: which one it is can hardly be predicted. */
 static CacheStreamCandidate *find_oldest(CacheStreamCandidates *candidates) {
-        CacheStreamCandidate *oldest = &candidates->items[0];
+        uint64_t seen = candidates->items[0].seen;
+        unsigned oldest = 0;
 
-        for (unsigned i = 1; i < CACHE_STREAM_CANDIDATES_MAX; i++)
-                if (candidates->items[i].seen < oldest->seen)
-                        oldest = &candidates->items[i];
-        return oldest;
+        for (unsigned i = 1; i < CACHE_STREAM_CANDIDATES_MAX; i++) {
+                oldest = candidates->items[i].seen < seen ? i : oldest;
+                seen = MIN(candidates->items[i].seen, seen);
+        }
+        return &candidates->items[oldest];
 }
 
 bool cache_stream_candidates_add(CacheStreamCandidates *candidates, uint64_t offset, uint64_t size,
