@@ -17,7 +17,7 @@
 #define REACH_MAX (8 * MIB)
 /* After repeated waste nothing is read ahead until the reader came so many windows further. */
 #define REST_WINDOWS 4
-#define N_GENERATIONS 4095 /* so that names fit into 16 bits, and none is CACHE_STREAM_NONE */
+#define N_GENERATIONS 15 /* so that names fit into 8 bits, and none is CACHE_STREAM_NONE */
 
 typedef struct Stream {
         uint64_t edge;   /* where the reader came to; with a stride: where it will read next */

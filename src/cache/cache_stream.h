@@ -21,7 +21,7 @@ typedef struct CacheStreamsOptions {
         uint64_t alignment;       /* of what is read ahead: a power of two */
 } CacheStreamsOptions;
 
-#define CACHE_STREAM_NONE UINT16_MAX /* no stream: what was not read ahead */
+#define CACHE_STREAM_NONE UINT8_MAX /* no stream: what was not read ahead */
 
 /* What should be read before somebody asks; size 0: nothing. It is aligned, but for the end of the
  * device. */

@@ -650,8 +650,7 @@ START_TEST(advice_is_aligned_and_within_the_device_at_random) {
                            (advice.size % (64 * KIB) > 0 &&
                             advice.offset + advice.size != device_size);
                 if (random_one_in(&random, 50))
-                        cache_streams_tell(streams,
-                                           (unsigned) random_below(&random, UINT16_MAX + 1),
+                        cache_streams_tell(streams, (unsigned) random_below(&random, UINT8_MAX + 1),
                                            random_below(&random, MIB), random_below(&random, MIB));
                 if (advice.size > 0 && random_one_in(&random, 4))
                         cache_streams_tell(streams, advice.stream, random_below(&random, MIB),
