@@ -178,7 +178,7 @@ ATTEMPT_AS(lock_on_fault, ({
                    r < 0 && (errno == EPERM || errno == ENOMEM) ? 0 : r;
            }))
 ATTEMPT_AS(lock_at_once, syscall(SYS_mlock2, map_shared(), 4096, 0))
-ATTEMPT_AS(mlock, mlock(map_shared(), 4096))
+ATTEMPT_AS(mlock, syscall(SYS_mlock, map_shared(), 4096))
 ATTEMPT(mlockall, MCL_CURRENT)
 
 static long try_heap(void) {
