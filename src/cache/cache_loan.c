@@ -23,7 +23,7 @@ static void pin(CacheVolume *volume, CacheEntry *entry, uint64_t offset, uint64_
         uint64_t start = entry->line * volume->line_size;
 
         entry->n_pins++;
-        cache_table_touch(volume->table, entry);
+        cache_volume_touch(volume, entry);
         cache_fill_count_use(volume, entry,
                              cache_volume_blocks(volume, MAX(start, offset),
                                                  MIN(start + volume->line_size, end)));

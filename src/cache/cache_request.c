@@ -104,7 +104,7 @@ static void copy_out(CacheRequest *request, CacheEntry *entry, uint64_t stop) {
                                                       request->position % volume->line_size,
                                       stop - request->position);
         cache_fill_count_use(volume, entry, cache_volume_blocks(volume, request->position, stop));
-        cache_table_touch(volume->table, entry);
+        cache_volume_touch(volume, entry);
         request->position = stop;
         if (mode_of(request) == CACHE_MODE_OFF && cache_entry_may_evict(entry) &&
             list_is_empty(&entry->waiters))
@@ -299,7 +299,7 @@ static bool store_line(CacheRequest *request) {
                           /* is_summed= */ true);
         cache_writer_mark_dirty(volume, entry,
                                 cache_volume_blocks(volume, request->position, stop));
-        cache_table_touch(volume->table, entry);
+        cache_volume_touch(volume, entry);
         request->position = stop;
         return true;
 }

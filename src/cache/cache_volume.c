@@ -28,6 +28,13 @@ CacheEntry *cache_volume_get(CacheVolume *volume, uint64_t offset) {
                                volume->block_size);
 }
 
+void cache_volume_touch(CacheVolume *volume, const CacheEntry *entry) {
+        if (entry->line == volume->touched_line)
+                return;
+        volume->touched_line = entry->line;
+        cache_table_touch(volume->table, entry);
+}
+
 CacheBits cache_volume_blocks(const CacheVolume *volume, uint64_t offset, uint64_t end) {
         uint64_t start = cache_volume_line_start(volume, offset);
 
@@ -477,6 +484,7 @@ int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
         volume->block_size = lower->info.block_size;
         volume->lower = lower;
         volume->lower_staging = lower->staging;
+        volume->touched_line = UINT64_MAX;
         list_init(&volume->node);
         list_init(&volume->active);
         for (size_t i = 0; i < _CACHE_REQUEST_STATE_MAX; i++)

@@ -82,6 +82,7 @@ struct CacheVolume {
         CacheStreams *streams;    /* owned; NULL: no read-ahead */
         CacheStreamAdvice advice; /* what is read ahead next */
         uint32_t n_loaned;        /* slots */
+        uint64_t touched_line;    /* the latest: a pass through it counts once */
 
         /* Writing back */
         CacheRun run_pool[CACHE_RUNS_MAX];
@@ -119,6 +120,8 @@ CacheBits cache_volume_blocks(const CacheVolume *volume, uint64_t offset, uint64
 /* A request ends by then: the timer is set if it is not early enough. */
 void cache_volume_watch_deadline(CacheVolume *volume, uint64_t deadline_ns);
 CacheEntry *cache_volume_find(const CacheVolume *volume, uint64_t offset);
+/* The line was wanted. */
+void cache_volume_touch(CacheVolume *volume, const CacheEntry *entry);
 /* NULL: no slot can be had now. */
 CacheEntry *cache_volume_get(CacheVolume *volume, uint64_t offset);
 
