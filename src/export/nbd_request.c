@@ -162,3 +162,12 @@ void nbd_request_put_data(NbdRequest *request, Staging *staging) {
         request->data = NULL;
         request->data_size = 0;
 }
+
+bool nbd_request_borrow(NbdRequest *request, BlockDevice *device) {
+        return request->command == NBD_CMD_READ && request->size > 0 &&
+               block_device_lend(device, request->offset, request->size, &request->loan);
+}
+
+void nbd_request_give_back(NbdRequest *request, BlockDevice *device) {
+        block_device_take_back(device, &request->loan);
+}

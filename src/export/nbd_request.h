@@ -38,14 +38,15 @@ typedef struct NbdRequest {
 
         void *data; /* owned: `small`, or `data_size` bytes of staging memory */
         size_t data_size;
-        void *small; /* borrowed: NBD_REQUEST_SMALL_SIZE bytes of the session's */
+        void *small;    /* borrowed: NBD_REQUEST_SMALL_SIZE bytes of the session's */
+        BlockLoan loan; /* the device's own memory, in place of `data` */
 
         /* The reply: head, then `payload_size` bytes of data, then tail. */
         uint8_t head[NBD_REQUEST_HEAD_SIZE_MAX];
         uint8_t head_size;
         uint8_t tail_size;
         size_t payload_size;
-        const void *payload; /* within `data` */
+        const void *payload; /* within `data`; NULL: it is the loan */
         uint8_t tail[NBD_REQUEST_TAIL_SIZE_MAX];
 
         ListNode node; /* NbdSession::free, NbdSession::in_flight, or NbdSender::queue */
@@ -69,3 +70,6 @@ void nbd_request_prepare(NbdRequest *request, uint64_t deadline_ns);
 /* -ENOMEM. */
 int nbd_request_get_data(NbdRequest *request, Staging *staging);
 void nbd_request_put_data(NbdRequest *request, Staging *staging);
+/* A READ whose bytes the device has at hand needs no memory, and is done then. */
+bool nbd_request_borrow(NbdRequest *request, BlockDevice *device);
+void nbd_request_give_back(NbdRequest *request, BlockDevice *device);

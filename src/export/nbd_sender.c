@@ -36,10 +36,14 @@ static void collect(const NbdSender *sender, Vectors *vectors) {
         LIST_FOR_EACH (node, &sender->queue) {
                 const NbdRequest *request = list_entry(node, NbdRequest, node);
 
-                if (vectors->n + 3 > NBD_SENDER_VECTORS_MAX)
+                if (vectors->n + 3 + request->loan.n_parts > NBD_SENDER_VECTORS_MAX)
                         return;
                 add_vector(vectors, request->head, request->head_size);
-                add_vector(vectors, request->payload, request->payload_size);
+                if (request->payload)
+                        add_vector(vectors, request->payload, request->payload_size);
+                for (size_t i = 0; i < request->loan.n_parts; i++)
+                        add_vector(vectors, request->loan.parts[i].bytes,
+                                   request->loan.parts[i].size);
                 add_vector(vectors, request->tail, request->tail_size);
         }
 }

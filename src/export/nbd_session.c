@@ -84,6 +84,7 @@ static bool is_reading(const NbdSession *session) {
 static void release_data(NbdSession *session, NbdRequest *request) {
         session->buffered_size -= request->data_size;
         nbd_request_put_data(request, session->device->staging);
+        nbd_request_give_back(request, session->device);
 }
 
 /* The request was answered, or nobody will ever read the answer. */
@@ -202,6 +203,10 @@ static void accept_request(NbdSession *session, NbdRequest *request) {
 
         list_unlink(&request->node);
         session->n_busy++;
+        if (request->error == 0 && nbd_request_borrow(request, session->device)) {
+                answer(session, request, 0);
+                return;
+        }
         if (request->error == 0)
                 request->error = nbd_request_get_data(request, session->device->staging);
         session->buffered_size += request->data_size;

@@ -197,10 +197,36 @@ static int memory_submit(BlockDevice *device, BlockRequest *request) {
 
 static void memory_cancel(BlockDevice *device, BlockRequest *request) {}
 
+static bool memory_lend(BlockDevice *device, uint64_t offset, uint64_t size, BlockLoan *ret) {
+        MemoryBlockDevice *self = container_of(device, MemoryBlockDevice, device);
+        BlockLoan loan = { .n_parts = 0 };
+
+        if (self->loan_size == 0 || size > BLOCK_LOAN_PARTS_MAX * self->loan_size)
+                return false;
+        for (uint64_t done = 0; done < size; done += self->loan_size)
+                loan.parts[loan.n_parts++] = (BlockLoanPart){
+                        .bytes = self->memory + offset + done,
+                        .size = MIN(self->loan_size, size - done),
+                        .owner = self,
+                };
+        self->n_lent++;
+        self->n_loans++;
+        *ret = loan;
+        return true;
+}
+
+static void memory_take_back(BlockDevice *device, BlockLoan *loan) {
+        MemoryBlockDevice *self = container_of(device, MemoryBlockDevice, device);
+
+        assert(self->n_lent > 0 && loan->parts[0].owner == self);
+        self->n_lent--;
+        loan->n_parts = 0;
+}
+
 static void memory_free(BlockDevice *device) {
         MemoryBlockDevice *self = container_of(device, MemoryBlockDevice, device);
 
-        assert(self->n_in_flight == 0);
+        assert(self->n_in_flight == 0 && self->n_lent == 0);
         event_defer_cancel(&self->defer);
         event_timer_done(&self->timer);
         for (unsigned i = 0; i < MEMORY_BLOCK_DEVICE_ORDERS; i++)
@@ -220,6 +246,8 @@ MemoryBlockDevice *memory_block_device_new(EventLoop *loop, uint64_t memory_size
         static const BlockDeviceOps ops = {
                 .submit = memory_submit,
                 .cancel = memory_cancel,
+                .lend = memory_lend,
+                .take_back = memory_take_back,
                 .free = memory_free,
         };
         static const StagingOps staging_ops = { .get = staging_on_get, .put = staging_on_put };

@@ -29,11 +29,14 @@ typedef struct MemoryBlockDevice {
         bool has_error_position;
         int submit_error;   /* what submit refuses with, 0: nothing */
         bool has_no_memory; /* for staging */
+        uint64_t loan_size; /* reads are lent in parts of so many bytes; 0: not at all */
         bool is_sparse;     /* STATUS tells whole zero blocks as holes */
 
         /* What it saw. */
         size_t n_submitted[_BLOCK_OPERATION_MAX];
         size_t n_in_flight;
+        size_t n_lent;  /* loans that are out */
+        size_t n_loans; /* that ever were */
         size_t n_in_flight_highest;
         uint64_t size_in_flight;
         uint64_t size_in_flight_highest;

@@ -87,6 +87,49 @@ START_TEST(a_structured_read_is_one_chunk_of_data) {
 }
 END_TEST
 
+static void check_lent_reads(void) {
+        static const uint32_t sizes[] = { 1, 512, 4096, 70000, 300000 };
+
+        for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
+                Reply reply = fixture_ask(&fixture, 0, NBD_CMD_READ, 777, sizes[i]);
+
+                ck_assert_uint_eq(reply.error, 0);
+                ck_assert_uint_eq(reply.payload_size, sizes[i]);
+                ck_assert_mem_eq(reply.payload, device_bytes(777), sizes[i]);
+        }
+        ck_assert_uint_eq(fixture.memory->n_loans, N_ELEMENTS(sizes));
+        ck_assert_uint_eq(fixture.memory->n_lent, 0);
+        ck_assert_uint_eq(fixture.memory->n_submitted[BLOCK_OPERATION_READ], 0);
+}
+
+START_TEST(what_the_device_lends_is_sent_without_reading_it) {
+        begin_simple();
+        fixture.memory->loan_size = 65000;
+        check_lent_reads();
+        finish();
+}
+END_TEST
+
+START_TEST(what_is_lent_goes_into_chunks_too) {
+        begin_structured();
+        fixture.memory->loan_size = 65000;
+        check_lent_reads();
+        finish();
+}
+END_TEST
+
+/* More than the socket holds: loans are out when the client goes, and must come back. */
+START_TEST(loans_are_given_back_when_the_client_vanishes) {
+        begin_simple();
+        fixture.memory->loan_size = 65000;
+        for (unsigned i = 0; i < 32; i++)
+                fixture_request(&fixture, 0, NBD_CMD_READ, i, 0, 1 * MIB);
+        fixture_run(&fixture);
+        ck_assert_uint_gt(fixture.memory->n_lent, 0);
+        finish();
+}
+END_TEST
+
 START_TEST(writes_of_all_sizes_arrive_whole) {
         static const uint32_t sizes[] = { 1, 512, 4096, 4097, 65536, 300000, 1 * MIB };
 
@@ -720,6 +763,9 @@ int main(void) {
         const TTest *const tests[] = {
                 a_read_is_answered_with_the_bytes_at_any_offset,
                 a_structured_read_is_one_chunk_of_data,
+                what_the_device_lends_is_sent_without_reading_it,
+                what_is_lent_goes_into_chunks_too,
+                loans_are_given_back_when_the_client_vanishes,
                 writes_of_all_sizes_arrive_whole,
                 large_writes_in_a_row_stay_in_step,
                 a_batch_of_requests_is_answered_whole,
