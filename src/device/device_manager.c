@@ -14,6 +14,8 @@
 
 /* A front that dies is started again after this. */
 #define FRONT_PAUSE_NS (200 * NS_PER_MS)
+/* The front and the spare worker have nothing to finish when they are told to stop. */
+#define STOP_TIMEOUT_NS (5 * NS_PER_S)
 /* Clients that come while the first devices are brought up wait for so long at most. */
 #define SETTLE_TIMEOUT_NS (10 * NS_PER_S)
 
@@ -47,8 +49,8 @@ struct DeviceManager {
 
         ChildProcess *spare; /* owned: a worker that waits for a device */
         EventDefer spare_start;
-        ChildProcess *front; /* owned */
-        EventTimer front_timer;
+        ChildProcess *front;    /* owned */
+        EventTimer front_timer; /* the pause before a restart, or the patience with a stop */
         int listeners[DEVICE_MANAGER_LISTENERS_MAX]; /* owned */
         size_t n_listeners;
         bool is_settled; /* the devices that were there at the start had their chance */
@@ -152,15 +154,28 @@ static int front_start(DeviceManager *manager) {
         return 0;
 }
 
-static void front_on_timer(EventTimer *timer) {
-        DeviceManager *manager = container_of(timer, DeviceManager, front_timer);
+static void front_restart(DeviceManager *manager) {
         int r;
 
         r = front_start(manager);
         if (r < 0) {
                 log_error("The NBD front can't be started: %s", strerror(-r));
-                event_timer_set(timer, event_loop_now_ns(manager->loop) + FRONT_PAUSE_NS);
+                event_timer_set(&manager->front_timer,
+                                event_loop_now_ns(manager->loop) + FRONT_PAUSE_NS);
         }
+}
+
+static void front_on_timer(EventTimer *timer) {
+        DeviceManager *manager = container_of(timer, DeviceManager, front_timer);
+
+        if (manager->state == DEVICE_MANAGER_STATE_RUNNING) {
+                front_restart(manager);
+                return;
+        }
+        if (manager->front)
+                child_process_kill(manager->front, "did not stop in time");
+        if (manager->spare)
+                child_process_kill(manager->spare, "did not stop in time");
 }
 
 /* Workers */
@@ -569,7 +584,7 @@ void device_manager_stop(DeviceManager *manager) {
 
         manager->state = DEVICE_MANAGER_STATE_STOPPING;
         manager->monitor = usb_monitor_free(manager->monitor);
-        event_timer_clear(&manager->front_timer);
+        event_timer_set(&manager->front_timer, event_loop_now_ns(manager->loop) + STOP_TIMEOUT_NS);
         manager_close_listeners(manager);
         if (manager->front)
                 child_process_send_type(manager->front, CONTROL_TYPE_STOP);

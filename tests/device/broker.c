@@ -36,16 +36,18 @@ static void on_log(const LogRecord *record, void *userdata) {
                 broker->has_lie = true;
         if (strstr(record->message, "until the former is done with"))
                 broker->has_successor = true;
+        if (strstr(record->message, "is left to the kernel"))
+                broker->has_refusal = true;
         if (strstr(record->message, "was unplugged"))
                 broker->has_unplugged = true;
 }
 
-void broker_init(Broker *broker, bool has_usb, const char *worker) {
+void broker_prepare(Broker *broker, bool has_usb, const char *worker, const char *front) {
         *broker = (Broker){};
         log_set_sink(on_log, broker);
         fake_children_init(&broker->children);
         strcpy(broker->worker_path, fake_children_get(&broker->children, worker));
-        strcpy(broker->front_path, fake_children_get(&broker->children, "front"));
+        strcpy(broker->front_path, fake_children_get(&broker->children, front));
         ck_assert_int_eq(systemd_event_loop_new(&broker->loop), 0);
         ck_assert_int_eq(event_timer_init(&broker->poll, broker->loop, on_poll), 0);
         ck_assert_int_eq(device_manager_new(&broker->manager, broker->loop,
@@ -58,8 +60,12 @@ void broker_init(Broker *broker, bool has_usb, const char *worker) {
                                             },
                                             on_stopped, broker),
                          0);
-        ck_assert_int_eq(device_manager_start(broker->manager), 0);
         event_timer_set(&broker->poll, 1);
+}
+
+void broker_init(Broker *broker, bool has_usb, const char *worker) {
+        broker_prepare(broker, has_usb, worker, "front");
+        ck_assert_int_eq(device_manager_start(broker->manager), 0);
 }
 
 int broker_simulate(Broker *broker) {

@@ -26,12 +26,15 @@ typedef struct Broker {
         unsigned n_taken;
         bool has_successor; /* something was plugged in where another's worker was still at work */
         bool has_unplugged;
+        bool has_refusal;    /* a disk was left to the kernel */
         bool has_worker;     /* a device was brought up */
         char base_name[128]; /* of the device that was given to a worker last */
         pid_t worker_pid;    /* that brought a device up last */
 } Broker;
 
-/* Starts a manager whose workers behave as `worker` says. */
+/* Makes a manager whose children behave as `worker` and `front` say. */
+void broker_prepare(Broker *broker, bool has_usb, const char *worker, const char *front);
+/* The same, with a good front, and starts it. */
 void broker_init(Broker *broker, bool has_usb, const char *worker);
 void broker_done(Broker *broker);
 int broker_simulate(Broker *broker);

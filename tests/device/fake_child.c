@@ -55,7 +55,8 @@ static void on_device(FakeChild *child, const char *base_name) {
 
 /* One that lingers has requests in flight on the device that has gone. */
 static bool is_end(const FakeChild *child, const ControlMessage *message) {
-        return message->type == CONTROL_TYPE_GONE && !is_called(child, "lingers");
+        return (message->type == CONTROL_TYPE_STOP && !is_called(child, "stays")) ||
+               (message->type == CONTROL_TYPE_GONE && !is_called(child, "lingers"));
 }
 
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
@@ -67,7 +68,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 control_message_init(&pong, CONTROL_TYPE_PONG);
                 pong.body.ping = message->body.ping;
                 control_channel_send(channel, &pong, NULL, 0);
-        } else if (message->type == CONTROL_TYPE_STOP || is_end(child, message)) {
+        } else if (is_end(child, message)) {
                 say(child, CONTROL_TYPE_STOPPED);
                 event_loop_exit(child->loop, 0);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {

@@ -52,6 +52,36 @@ START_TEST(devices_beyond_the_limit_are_refused) {
 }
 END_TEST
 
+/* So that what is wrong with one is known before disks are taken from the kernel. */
+START_TEST(simulation_may_be_added_before_the_start) {
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "good", "front");
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert_int_eq(device_manager_start(broker.manager), 0);
+        fake_children_run_until(broker.loop, &broker.has_exports);
+        broker_done(&broker);
+}
+END_TEST
+
+/* broker_done() waits for the end of the stop. */
+START_TEST(front_that_does_not_stop_is_killed) {
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "good", "stays");
+        ck_assert_int_eq(device_manager_start(broker.manager), 0);
+        broker_done(&broker);
+}
+END_TEST
+
+START_TEST(spare_worker_that_does_not_stop_is_killed) {
+        Broker broker;
+
+        broker_init(&broker, /* has_usb= */ false, "stays");
+        broker_done(&broker);
+}
+END_TEST
+
 START_TEST(manager_without_devices_stops_at_once) {
         Broker broker;
 
@@ -71,6 +101,9 @@ int main(void) {
         tcase_add_test(tcase, worker_that_dies_is_started_again);
         tcase_add_test(tcase, worker_cannot_take_the_name_of_another);
         tcase_add_test(tcase, devices_beyond_the_limit_are_refused);
+        tcase_add_test(tcase, simulation_may_be_added_before_the_start);
+        tcase_add_test(tcase, front_that_does_not_stop_is_killed);
+        tcase_add_test(tcase, spare_worker_that_does_not_stop_is_killed);
         tcase_add_test(tcase, manager_without_devices_stops_at_once);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
