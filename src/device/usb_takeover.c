@@ -66,6 +66,20 @@ static int driver_request(int fd, uint8_t interface, int request) {
         return ioctl(fd, USBDEVFS_IOCTL, &command) < 0 ? -errno : 0;
 }
 
+/* All interfaces or none. */
+static int detach_drivers(const UsbNode *node, int fd) {
+        for (size_t i = 0; i < node->n_interfaces; i++) {
+                int r = driver_request(fd, node->interfaces[i], USBDEVFS_DISCONNECT);
+
+                if (r == 0 || r == -ENODATA) /* no driver was bound */
+                        continue;
+                while (i-- > 0)
+                        driver_request(fd, node->interfaces[i], USBDEVFS_CONNECT);
+                return r;
+        }
+        return 0;
+}
+
 int usb_takeover(const UsbNode *node, struct udev *udev, UsbTakeover *ret) {
         _cleanup_(held_disks_done) HeldDisks held = {};
         _cleanup_(fd_closep) int fd = -EBADF;
@@ -79,12 +93,11 @@ int usb_takeover(const UsbNode *node, struct udev *udev, UsbTakeover *ret) {
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < node->n_interfaces; i++) {
+        for (size_t i = 0; i < node->n_interfaces; i++)
                 needs_reset |= is_bound_to_uas(fd, node->interfaces[i]);
-                r = driver_request(fd, node->interfaces[i], USBDEVFS_DISCONNECT);
-                if (r < 0 && r != -ENODATA) /* no driver was bound */
-                        return r;
-        }
+        r = detach_drivers(node, fd);
+        if (r < 0)
+                return r;
 
         *ret = (UsbTakeover){ .fd = TAKE_FD(fd), .needs_reset = needs_reset };
         return 0;

@@ -5,9 +5,12 @@
 
 #include <check.h>
 #include <errno.h>
+#include <linux/usbdevice_fs.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "broker.h"
 
@@ -20,13 +23,30 @@ typedef struct Ports {
         UMockdevTestbed *testbed; /* owned */
         UMockdevIoctlBase *usbfs; /* owned */
         Broker broker;
-        unsigned device_number; /* of the device that was plugged in last */
+        bool is_held;            /* the kernel's driver does not let go */
+        atomic_uint n_connected; /* interfaces given back to it; told by umockdev's thread */
+        unsigned device_number;  /* of the device that was plugged in last */
 } Ports;
 
-/* No driver is bound, and none wants to be. */
+/* Drivers are detached and bound again, but for one that won't let go of the last interface. */
 static gboolean on_usbfs_ioctl(UMockdevIoctlBase *usbfs, UMockdevIoctlClient *client,
                                gpointer userdata) {
-        umockdev_ioctl_client_complete(client, -1, ENODATA);
+        UMockdevIoctlData *argument = umockdev_ioctl_client_get_arg(client);
+        const struct usbdevfs_ioctl *command;
+        UMockdevIoctlData *data;
+        Ports *ports = userdata;
+        bool is_refused = true;
+
+        if (umockdev_ioctl_client_get_request(client) == USBDEVFS_IOCTL) {
+                data = umockdev_ioctl_data_resolve(argument, 0, sizeof(*command), NULL);
+                command = (const struct usbdevfs_ioctl *) data->data;
+                is_refused = ports->is_held && command->ifno == N_INTERFACES - 1;
+                if (command->ioctl_code == (int) USBDEVFS_CONNECT)
+                        atomic_fetch_add(&ports->n_connected, 1);
+                umockdev_ioctl_data_unref(data);
+        }
+        umockdev_ioctl_client_complete(client, is_refused ? -1 : 0, is_refused ? EBUSY : 0);
+        umockdev_ioctl_data_unref(argument);
         return TRUE;
 }
 
@@ -35,7 +55,7 @@ static void ports_init(Ports *ports, const char *worker) {
                 .testbed = umockdev_testbed_new(),
                 .usbfs = umockdev_ioctl_base_new(),
         };
-        g_signal_connect(ports->usbfs, "handle-ioctl", G_CALLBACK(on_usbfs_ioctl), NULL);
+        g_signal_connect(ports->usbfs, "handle-ioctl", G_CALLBACK(on_usbfs_ioctl), ports);
         broker_init(&ports->broker, /* has_usb= */ true, worker);
 }
 
@@ -203,6 +223,19 @@ START_TEST(disk_keeps_its_name_in_another_port) {
 }
 END_TEST
 
+START_TEST(disk_that_cannot_be_taken_whole_is_given_back) {
+        Ports ports;
+
+        ports_init(&ports, "good");
+        ports.is_held = true;
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_refusal);
+        ck_assert_uint_eq(ports.broker.n_taken, 0);
+        ck_assert_uint_ge(atomic_load(&ports.n_connected), N_INTERFACES - 1);
+        ports_done(&ports);
+}
+END_TEST
+
 START_TEST(second_disk_with_a_serial_is_named_after_its_port) {
         Ports ports;
 
@@ -230,6 +263,7 @@ int main(void) {
         tcase_add_test(tcase, disk_that_did_not_stay_is_not_taken);
         tcase_add_test(tcase, disk_whose_removal_was_not_told_is_replaced);
         tcase_add_test(tcase, disk_keeps_its_name_in_another_port);
+        tcase_add_test(tcase, disk_that_cannot_be_taken_whole_is_given_back);
         tcase_add_test(tcase, second_disk_with_a_serial_is_named_after_its_port);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
