@@ -45,6 +45,8 @@ static void on_handover(NbdServer *server, const NbdServerExport *export,
         ControlMessage message;
         int r;
 
+        if (!front->channel)
+                return;
         control_message_init(&message, CONTROL_TYPE_HANDOVER);
         message.body.handover.generation = export->generation;
         message.body.handover.agreement = *agreement;

@@ -190,15 +190,13 @@ static int daemon_start_devices(Daemon *daemon) {
         r = daemon_listen(daemon);
         if (r < 0)
                 return r;
-        r = device_manager_start(daemon->manager);
-        if (r < 0)
-                return r;
+        /* Before the start, which takes disks from the kernel: no mistake may be found after it. */
         for (size_t i = 0; i < daemon->options.n_simulations; i++) {
                 r = daemon_simulation_add(daemon->manager, daemon->options.simulations[i]);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return device_manager_start(daemon->manager);
 }
 
 static int daemon_start(Daemon *daemon) {

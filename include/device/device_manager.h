@@ -63,9 +63,9 @@ DEFINE_CLEANUP(DeviceManager *, device_manager_free);
 
 /* Takes a listening socket over, also on failure; before device_manager_start(). */
 int device_manager_listen(DeviceManager *manager, int fd);
-/* -ENOSPC: too many devices. */
+/* -ENOSPC: too many devices. Best before device_manager_start(). */
 int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation *simulation);
-/* Starts the front, a spare worker, the simulations and the search for devices; -errno. */
+/* Starts the front, a spare worker and the search for devices; -errno, before any was taken. */
 int device_manager_start(DeviceManager *manager);
 /* Ends clients, flushes, gives devices back to the kernel; then `stopped`. */
 void device_manager_stop(DeviceManager *manager);
