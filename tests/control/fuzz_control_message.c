@@ -27,21 +27,41 @@ static void use(const ControlMessage *message, size_t size) {
                 assert(message->body.save.luns != 0);
 }
 
-/* The first byte is the number of descriptors, the rest what came. */
+/* The message of that type that says what the bytes are, filled up or cut to its size. */
+static size_t compose(ControlMessage *message, uint8_t type, const uint8_t *body, size_t size) {
+        size_t body_size;
+
+        control_message_init(message, type % _CONTROL_TYPE_MAX);
+        body_size = control_message_wire_size(message) - offsetof(ControlMessage, body);
+        if (body_size > 0)
+                memcpy(&message->body, body, MIN(size, body_size));
+        return control_message_wire_size(message);
+}
+
+/*
+ * The first byte is the number of descriptors, with the highest bit: then the second is the type of
+ * a message whose body follows; else what follows is the whole that came.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(freep) ControlMessage *message = NULL;
         size_t received_size, n_fds;
+        ControlMessage composed;
+        const void *received = data + 1;
 
-        if (size < 1)
+        if (size < 2)
                 return 0;
-        n_fds = data[0];
-        received_size = MIN(size - 1, sizeof(*message));
+        n_fds = data[0] & 0x7F;
+        if (data[0] & 0x80) {
+                received_size = compose(&composed, data[1], data + 2, size - 2);
+                received = &composed;
+        } else
+                received_size = MIN(size - 1, sizeof(*message));
 
         /* Exactly as large as what came, so that a sanitizer sees each byte read past it. */
         message = malloc(MAX(received_size, (size_t) 1));
         if (!message)
                 return 0;
-        memcpy(message, data + 1, received_size);
+        memcpy(message, received, received_size);
 
         if (control_message_validate(message, received_size, n_fds) == 0)
                 use(message, received_size);
