@@ -10,6 +10,7 @@
  */
 
 #include <bsd/sys/tree.h>
+#include <stdalign.h>
 
 #include "base/list.h"
 #include "cache/cache_bits.h"
@@ -17,31 +18,32 @@
 typedef struct CacheEntry CacheEntry;
 typedef struct CacheVolume CacheVolume;
 
+/* What a hit looks at comes first, and lies in one line of the processor's cache. */
 struct CacheEntry {
-        CacheVolume *volume; /* borrowed; NULL: the slot is free */
-        uint64_t line;       /* of the LUN: its offset divided by the line size */
+        alignas(64) uint64_t line; /* of the LUN: its offset divided by the line size */
+        CacheVolume *volume;       /* borrowed; NULL: the slot is free */
+        CacheBits valid;           /* the bytes are the LUN's */
+        CacheBits ahead;           /* read before anybody asked */
+        uint32_t next_index;       /* of the hash chain or the list of free slots */
+        uint32_t n_pins;           /* who needs the slot to stay that line's */
         uint8_t lun;
+        uint8_t stream;     /* that read it ahead */
+        uint8_t n_failures; /* to write it: each makes the next try shorter */
+        bool is_in_tree;    /* CacheVolume::dirty_by_line, with `dirty_node` in ::dirty */
 
-        CacheBits valid;    /* the bytes are the LUN's */
-        CacheBits dirty;    /* and not yet on their way to the device */
+        CacheBits dirty;    /* changed, and not yet on their way to the device */
         CacheBits writing;  /* on their way */
         CacheBits unsynced; /* the device has them, the medium maybe not */
         CacheBits lost;     /* were acknowledged, but a predecessor left them corrupt; not valid */
         CacheBits bad;      /* of those dirty: could not be written, each alone */
         CacheBits filling;  /* a fill is on its way for them */
         CacheBits stale;    /* of these: were written or dropped since, the fill must not touch */
-        CacheBits ahead;    /* read before anybody asked */
 
         uint64_t dirty_sequence; /* CacheVolume::write_sequence of the oldest that is dirty */
         uint64_t dirty_since_ns; /* likewise */
         uint64_t unsynced_epoch; /* CacheVolume::sync_epoch of the latest that is unsynced */
-        uint32_t n_pins;         /* who needs the slot to stay that line's */
         int error;               /* why it could not be written */
-        uint8_t n_failures;      /* to write it: each makes the next try shorter */
-        uint8_t stream;          /* that read it ahead */
-        bool is_in_tree;         /* CacheVolume::dirty_by_line, with `dirty_node` in ::dirty */
 
-        uint32_t next_index;    /* of the hash chain or the list of free slots */
         ListNode waiters;       /* CacheRequest::node: until a fill has ended */
         ListNode dirty_node;    /* CacheVolume::dirty by age, or CacheVolume::failed */
         ListNode unsynced_node; /* CacheVolume::unsynced */

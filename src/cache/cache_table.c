@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <string.h>
 
 #include "cache/cache_table.h"
 
@@ -53,10 +54,11 @@ int cache_table_init(CacheTable *table, CacheArena *arena, CachePolicyKind polic
                 n_buckets *= 2;
         table->bucket_mask = n_buckets - 1;
         table->buckets = malloc(n_buckets * sizeof(*table->buckets));
-        table->entries = calloc(n_slots, sizeof(*table->entries));
+        table->entries = aligned_alloc(alignof(CacheEntry), n_slots * sizeof(*table->entries));
         if (!table->buckets || !table->entries)
                 return -ENOMEM;
 
+        memset(table->entries, 0, n_slots * sizeof(*table->entries));
         for (uint32_t i = 0; i < n_buckets; i++)
                 table->buckets[i] = NO_SLOT;
         for (uint32_t slot = n_slots; slot-- > 0;)

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/histogram.h"
@@ -16,6 +17,7 @@
 #include "base/random.h"
 #include "base/systemd_event_loop.h"
 #include "block/lun.h"
+#include "cache/cache_volume.h"
 #include "error/error_handler.h"
 #include "scsi/scsi_bring_up.h"
 #include "simulator/simulated_device.h"
@@ -49,7 +51,11 @@ struct Load {
         Transport *transport;        /* owned */
         ScsiProcessor *processor;    /* owned */
         ErrorHandler *error_handler; /* owned */
-        BlockDevice *block;          /* owned */
+        BlockDevice *lun;            /* owned */
+        CacheManager *cache;         /* owned; NULL: none */
+        BlockDevice *volume;         /* owned; NULL: no cache */
+        BlockDevice *block;          /* borrowed: the top */
+        int arena_fd;                /* owned */
         UsbStorageDevice storage_device;
         ScsiDisk disk;
         int usb_fd; /* owned */
@@ -60,7 +66,9 @@ struct Load {
         Random random;
         uint64_t next_offset;
         uint64_t end_ns;
+        uint64_t n_left; /* requests to be started, if their number is given */
         Histogram latency;
+        BlockRequest flush;
         int error;
 };
 
@@ -73,6 +81,11 @@ static uint64_t arg_span;
 static bool arg_is_write;
 static bool arg_is_random;
 static double arg_seconds = 3;
+static uint64_t arg_n_requests;
+static bool arg_has_cache;
+static CacheOptions arg_cache;
+static uint64_t arg_arena_size = 64 * MIB;
+static bool arg_with_flush;
 
 /* The loop's clock may stand still within an iteration. */
 static uint64_t clock_now_ns(clockid_t clock) {
@@ -99,6 +112,15 @@ static uint64_t choose_offset(Load *load) {
 
 static void slot_start(LoadSlot *slot);
 
+static bool has_more(Load *load, uint64_t now_ns) {
+        if (arg_n_requests == 0)
+                return now_ns < load->end_ns;
+        if (load->n_left == 0)
+                return false;
+        load->n_left--;
+        return true;
+}
+
 static void slot_on_end(LoadSlot *slot, int error) {
         Load *load = slot->load;
         uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
@@ -107,7 +129,7 @@ static void slot_on_end(LoadSlot *slot, int error) {
         if (error < 0 && load->error == 0)
                 load->error = error;
         load->n_in_flight--;
-        if (now_ns < load->end_ns && load->error == 0)
+        if (has_more(load, now_ns) && load->error == 0)
                 slot_start(slot);
         else if (load->n_in_flight == 0)
                 future_complete(&load->idle, 0);
@@ -190,6 +212,35 @@ static int open_device(Load *load) {
                                  &(LibusbDeviceOptions){ .name = "usb" });
 }
 
+static int add_cache(Load *load) {
+        CacheIdentity identity;
+        int r;
+
+        load->arena_fd = memfd_create("arena", MFD_CLOEXEC);
+        if (load->arena_fd < 0 || ftruncate(load->arena_fd, (off_t) arg_arena_size) < 0)
+                return -errno;
+        r = cache_manager_new(&load->cache, load->loop, load->arena_fd, &arg_cache);
+        if (r < 0)
+                return r;
+        cache_identity_init(&identity, usb_device_get_descriptors(load->device), "", &load->disk);
+        r = cache_volume_new(&load->volume, load->cache, 0, &identity, load->lun);
+        if (r == 0)
+                load->block = load->volume;
+        return r;
+}
+
+static void remove_cache(Load *load, Task *task) {
+        if (load->volume) {
+                cache_volume_park(load->volume);
+                cache_volume_shut_down(load->volume);
+                while (!cache_volume_is_idle(load->volume))
+                        task_sleep(task, NS_PER_MS);
+        }
+        block_device_free(load->volume);
+        cache_manager_free(load->cache);
+        fd_close(load->arena_fd);
+}
+
 static int bring_up(Load *load, Task *task) {
         ScsiBringUpResult result;
         int r;
@@ -220,8 +271,10 @@ static int bring_up(Load *load, Task *task) {
                                &load->disk);
         if (result != SCSI_BRING_UP_RESULT_READY)
                 return -ENODEV;
-        return lun_new(&load->block, error_handler_get_target(load->error_handler), &load->disk,
-                       &(LunOptions){ .name = "load", .is_trim_enabled = true });
+        r = lun_new(&load->lun, error_handler_get_target(load->error_handler), &load->disk,
+                    &(LunOptions){ .name = "load", .is_trim_enabled = true });
+        load->block = load->lun;
+        return r < 0 || !arg_has_cache ? r : add_cache(load);
 }
 
 static int prepare_slots(Load *load) {
@@ -253,6 +306,25 @@ static void print_result(const Load *load, uint64_t elapsed_ns, uint64_t cpu_ns)
                bot_mode_to_string(bot_transport_get_mode(load->transport)));
 }
 
+static void on_flush_done(BlockRequest *request) {
+        Load *load = container_of(request, Load, flush);
+
+        future_complete(&load->idle, request->error);
+}
+
+static int await_flush(Load *load, Task *task) {
+        int r;
+
+        load->flush = (BlockRequest){
+                .operation = BLOCK_OPERATION_FLUSH,
+                .deadline_ns = event_loop_now_ns(load->loop) + 4 * REQUEST_TIMEOUT_NS,
+                .done = on_flush_done,
+        };
+        future_init(&load->idle, load->loop, NULL);
+        r = block_device_submit(load->block, &load->flush);
+        return r < 0 ? r : task_await(task, &load->idle, TASK_NEVER);
+}
+
 static int run_load(Load *load, Task *task) {
         uint64_t started_ns, cpu_ns;
         int r;
@@ -265,10 +337,13 @@ static int run_load(Load *load, Task *task) {
         future_init(&load->idle, load->loop, NULL);
         started_ns = clock_now_ns(CLOCK_MONOTONIC);
         cpu_ns = clock_now_ns(CLOCK_PROCESS_CPUTIME_ID);
+        load->n_left = arg_n_requests - MIN(arg_n_requests, (uint64_t) arg_depth);
         load->end_ns = started_ns + (uint64_t) (arg_seconds * (double) NS_PER_S);
         for (unsigned i = 0; i < arg_depth; i++)
                 slot_start(&load->slots[i]);
         task_await(task, &load->idle, TASK_NEVER);
+        if (arg_with_flush && load->error == 0)
+                load->error = await_flush(load, task);
         if (load->error == 0)
                 print_result(load, clock_now_ns(CLOCK_MONOTONIC) - started_ns,
                              clock_now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns);
@@ -300,7 +375,8 @@ static int load_main(Task *task, void *userdata) {
                 r = run_load(load, task);
         while (load->error_handler && !error_handler_is_idle(load->error_handler))
                 task_sleep(task, NS_PER_MS);
-        block_device_free(load->block);
+        remove_cache(load, task);
+        block_device_free(load->lun);
         release_interface(load, task);
         return r;
 }
@@ -326,7 +402,7 @@ static void load_done(Load *load) {
 }
 
 static int run(void) {
-        static Load load = { .usb_fd = -EBADF };
+        static Load load = { .usb_fd = -EBADF, .arena_fd = -EBADF };
         int r;
 
         log_set_level(LOG_LEVEL_WARNING);
@@ -352,6 +428,11 @@ static int print_help(void) {
              "  --write          write; else read\n"
              "  --random         at random; else one after the other\n"
              "  --seconds=S      how long (3)\n"
+             "  --requests=N     so many requests, however long they take\n"
+             "  --flush          and a FLUSH in the end, which counts\n"
+             "  --cache=MODE     with a cache: write-back, write-through or off\n"
+             "  --arena=BYTES    of that size (64M)\n"
+             "  --read-ahead     and with read-ahead\n"
              "  --help           show this");
         return 0;
 }
@@ -368,6 +449,16 @@ static int parse_layer(const char *text) {
         return 0;
 }
 
+static int parse_cache(const char *text) {
+        for (CacheMode mode = 0; mode < _CACHE_MODE_MAX; mode++)
+                if (strcmp(text, cache_mode_to_string(mode)) == 0) {
+                        arg_cache.mode = mode;
+                        arg_has_cache = true;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 static int parse_options(int argc, char **argv) {
         static const struct option options[] = {
                 { "simulate", required_argument, NULL, 'm' },
@@ -379,6 +470,11 @@ static int parse_options(int argc, char **argv) {
                 { "write", no_argument, NULL, 'w' },
                 { "random", no_argument, NULL, 'r' },
                 { "seconds", required_argument, NULL, 't' },
+                { "requests", required_argument, NULL, 'q' },
+                { "flush", no_argument, NULL, 'f' },
+                { "cache", required_argument, NULL, 'c' },
+                { "arena", required_argument, NULL, 'a' },
+                { "read-ahead", no_argument, NULL, 'e' },
                 { "help", no_argument, NULL, 'h' },
                 { NULL, 0, NULL, 0 },
         };
@@ -413,6 +509,22 @@ static int parse_options(int argc, char **argv) {
                         break;
                 case 't':
                         arg_seconds = strtod(optarg, NULL);
+                        break;
+                case 'q':
+                        arg_n_requests = strtoull(optarg, NULL, 0);
+                        break;
+                case 'f':
+                        arg_with_flush = true;
+                        break;
+                case 'c':
+                        if (parse_cache(optarg) < 0)
+                                return -EINVAL;
+                        break;
+                case 'a':
+                        arg_arena_size = strtoull(optarg, NULL, 0);
+                        break;
+                case 'e':
+                        arg_cache.has_read_ahead = true;
                         break;
                 case 'h':
                         exit(print_help());
