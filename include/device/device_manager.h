@@ -11,6 +11,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "cache/cache_manager.h"
 
 /* The hard limits; options may ask for less. */
 #define DEVICE_MANAGER_DEVICES_MAX 64
@@ -25,6 +26,21 @@ typedef enum DevicePresentPolicy {
         _DEVICE_PRESENT_POLICY_MAX,
 } DevicePresentPolicy;
 
+/* The cache of each device, in memory that outlives its worker. */
+typedef struct DeviceCacheOptions {
+        bool is_enabled;
+        bool is_write_back;
+        bool has_read_ahead;
+        bool verifies_hits;
+        CachePolicyKind policy;
+        uint64_t size;            /* bytes, of all devices together */
+        uint32_t park_timeout_ms; /* for so long a device that was unplugged is waited for; 0: not */
+} DeviceCacheOptions;
+
+/* A device gets so much of the cache at least, however many there are. */
+#define DEVICE_CACHE_SIZE_MIN (4 * MIB)
+#define DEVICE_CACHE_SIZE_MAX (64 * GIB)
+
 typedef struct DeviceManagerOptions {
         const char *worker_path; /* borrowed for the manager's life */
         const char *front_path;  /* likewise */
@@ -34,6 +50,8 @@ typedef struct DeviceManagerOptions {
         unsigned n_luns_max;
         uint32_t device_timeout_ms;
         bool is_trim_enabled;
+        const char *state_dir; /* copied: where orphan files go */
+        DeviceCacheOptions cache;
 } DeviceManagerOptions;
 
 /* A simulated disk, as the command line gives it. The descriptors are taken over. */
@@ -50,6 +68,7 @@ typedef struct DeviceSimulation {
 typedef struct DeviceManagerCounts {
         unsigned n_devices; /* that have or should have a worker */
         unsigned n_exports;
+        bool is_saving; /* what is on no medium goes to files */
 } DeviceManagerCounts;
 
 /* After device_manager_stop(): everything has been given back. */
@@ -63,6 +82,11 @@ DEFINE_CLEANUP(DeviceManager *, device_manager_free);
 
 /* Takes a listening socket over, also on failure; before device_manager_start(). */
 int device_manager_listen(DeviceManager *manager, int fd);
+/* Whether systemd keeps an arena under this name, and not a socket. */
+bool device_manager_is_stored_name(const char *name);
+/* An arena that systemd kept over a restart, under `name`: `fd` is taken over. Before
+ * device_manager_start(). -EBADMSG: it is none, and closed. */
+int device_manager_take_stored(DeviceManager *manager, int fd, const char *name);
 /* -ENOSPC: too many devices. Best before device_manager_start(). */
 int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation *simulation);
 /* Starts the front, a spare worker and the search for devices; -errno, before any was taken. */

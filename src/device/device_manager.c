@@ -36,6 +36,7 @@ struct DeviceManager {
         EventLoop *loop; /* borrowed */
         DeviceManagerState state;
         DeviceManagerOptions options;
+        CacheStore *store; /* owned */
         DeviceManagerStopped stopped;
         void *userdata;
 
@@ -274,7 +275,26 @@ static void on_device_settled(ManagedDevice *device, void *userdata) {
         event_defer_schedule(&manager->settle_check);
 }
 
+/* Each has the same: what one does not need is not taken from the system either. */
+static void share_cache(DeviceManager *manager) {
+        unsigned n_devices = MAX(manager->n_devices, 1U);
+        uint64_t size_max = MAX(manager->options.cache.size / n_devices, DEVICE_CACHE_SIZE_MIN);
+
+        LIST_FOR_EACH (node, &manager->devices)
+                managed_device_set_cache_size(list_entry(node, ManagedDevice, node_of_manager),
+                                              size_max);
+}
+
 static void take_node(DeviceManager *manager, const UsbNode *node);
+static void resume_device(DeviceManager *manager, ManagedDevice *device, const UsbNode *node);
+
+static void on_device_parked(ManagedDevice *device, void *userdata) {
+        DeviceManager *manager = userdata;
+        UsbNode successor = device->successor;
+
+        if (device->has_successor && manager->state == DEVICE_MANAGER_STATE_RUNNING)
+                resume_device(manager, device, &successor);
+}
 
 static void on_device_ended(ManagedDevice *device, void *userdata) {
         DeviceManager *manager = userdata;
@@ -283,30 +303,28 @@ static void on_device_ended(ManagedDevice *device, void *userdata) {
 
         managed_device_free(device);
         manager->n_devices--;
+        share_cache(manager);
         if (has_successor && manager->state == DEVICE_MANAGER_STATE_RUNNING)
                 take_node(manager, &successor);
         event_defer_schedule(&manager->stop_check);
 }
 
+/* One that is gone from its port does not count, though it may be back there soon. */
 static ManagedDevice *find_device(DeviceManager *manager, const char *name) {
         LIST_FOR_EACH (node, &manager->devices) {
                 ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
 
-                if (strcmp(device->name, name) == 0)
+                if (!device->is_unplugged && strcmp(device->name, name) == 0)
                         return device;
         }
         return NULL;
 }
 
 static bool is_base_name_taken(DeviceManager *manager, const char *base_name) {
-        LIST_FOR_EACH (node, &manager->devices) {
-                const ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
-
-                /* An unplugged one has no exports any more: its disk may be back in another port.
-                 */
-                if (!device->is_unplugged && strcmp(device->base_name, base_name) == 0)
+        LIST_FOR_EACH (node, &manager->devices)
+                if (strcmp(list_entry(node, ManagedDevice, node_of_manager)->base_name,
+                           base_name) == 0)
                         return true;
-        }
         return false;
 }
 
@@ -318,6 +336,7 @@ static int add_device(DeviceManager *manager, const char *name, uint16_t vendor_
                 .export_opened = on_export_opened,
                 .export_closed = on_export_closed,
                 .settled = on_device_settled,
+                .parked = on_device_parked,
                 .ended = on_device_ended,
         };
         char base_name[EXPORT_NAME_SIZE_MAX];
@@ -332,25 +351,31 @@ static int add_device(DeviceManager *manager, const char *name, uint16_t vendor_
         r = managed_device_new(ret, manager->loop, name, base_name, &handlers, manager);
         if (r < 0)
                 return r;
+        managed_device_set_cache(*ret, manager->store, &manager->options.cache);
         list_append(&manager->devices, &(*ret)->node_of_manager);
         manager->n_devices++;
+        share_cache(manager);
         return 0;
 }
 
+static int take_from_kernel(DeviceManager *manager, const UsbNode *node, UsbTakeover *ret) {
+        int r;
+
+        r = usb_takeover(node, usb_monitor_get_udev(manager->monitor), ret);
+        if (r < 0)
+                log_device_notice(node->name, "%04x:%04x %s is left to the kernel: %s",
+                                  node->vendor_id, node->product_id, node->product,
+                                  r == -EBUSY ? "it is in use" : strerror(-r));
+        return r;
+}
+
 static void take_node(DeviceManager *manager, const UsbNode *node) {
-        struct udev *udev = usb_monitor_get_udev(manager->monitor);
         ManagedDevice *device;
         UsbTakeover takeover;
         int r;
 
-        r = usb_takeover(node, udev, &takeover);
-        if (r < 0) {
-                log_device_notice(node->name, "%04x:%04x %s is left to the kernel: %s",
-                                  node->vendor_id, node->product_id, node->product,
-                                  r == -EBUSY ? "it is in use" : strerror(-r));
+        if (take_from_kernel(manager, node, &takeover) < 0)
                 return;
-        }
-
         r = add_device(manager, node->name, node->vendor_id, node->product_id, node->serial,
                        &device);
         if (r < 0) {
@@ -362,13 +387,47 @@ static void take_node(DeviceManager *manager, const UsbNode *node) {
         }
         log_device_info(node->name, "taking %04x:%04x %s %s", node->vendor_id, node->product_id,
                         node->manufacturer, node->product);
-        managed_device_start_usb(device, node, udev, takeover.fd, takeover.needs_reset);
+        managed_device_start_usb(device, node, usb_monitor_get_udev(manager->monitor), takeover.fd,
+                                 takeover.needs_reset);
 }
 
-/*
- * Something in a port whose former device has not ended: its worker may be waiting for requests, or
- * the manager for its worker. What comes last is taken when that is over.
- */
+/* At any port, at any speed: its worker knows what was on it. */
+static void resume_device(DeviceManager *manager, ManagedDevice *device, const UsbNode *node) {
+        UsbTakeover takeover;
+
+        device->has_successor = false;
+        if (take_from_kernel(manager, node, &takeover) < 0)
+                return;
+        log_device_info(node->name, "%04x:%04x %s is back", node->vendor_id, node->product_id,
+                        node->product);
+        managed_device_resume_usb(device, node, takeover.fd);
+}
+
+/* Without a serial number only the port tells devices of a kind apart. */
+static bool is_same_device(const UsbNode *a, const UsbNode *b) {
+        if (a->vendor_id != b->vendor_id || a->product_id != b->product_id ||
+            strcmp(a->serial, b->serial) != 0)
+                return false;
+        return a->serial[0] != '\0' || strcmp(a->name, b->name) == 0;
+}
+
+/* Of several with a cloned serial number, the one that was in this port. */
+static ManagedDevice *find_former(DeviceManager *manager, const UsbNode *node) {
+        ManagedDevice *former = NULL;
+
+        LIST_FOR_EACH (list_node, &manager->devices) {
+                ManagedDevice *device = list_entry(list_node, ManagedDevice, node_of_manager);
+
+                if (!device->is_unplugged || !is_same_device(&device->node, node))
+                        continue;
+                if (!former || strcmp(device->name, node->name) == 0)
+                        former = device;
+        }
+        return former;
+}
+
+/* Its worker has not said yet whether it stays, and what it has to be saved. What comes last is
+ * taken when that is known. */
 static void queue_node(ManagedDevice *device, const UsbNode *node) {
         if (!device->has_successor)
                 log_device_info(node->name, "%04x:%04x %s waits until the former is done with",
@@ -377,45 +436,50 @@ static void queue_node(ManagedDevice *device, const UsbNode *node) {
         device->successor = *node;
 }
 
-/* Each interface of a device adds its node again. True: there is nothing to be taken now. */
-static bool must_wait(DeviceManager *manager, const UsbNode *node) {
-        ManagedDevice *device = find_device(manager, node->name);
-
-        if (!device)
-                return false;
-        if (!device->is_unplugged && strcmp(device->node.dev_path, node->dev_path) == 0)
-                return true;
-
-        /* Another number, so it is another device: the removal of the former was not told. */
-        managed_device_set_unplugged(device);
-        device = find_device(manager, node->name);
-        if (device)
-                queue_node(device, node);
-        return device != NULL;
-}
-
 static void on_node_added(const UsbNode *node, bool was_present, void *userdata) {
         DeviceManager *manager = userdata;
+        ManagedDevice *device = find_device(manager, node->name);
 
-        if (manager->state != DEVICE_MANAGER_STATE_RUNNING || must_wait(manager, node))
+        if (manager->state != DEVICE_MANAGER_STATE_RUNNING)
                 return;
+        /* Each interface of a device adds its node again. */
+        if (device && strcmp(device->node.dev_path, node->dev_path) == 0)
+                return;
+        /* Another number, so it is another device: the removal of the former was not told. */
+        if (device)
+                managed_device_set_unplugged(device);
         if (was_present && manager->options.present_devices == DEVICE_PRESENT_POLICY_KEEP) {
                 log_device_info(node->name, "%04x:%04x %s was there before, the kernel keeps it",
                                 node->vendor_id, node->product_id, node->product);
                 return;
         }
-        take_node(manager, node);
+
+        device = find_former(manager, node);
+        if (!device)
+                take_node(manager, node);
+        else if (device->state == MANAGED_DEVICE_STATE_PARKED)
+                resume_device(manager, device, node);
+        else
+                queue_node(device, node);
+}
+
+static void forget_successor(DeviceManager *manager, const char *name) {
+        LIST_FOR_EACH (node, &manager->devices) {
+                ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
+
+                if (!device->has_successor || strcmp(device->successor.name, name) != 0)
+                        continue;
+                log_device_info(name, "was unplugged before it could be taken");
+                device->has_successor = false;
+        }
 }
 
 static void on_node_removed(const char *name, void *userdata) {
         ManagedDevice *device = find_device(userdata, name);
 
-        if (!device)
-                return;
-        if (device->has_successor)
-                log_device_info(name, "was unplugged before it could be taken");
-        device->has_successor = false;
-        managed_device_set_unplugged(device);
+        forget_successor(userdata, name);
+        if (device)
+                managed_device_set_unplugged(device);
 }
 
 int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation *simulation) {
@@ -472,13 +536,33 @@ static void check_stopped(EventDefer *defer) {
                 return;
         if (manager->n_devices > 0 || manager->front || manager->spare)
                 return;
+        if (!cache_store_is_idle(manager->store))
+                return;
         manager->state = DEVICE_MANAGER_STATE_STOPPED;
         manager->stopped(manager, manager->userdata);
 }
 
+static void on_store_changed(void *userdata) {
+        DeviceManager *manager = userdata;
+
+        event_defer_schedule(&manager->stop_check);
+}
+
+static int start_store(DeviceManager *manager) {
+        const DeviceManagerOptions *options = &manager->options;
+        const CacheStoreOptions store_options = {
+                .state_dir = options->state_dir,
+                .cache_size = MAX(options->cache.size, DEVICE_CACHE_SIZE_MIN),
+                .patience_ns = options->cache.park_timeout_ms * NS_PER_MS,
+        };
+
+        return cache_store_new(&manager->store, manager->loop, &store_options, on_store_changed,
+                               manager);
+}
+
 int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManagerOptions *options,
                        DeviceManagerStopped stopped, void *userdata) {
-        _cleanup_(freep) DeviceManager *manager = NULL;
+        _cleanup_(device_manager_freep) DeviceManager *manager = NULL;
         int r;
 
         assert(options->n_devices_max <= DEVICE_MANAGER_DEVICES_MAX);
@@ -486,14 +570,6 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         manager = calloc(1, sizeof(*manager));
         if (!manager)
                 return -ENOMEM;
-        r = event_timer_init(&manager->front_timer, loop, front_on_timer);
-        if (r < 0)
-                return r;
-        r = event_timer_init(&manager->settle_timer, loop, on_settle_timer);
-        if (r < 0) {
-                event_timer_done(&manager->front_timer);
-                return r;
-        }
         manager->loop = loop;
         manager->options = *options;
         manager->stopped = stopped;
@@ -503,6 +579,15 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         event_defer_init(&manager->spare_start, loop, spare_on_start);
         event_defer_init(&manager->settle_check, loop, check_settled);
         event_defer_init(&manager->stop_check, loop, check_stopped);
+        r = event_timer_init(&manager->front_timer, loop, front_on_timer);
+        if (r < 0)
+                return r;
+        r = event_timer_init(&manager->settle_timer, loop, on_settle_timer);
+        if (r < 0)
+                return r;
+        r = start_store(manager);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(manager);
         return 0;
 }
@@ -518,6 +603,7 @@ DeviceManager *device_manager_free(DeviceManager *manager) {
                 list_unlink(node);
                 free(list_entry(node, FrontExport, node));
         }
+        cache_store_free(manager->store);
         child_process_free(manager->spare);
         child_process_free(manager->front);
         manager_close_listeners(manager);
@@ -537,6 +623,12 @@ int device_manager_listen(DeviceManager *manager, int fd) {
         }
         manager->listeners[manager->n_listeners++] = fd;
         return 0;
+}
+
+bool device_manager_is_stored_name(const char *name) { return device_arena_is_stored_name(name); }
+
+int device_manager_take_stored(DeviceManager *manager, int fd, const char *name) {
+        return cache_store_take_stored(manager->store, fd, name);
 }
 
 static int start_monitor(DeviceManager *manager) {
@@ -592,12 +684,19 @@ void device_manager_stop(DeviceManager *manager) {
                 child_process_send_type(manager->spare, CONTROL_TYPE_STOP);
         LIST_FOR_EACH (node, &manager->devices)
                 managed_device_stop(list_entry(node, ManagedDevice, node_of_manager));
+        cache_store_save_all(manager->store);
         event_defer_schedule(&manager->stop_check);
 }
 
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager) {
-        return (DeviceManagerCounts){
+        DeviceManagerCounts counts = {
                 .n_devices = manager->n_devices,
                 .n_exports = manager->n_exports,
+                .is_saving = cache_store_is_saving(manager->store),
         };
+
+        LIST_FOR_EACH (node, &manager->devices)
+                counts.is_saving |= device_cache_is_saving(
+                                &list_entry(node, ManagedDevice, node_of_manager)->cache);
+        return counts;
 }

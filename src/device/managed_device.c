@@ -12,6 +12,7 @@ static const char *managed_device_state_to_string(ManagedDeviceState state) {
                 [MANAGED_DEVICE_STATE_STARTING] = "starting",
                 [MANAGED_DEVICE_STATE_RUNNING] = "running",
                 [MANAGED_DEVICE_STATE_LEAVING] = "leaving",
+                [MANAGED_DEVICE_STATE_PARKED] = "parked",
                 [MANAGED_DEVICE_STATE_PAUSING] = "pausing",
                 [MANAGED_DEVICE_STATE_STOPPING] = "stopping",
                 [MANAGED_DEVICE_STATE_ENDED] = "ended",
@@ -52,6 +53,13 @@ static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
         case MANAGED_DEVICE_STATE_STOPPING:
                 event_timer_set(&device->timer, now_ns + MANAGED_DEVICE_STOP_TIMEOUT_NS);
                 return;
+        case MANAGED_DEVICE_STATE_PARKED:
+                /* The worker counts its time itself, and then needs some to leave. */
+                event_timer_set(&device->timer,
+                                now_ns + device->cache.options->park_timeout_ms * NS_PER_MS +
+                                                MANAGED_DEVICE_STOP_TIMEOUT_NS);
+                device->handlers->parked(device, device->userdata);
+                return;
         case MANAGED_DEVICE_STATE_PAUSING:
                 event_timer_set(&device->timer, now_ns + device_pause_ns(device));
                 return;
@@ -69,6 +77,7 @@ static void device_close_export(ManagedDevice *device, ManagedExport *export) {
         if (!export->is_open)
                 return;
         export->is_open = false;
+        device_cache_on_export_closed(&device->cache, (unsigned) (export - device->exports));
         device->handlers->export_closed(device, export->generation, device->userdata);
 }
 
@@ -100,6 +109,7 @@ static void on_export(ManagedDevice *device, const ControlExport *message) {
         slot = &device->exports[export.lun];
         device_close_export(device, slot);
         slot->worker_generation = export.generation;
+        device_cache_on_export(&device->cache, export.lun);
         device->handlers->export_opened(device, &export, device->userdata);
         slot->generation = export.generation;
         slot->is_open = true;
@@ -112,9 +122,27 @@ static void on_export_closed(ManagedDevice *device, const ControlExportClosed *m
 
 static void on_failed(ManagedDevice *device, const ControlFailed *failed) {
         log_device_warning(device->name, "can't be driven: %s", failed->reason);
+        device->has_failed = true;
         /* Not ours to drive, however often it is tried: the kernel gets it back. */
         if (failed->error == -EOPNOTSUPP && device->state == MANAGED_DEVICE_STATE_STARTING)
                 device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
+}
+
+static void on_parked(ManagedDevice *device) {
+        if (device->state != MANAGED_DEVICE_STATE_STARTING &&
+            device->state != MANAGED_DEVICE_STATE_RUNNING &&
+            device->state != MANAGED_DEVICE_STATE_LEAVING)
+                return;
+        log_device_info(device->name, "is gone, and waited for");
+        device_enter(device, MANAGED_DEVICE_STATE_PARKED);
+}
+
+static void on_stopped(ManagedDevice *device) {
+        device->has_stopped = true;
+        if (device->state == MANAGED_DEVICE_STATE_STARTING ||
+            device->state == MANAGED_DEVICE_STATE_RUNNING ||
+            device->state == MANAGED_DEVICE_STATE_PARKED)
+                device_enter(device, MANAGED_DEVICE_STATE_LEAVING);
 }
 
 static void on_worker_message(ChildProcess *worker, const ControlMessage *message, int *fds,
@@ -140,9 +168,18 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 on_failed(device, &message->body.failed);
                 return;
         case CONTROL_TYPE_STOPPED:
-                if (device->state == MANAGED_DEVICE_STATE_STARTING ||
-                    device->state == MANAGED_DEVICE_STATE_RUNNING)
-                        device_enter(device, MANAGED_DEVICE_STATE_LEAVING);
+                on_stopped(device);
+                return;
+        case CONTROL_TYPE_PARKED:
+                on_parked(device);
+                return;
+        case CONTROL_TYPE_REMAINS_LEFT:
+                if (device_cache_on_remains_left(&device->cache, &message->body.remains) < 0)
+                        child_process_kill(worker, "told of remains that it was not given");
+                return;
+        case CONTROL_TYPE_SAVE:
+                if (device_cache_on_save(&device->cache, &message->body.save) < 0)
+                        child_process_kill(worker, "asked to save too much");
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_CONFIGURE:
@@ -160,10 +197,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_CACHE:
         case CONTROL_TYPE_CACHE_SIZE:
         case CONTROL_TYPE_REMAINS:
-        case CONTROL_TYPE_REMAINS_LEFT:
-        case CONTROL_TYPE_SAVE:
         case CONTROL_TYPE_SAVED:
-        case CONTROL_TYPE_PARKED:
                 child_process_kill(worker, "sent what is not a worker's to send");
                 return;
         case _CONTROL_TYPE_MAX:
@@ -185,6 +219,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
 
         device->worker = child_process_free(worker);
         device_close_exports(device);
+        device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
                 if (device->udev && !device->is_unplugged)
@@ -240,16 +275,35 @@ static const ChildHandlers worker_handlers = {
         .ended = on_worker_ended,
 };
 
+static int device_get_worker(ManagedDevice *device) {
+        int r;
+
+        r = device_cache_prepare(&device->cache);
+        if (r < 0)
+                return r;
+        r = device->handlers->get_worker(&device->worker, device->userdata);
+        if (r < 0)
+                return r;
+        r = device_cache_start(&device->cache, device->worker, device->cache_size_max);
+        if (r < 0)
+                device->worker = child_process_free(device->worker);
+        return r;
+}
+
 static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         int r;
 
         assert(!device->worker);
-        r = device->handlers->get_worker(&device->worker, device->userdata);
+        r = device_get_worker(device);
         if (r < 0) {
-                device_retry(device, "no worker can be started", r);
+                device_retry(device,
+                             r == -EAGAIN ? "what its workers left is not saved yet"
+                                          : "no worker can be started",
+                             r);
                 return;
         }
 
+        device->has_failed = device->has_stopped = false;
         child_process_set_owner(device->worker, device->name, &worker_handlers, device);
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
         if (device->udev)
@@ -282,8 +336,13 @@ static void device_on_timer(EventTimer *timer) {
                 device_restart(device);
                 return;
         case MANAGED_DEVICE_STATE_LEAVING:
+        case MANAGED_DEVICE_STATE_PARKED:
         case MANAGED_DEVICE_STATE_STOPPING:
-                child_process_kill(device->worker, "did not stop in time");
+                if (device_cache_is_saving(&device->cache))
+                        event_timer_set(timer, event_loop_now_ns(device->loop) +
+                                                               MANAGED_DEVICE_STOP_TIMEOUT_NS);
+                else
+                        child_process_kill(device->worker, "did not stop in time");
                 return;
         case MANAGED_DEVICE_STATE_STARTING:
         case MANAGED_DEVICE_STATE_RUNNING:
@@ -322,6 +381,7 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
                 return NULL;
 
         child_process_free(device->worker);
+        device_cache_done(&device->cache);
         list_unlink(&device->node_of_manager);
         event_timer_done(&device->timer);
         for (size_t i = 0; i < device->n_fds; i++)
@@ -332,11 +392,36 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         return NULL;
 }
 
+void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
+                              const DeviceCacheOptions *options) {
+        device_cache_init(&device->cache, store, options, device->base_name);
+}
+
+void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
+        if (device->cache_size_max == size_max)
+                return;
+        device->cache_size_max = size_max;
+        device_cache_set_size(&device->cache, size_max);
+}
+
 void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,
                               bool needs_reset) {
         device->node = *node;
         device->udev = udev;
         device_start(device, fd, needs_reset);
+        fd_close(fd);
+}
+
+void managed_device_resume_usb(ManagedDevice *device, const UsbNode *node, int fd) {
+        assert(device->state == MANAGED_DEVICE_STATE_PARKED);
+
+        device->node = *node;
+        snprintf(device->name, sizeof(device->name), "%s", node->name);
+        device->is_unplugged = false;
+        device->has_successor = false;
+        child_process_set_owner(device->worker, device->name, &worker_handlers, device);
+        device_enter(device, MANAGED_DEVICE_STATE_STARTING);
+        device_send_usb(device, fd, /* needs_reset= */ true);
         fd_close(fd);
 }
 
@@ -357,11 +442,12 @@ void managed_device_set_unplugged(ManagedDevice *device) {
 
         device->is_unplugged = true;
         log_device_info(device->name, "was unplugged");
-        device_close_exports(device);
         if (!device->worker) {
                 device_enter(device, MANAGED_DEVICE_STATE_ENDED);
                 return;
         }
+        if (device->state == MANAGED_DEVICE_STATE_PARKED) /* the worker saw it first */
+                return;
         child_process_send_type(device->worker, CONTROL_TYPE_GONE);
         if (device->state != MANAGED_DEVICE_STATE_STOPPING)
                 device_enter(device, MANAGED_DEVICE_STATE_LEAVING);

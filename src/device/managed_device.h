@@ -8,8 +8,7 @@
  * unplugged or stopped.
  */
 
-#include "device/child_process.h"
-#include "device/device_manager.h"
+#include "device/device_cache.h"
 #include "device/export_name.h"
 #include "device/usb_takeover.h"
 
@@ -28,6 +27,7 @@ typedef enum ManagedDeviceState {
         MANAGED_DEVICE_STATE_STARTING, /* has a worker that brings it up */
         MANAGED_DEVICE_STATE_RUNNING,
         MANAGED_DEVICE_STATE_LEAVING, /* the worker said that it ends, or was told of the unplug */
+        MANAGED_DEVICE_STATE_PARKED,  /* the worker waits for the device to come back */
         MANAGED_DEVICE_STATE_PAUSING, /* no worker; to be started again */
         MANAGED_DEVICE_STATE_STOPPING,
         MANAGED_DEVICE_STATE_ENDED,
@@ -48,6 +48,8 @@ typedef struct ManagedDeviceHandlers {
         void (*export_closed)(ManagedDevice *device, uint64_t generation, void *userdata);
         /* The first attempt to bring it up has ended, well or not. */
         void (*settled)(ManagedDevice *device, void *userdata);
+        /* Its worker waits for it. It may be resumed within. */
+        void (*parked)(ManagedDevice *device, void *userdata);
         /* It was unplugged or stopped, and has no worker any more. It may be freed within. */
         void (*ended)(ManagedDevice *device, void *userdata);
 } ManagedDeviceHandlers;
@@ -67,11 +69,15 @@ struct ManagedDevice {
         ManagedExport exports[CONTROL_LUNS_MAX];
         unsigned n_deaths; /* in a row */
         uint64_t started_ns;
+        DeviceCache cache;
+        uint64_t cache_size_max; /* its share */
+        bool has_failed;         /* the worker said so: its arena is needed */
+        bool has_stopped;        /* the worker said so */
         bool is_restart;
         bool is_settled; /* has left STARTING once */
         bool is_unplugged;
         bool has_successor;
-        UsbNode successor; /* what was plugged in there since */
+        UsbNode successor; /* what looks the same and was plugged in since */
         EventTimer timer;  /* the pause before a restart, or the patience with a stop */
         const ManagedDeviceHandlers *handlers; /* borrowed */
         void *userdata;
@@ -85,12 +91,19 @@ int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
 ManagedDevice *managed_device_free(ManagedDevice *device);
 DEFINE_CLEANUP(ManagedDevice *, managed_device_free);
 
+/* Before it is started. `store` and `options` are borrowed. */
+void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
+                              const DeviceCacheOptions *options);
+/* Its share of the cache; before it is started, and whenever that changes. */
+void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max);
 /* Starts on a node that was taken over; `fd` is taken over. */
 void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,
                               bool needs_reset);
 /* Takes the descriptors over, also on failure; -ENOMEM. */
 int managed_device_start_simulation(ManagedDevice *device, const DeviceSimulation *simulation);
-/* Its exports are closed; it may end within. */
+/* It is parked, and this may be the same device: its worker will see. `fd` is taken over. */
+void managed_device_resume_usb(ManagedDevice *device, const UsbNode *node, int fd);
+/* Its exports stay open until its worker closes them, or ends. It may end within. */
 void managed_device_set_unplugged(ManagedDevice *device);
 void managed_device_stop(ManagedDevice *device);
 /* Hands a client to the worker, if that export is still open; else closes nothing: -ESTALE. */

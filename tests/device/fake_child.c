@@ -1,10 +1,16 @@
 /*
- * A child that behaves as its name tells, for test_child_process and test_device_manager: the test
- * makes links to this program. Unknown names behave well.
+ * A child that behaves as its name tells: the tests make links to this program. Unknown names behave
+ * well. What it is told of arenas it says in its log, and it writes its number into its own.
+ *
+ * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
+ * asks for its arena to be kept before it ends; "dies" then ends without a word;
+ * "silent" never says what is left of remains. With a
+ * file "unfit" beside the link, no remains can be given back; with "empty", there is no medium.
  */
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +19,24 @@
 #include "base/systemd_event_loop.h"
 #include "control/control_channel.h"
 
+#define REMAINS_MAX 64
+
 typedef struct FakeChild {
         EventLoop *loop;
         ControlChannel *channel;
         const char *name;
+        char folder[128];
+        ControlRemains remains[REMAINS_MAX];
+        size_t n_remains;
+        bool has_parked;
 } FakeChild;
 
 static bool is_called(const FakeChild *child, const char *behaviour) {
         return strcmp(child->name, behaviour) == 0;
+}
+
+static bool does(const FakeChild *child, const char *behaviour) {
+        return strstr(child->name, behaviour) != NULL;
 }
 
 static void say(FakeChild *child, ControlType type) {
@@ -33,24 +49,127 @@ static void say(FakeChild *child, ControlType type) {
         control_channel_send(child->channel, &message, NULL, 0);
 }
 
-static void on_device(FakeChild *child, const char *base_name) {
+static _printf_(2, 3) void tell(FakeChild *child, const char *format, ...) {
         ControlMessage message;
-
-        if (is_called(child, "dies-at-work"))
-                abort();
+        va_list arguments;
 
         control_message_init(&message, CONTROL_TYPE_LOG);
         message.body.log.level = LOG_LEVEL_INFO;
-        snprintf(message.body.log.message, sizeof(message.body.log.message), "drives %s",
-                 base_name);
+        va_start(arguments, format);
+        vsnprintf(message.body.log.message, sizeof(message.body.log.message), format, arguments);
+        va_end(arguments);
         control_channel_send(child->channel, &message, NULL, 0);
+}
+
+/* Its number, where a successor finds it. */
+static void on_cache(FakeChild *child, const ControlCache *cache, int fd) {
+        char text[16];
+
+        tell(child, "cache of %llu, mode %u, policy %u, read-ahead %u, verify %u, park %u",
+             (unsigned long long) cache->size_max, cache->mode, cache->policy,
+             cache->has_read_ahead, cache->verifies_hits, cache->park_timeout_ms);
+        snprintf(text, sizeof(text), "%d", (int) getpid());
+        if (pwrite(fd, text, sizeof(text), 0) != sizeof(text))
+                abort();
+}
+
+static void on_remains(FakeChild *child, const ControlRemains *remains, int fd) {
+        char text[16] = {};
+
+        if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+                abort();
+        tell(child, "remains of %s, LUNs %u", text, remains->luns);
+        if (child->n_remains < N_ELEMENTS(child->remains))
+                child->remains[child->n_remains++] = *remains;
+}
+
+static bool is_now(const FakeChild *child, const char *what) {
+        char path[192];
+
+        snprintf(path, sizeof(path), "%s/%s", child->folder, what);
+        return access(path, F_OK) == 0;
+}
+
+static void say_what_is_left(FakeChild *child) {
+        ControlMessage message;
+
+        if (does(child, "silent"))
+                return;
+        control_message_init(&message, CONTROL_TYPE_REMAINS_LEFT);
+        for (size_t i = 0; i < child->n_remains; i++) {
+                message.body.remains = child->remains[i];
+                if (!is_now(child, "unfit"))
+                        message.body.remains.luns = 0;
+                control_channel_send(child->channel, &message, NULL, 0);
+        }
+        if (is_called(child, "lies-about-remains")) {
+                message.body.remains = (ControlRemains){ .id = 99 };
+                control_channel_send(child->channel, &message, NULL, 0);
+        }
+}
+
+static void end(FakeChild *child) {
+        say(child, CONTROL_TYPE_STOPPED);
+        event_loop_exit(child->loop, 0);
+}
+
+static void on_saved(FakeChild *child) {
+        if (does(child, "dies"))
+                event_loop_exit(child->loop, 0);
+        else
+                end(child);
+}
+
+static void on_resumed(FakeChild *child, const ControlUsbDevice *device) {
+        tell(child, "resumed as %s, restart %u", device->name, device->is_restart);
+        if (does(child, "rejects")) {
+                say(child, CONTROL_TYPE_FAILED);
+                end(child);
+        } else
+                say(child, CONTROL_TYPE_BROUGHT_UP);
+}
+
+static void say_export(FakeChild *child, const char *base_name) {
+        ControlMessage message;
+
         control_message_init(&message, CONTROL_TYPE_EXPORT);
         message.body.export.generation = 1;
         message.body.export.info.size = 512;
         strcpy(message.body.export.name, base_name);
         strcat(message.body.export.name, is_called(child, "lies") ? "-lun7" : "-lun0");
         control_channel_send(child->channel, &message, NULL, 0);
+}
+
+static void on_device(FakeChild *child, const char *base_name) {
+        if (is_called(child, "dies-at-work"))
+                abort();
+
+        tell(child, "drives %s", base_name);
+        if (!is_now(child, "empty"))
+                say_export(child, base_name);
+        say_what_is_left(child);
         say(child, CONTROL_TYPE_BROUGHT_UP);
+}
+
+static void ask_to_save(FakeChild *child) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_EXPORT_CLOSED);
+        message.body.export_closed.generation = 1;
+        control_channel_send(child->channel, &message, NULL, 0);
+        control_message_init(&message, CONTROL_TYPE_SAVE);
+        message.body.save.luns = 1;
+        control_channel_send(child->channel, &message, NULL, 0);
+}
+
+static void on_end(FakeChild *child, ControlType type) {
+        if (type == CONTROL_TYPE_GONE && does(child, "parks") && !child->has_parked) {
+                child->has_parked = true;
+                say(child, CONTROL_TYPE_PARKED);
+        } else if (does(child, "saves"))
+                ask_to_save(child);
+        else
+                end(child);
 }
 
 /* One that lingers has requests in flight on the device that has gone. */
@@ -69,12 +188,25 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 pong.body.ping = message->body.ping;
                 control_channel_send(channel, &pong, NULL, 0);
         } else if (is_end(child, message)) {
-                say(child, CONTROL_TYPE_STOPPED);
-                event_loop_exit(child->loop, 0);
+                on_end(child, (ControlType) message->type);
+        } else if (message->type == CONTROL_TYPE_CACHE) {
+                on_cache(child, &message->body.cache, fds[0]);
+        } else if (message->type == CONTROL_TYPE_CACHE_SIZE) {
+                tell(child, "cache of %llu now",
+                     (unsigned long long) message->body.cache_size.size_max);
+        } else if (message->type == CONTROL_TYPE_REMAINS) {
+                on_remains(child, &message->body.remains, fds[0]);
+        } else if (message->type == CONTROL_TYPE_SAVED) {
+                tell(child, "saved LUNs %u: %s", message->body.save.luns,
+                     strerror(-message->body.save.error));
+                on_saved(child);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {
                 on_device(child, message->body.simulate.base_name);
         } else if (message->type == CONTROL_TYPE_USB_DEVICE) {
-                on_device(child, message->body.usb_device.base_name);
+                if (child->has_parked)
+                        on_resumed(child, &message->body.usb_device);
+                else
+                        on_device(child, message->body.usb_device.base_name);
         }
 }
 
@@ -90,6 +222,8 @@ int main(int argc, char **argv) {
         FakeChild child = { .name = strrchr(argv[0], '/') + 1 };
         int r;
 
+        snprintf(child.folder, sizeof(child.folder), "%.*s", (int) (child.name - 1 - argv[0]),
+                 argv[0]);
         if (is_called(&child, "exits"))
                 return 7;
         if (systemd_event_loop_new(&child.loop) < 0 ||

@@ -57,8 +57,9 @@ START_TEST(simulation_may_be_added_before_the_start) {
         Broker broker;
 
         broker_prepare(&broker, /* has_usb= */ false, "good", "front");
+        broker_make(&broker);
         ck_assert_int_eq(broker_simulate(&broker), 0);
-        ck_assert_int_eq(device_manager_start(broker.manager), 0);
+        broker_start(&broker);
         fake_children_run_until(broker.loop, &broker.has_exports);
         broker_done(&broker);
 }
@@ -69,7 +70,7 @@ START_TEST(front_that_does_not_stop_is_killed) {
         Broker broker;
 
         broker_prepare(&broker, /* has_usb= */ false, "good", "stays");
-        ck_assert_int_eq(device_manager_start(broker.manager), 0);
+        broker_start(&broker);
         broker_done(&broker);
 }
 END_TEST

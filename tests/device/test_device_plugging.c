@@ -50,31 +50,37 @@ static gboolean on_usbfs_ioctl(UMockdevIoctlBase *usbfs, UMockdevIoctlClient *cl
         return TRUE;
 }
 
+/* Longer than any test. */
+#define PARK_TIMEOUT_MS 600000
+
 static void ports_init(Ports *ports, const char *worker) {
         *ports = (Ports){
                 .testbed = umockdev_testbed_new(),
                 .usbfs = umockdev_ioctl_base_new(),
         };
         g_signal_connect(ports->usbfs, "handle-ioctl", G_CALLBACK(on_usbfs_ioctl), ports);
-        broker_init(&ports->broker, /* has_usb= */ true, worker);
+        broker_prepare(&ports->broker, /* has_usb= */ true, worker, "front");
+        ports->broker.options.cache.park_timeout_ms = PARK_TIMEOUT_MS;
+        broker_start(&ports->broker);
 }
 
 static void ports_done(Ports *ports) {
         broker_done(&ports->broker);
+        ck_assert(!broker_was_told(&ports->broker, "lun0.2.orphan"));
         g_object_unref(ports->testbed);
         g_object_unref(ports->usbfs);
 }
 
 /* A device as USB makes it: it is there before its interfaces are. */
-static void plug(Ports *ports, const char *port, const char *product) {
+static void plug_serial(Ports *ports, const char *port, const char *product, const char *serial) {
         unsigned number = ++ports->device_number;
         char text[512], path[64], name[32], index[8];
 
         snprintf(text, sizeof(text),
                  "P: /devices/%s\nN: bus/usb/001/%03u\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\n"
                  "E: DEVNAME=/dev/bus/usb/001/%03u\nA: idVendor=1209\nA: idProduct=0001\n"
-                 "A: serial=S\nA: product=%s\n\n",
-                 port, number, number, product);
+                 "A: serial=%s\nA: product=%s\n\n",
+                 port, number, number, serial, product);
         ck_assert(umockdev_testbed_add_from_string(ports->testbed, text, NULL));
         snprintf(path, sizeof(path), "/dev/bus/usb/001/%03u", number);
         ck_assert(umockdev_testbed_attach_ioctl(ports->testbed, path, ports->usbfs, NULL));
@@ -87,6 +93,10 @@ static void plug(Ports *ports, const char *port, const char *product) {
                                                    "bInterfaceClass", "08", "bInterfaceNumber",
                                                    index, NULL, "DEVTYPE", "usb_interface", NULL));
         }
+}
+
+static void plug(Ports *ports, const char *port, const char *product) {
+        plug_serial(ports, port, product, "S");
 }
 
 /* Without a word to anybody. */
@@ -211,14 +221,182 @@ START_TEST(disk_whose_removal_was_not_told_is_replaced) {
 }
 END_TEST
 
-START_TEST(disk_keeps_its_name_in_another_port) {
+/* What it left may be newer than what is on the disk. */
+START_TEST(disk_keeps_its_name_in_another_port_and_waits) {
         Ports ports;
 
         leave_worker(&ports, "1-1");
-        ports.broker.has_worker = false;
         plug(&ports, "1-2", "First");
+        run_until(&ports, &ports.broker.has_successor);
+        ck_assert_uint_eq(ports.broker.n_taken, 1);
+        end_worker(&ports);
         run_until(&ports, &ports.broker.has_worker);
         ck_assert_str_eq(ports.broker.base_name, "1209-0001-S");
+        ck_assert_uint_eq(ports.broker.n_taken, 2);
+        ports_done(&ports);
+}
+END_TEST
+
+static void park(Ports *ports, const char *worker) {
+        ports_init(ports, worker);
+        plug(ports, "1-1", "First");
+        run_until(ports, &ports->broker.has_worker);
+        unplug(ports, "1-1");
+        broker_run_until_told(&ports->broker, "is gone, and waited for");
+        ports->broker.has_worker = false;
+        broker_forget(&ports->broker);
+}
+
+START_TEST(parked_disk_is_resumed_in_another_port) {
+        Ports ports;
+        pid_t pid;
+
+        park(&ports, "parks");
+        pid = ports.broker.worker_pid;
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 1);
+        plug(&ports, "1-2", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-2, restart 1"));
+        ck_assert_int_eq(ports.broker.worker_pid, pid);
+        ck_assert_uint_eq(ports.broker.n_taken, 1);
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 1);
+        ck_assert(!broker_was_told(&ports.broker, "waits until"));
+
+        /* And it is known there. */
+        broker_forget(&ports.broker);
+        unplug(&ports, "1-2");
+        ports.broker.has_no_devices = false;
+        run_until(&ports, &ports.broker.has_no_devices);
+        ports_done(&ports);
+}
+END_TEST
+
+/* The plug was loose: the worker has not answered yet. */
+START_TEST(disk_that_is_back_at_once_is_resumed) {
+        Ports ports;
+
+        ports_init(&ports, "parks");
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ports.broker.has_worker = false;
+        unplug(&ports, "1-1");
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-1, restart 1"));
+        ck_assert_uint_eq(ports.broker.n_taken, 1);
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(port_of_a_parked_disk_is_free_for_others) {
+        Ports ports;
+
+        park(&ports, "parks");
+        plug_serial(&ports, "1-1", "Other", "T");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert_str_eq(ports.broker.base_name, "1209-0001-T");
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_devices, 2);
+
+        /* The first one comes back elsewhere, while its port is taken. */
+        ports.broker.has_worker = false;
+        plug(&ports, "1-3", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-3"));
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_devices, 2);
+        ports_done(&ports);
+}
+END_TEST
+
+/* The one that went first is not meant. */
+START_TEST(disk_that_goes_from_the_port_of_a_parked_one_is_missed) {
+        Ports ports;
+
+        park(&ports, "parks");
+        plug_serial(&ports, "1-1", "Other", "T");
+        run_until(&ports, &ports.broker.has_worker);
+        unplug(&ports, "1-1");
+        broker_run_until_told(&ports.broker, "is gone, and waited for");
+        ports_done(&ports);
+}
+END_TEST
+
+/* Without a serial number the port is all there is. */
+START_TEST(disk_without_a_serial_is_resumed_in_its_port_alone) {
+        Ports ports;
+
+        ports_init(&ports, "parks");
+        plug_serial(&ports, "1-1", "First", "");
+        run_until(&ports, &ports.broker.has_worker);
+        unplug(&ports, "1-1");
+        broker_run_until_told(&ports.broker, "is gone, and waited for");
+        ports.broker.has_worker = false;
+        plug_serial(&ports, "1-2", "First", "");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert_str_eq(ports.broker.base_name, "1209-0001-1-2");
+        ck_assert(!broker_was_told(&ports.broker, "resumed"));
+
+        ports.broker.has_worker = false;
+        plug_serial(&ports, "1-1", "First", "");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-1"));
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(worker_that_does_not_know_the_disk_is_replaced) {
+        Ports ports;
+        char text[64];
+
+        park(&ports, "parks,rejects");
+        snprintf(text, sizeof(text), "remains of %d, LUNs 1", (int) ports.broker.worker_pid);
+        plug(&ports, "1-1", "Second");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-1"));
+        ck_assert(broker_was_told(&ports.broker, "drives 1209-0001-S"));
+        ck_assert(broker_was_told(&ports.broker, text));
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(cache_of_a_parked_worker_that_dies_is_saved) {
+        Ports ports;
+
+        park(&ports, "parks");
+        ports.broker.has_no_devices = false;
+        kill(ports.broker.worker_pid, SIGKILL);
+        broker_run_until_told(&ports.broker, "is kept in");
+        ck_assert(broker_was_told(&ports.broker, "1209-0001-S-lun0.1.orphan"));
+        run_until(&ports, &ports.broker.has_no_devices);
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 0);
+
+        /* It is given back with the disk. */
+        broker_forget(&ports.broker);
+        plug(&ports, "1-4", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "remains of"));
+        broker_run_until_told(&ports.broker, "was given back");
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(parked_disk_is_stopped_with_the_service) {
+        Ports ports;
+
+        park(&ports, "parks,saves");
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(cache_of_a_disk_that_goes_is_saved) {
+        Ports ports;
+
+        ports_init(&ports, "saves");
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        unplug(&ports, "1-1");
+        broker_run_until_told(&ports.broker, "saved LUNs 1: Success");
+        ports.broker.has_no_devices = false;
+        run_until(&ports, &ports.broker.has_no_devices);
         ports_done(&ports);
 }
 END_TEST
@@ -250,6 +428,20 @@ START_TEST(second_disk_with_a_serial_is_named_after_its_port) {
 }
 END_TEST
 
+START_TEST(cache_that_was_saved_is_not_saved_again) {
+        Ports ports;
+
+        ports_init(&ports, "saves,dies");
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        unplug(&ports, "1-1");
+        broker_run_until_told(&ports.broker, "saved LUNs 1: Success");
+        ports.broker.has_no_devices = false;
+        run_until(&ports, &ports.broker.has_no_devices);
+        ports_done(&ports);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("device plugging");
         TCase *tcase = tcase_create("ports");
@@ -262,7 +454,17 @@ int main(void) {
         tcase_add_test(tcase, latest_of_several_disks_behind_another_is_taken);
         tcase_add_test(tcase, disk_that_did_not_stay_is_not_taken);
         tcase_add_test(tcase, disk_whose_removal_was_not_told_is_replaced);
-        tcase_add_test(tcase, disk_keeps_its_name_in_another_port);
+        tcase_add_test(tcase, disk_keeps_its_name_in_another_port_and_waits);
+        tcase_add_test(tcase, parked_disk_is_resumed_in_another_port);
+        tcase_add_test(tcase, disk_that_is_back_at_once_is_resumed);
+        tcase_add_test(tcase, port_of_a_parked_disk_is_free_for_others);
+        tcase_add_test(tcase, cache_that_was_saved_is_not_saved_again);
+        tcase_add_test(tcase, disk_that_goes_from_the_port_of_a_parked_one_is_missed);
+        tcase_add_test(tcase, disk_without_a_serial_is_resumed_in_its_port_alone);
+        tcase_add_test(tcase, worker_that_does_not_know_the_disk_is_replaced);
+        tcase_add_test(tcase, cache_of_a_parked_worker_that_dies_is_saved);
+        tcase_add_test(tcase, parked_disk_is_stopped_with_the_service);
+        tcase_add_test(tcase, cache_of_a_disk_that_goes_is_saved);
         tcase_add_test(tcase, disk_that_cannot_be_taken_whole_is_given_back);
         tcase_add_test(tcase, second_disk_with_a_serial_is_named_after_its_port);
         suite_add_tcase(suite, tcase);
