@@ -15,12 +15,20 @@ typedef struct DaemonConfig {
         uint32_t n_luns_max;
         int present_devices;
         bool is_trim_enabled;
+        DeviceCacheOptions cache;
+        int cache_policy;
         int log_level;
 } DaemonConfig;
 
 static const char *const present_device_names[] = {
         [DEVICE_PRESENT_POLICY_KEEP] = "keep",
         [DEVICE_PRESENT_POLICY_TAKE] = "take",
+        NULL,
+};
+
+static const char *const cache_policy_names[] = {
+        [CACHE_POLICY_KIND_LRU] = "lru",
+        [CACHE_POLICY_KIND_S3FIFO] = "s3fifo",
         NULL,
 };
 
@@ -56,6 +64,59 @@ static const ConfigOption config_options[] = {
                         .minimum = 1,
                         .maximum = 16,
                         .help = "Logical units of a device beyond it are not looked at.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "cache_enabled",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, cache.is_enabled),
+                        .help = "Whether anything is cached.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "write_back_cache",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, cache.is_write_back),
+                        .help = "Whether writes complete when they are in the cache.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "read_ahead_cache",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, cache.has_read_ahead),
+                        .help = "Whether more is read than was asked for, where that pays.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "cache_size",
+                        .type = CONFIG_TYPE_SIZE,
+                        .offset = offsetof(DaemonConfig, cache.size),
+                        .minimum = DEVICE_CACHE_SIZE_MIN,
+                        .maximum = DEVICE_CACHE_SIZE_MAX,
+                        .help = "Memory for the caches of all devices together.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "cache_policy",
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonConfig, cache_policy),
+                        .names = cache_policy_names,
+                        .help = "What is dropped from a full cache.",
+        },
+        {
+                        .section = "device",
+                        .key = "cache_verify",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, cache.verifies_hits),
+                        .help = "Whether the sums of what is read from the cache are checked.",
+        },
+        {
+                        .section = "device",
+                        .key = "park_timeout",
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonConfig, cache.park_timeout_ms),
+                        .maximum = 3600000,
+                        .help = "For so long a device that was unplugged is waited for.",
         },
         {
                         .section = "device",
@@ -97,6 +158,8 @@ int daemon_config_load(DaemonOptions *options) {
                 .n_luns_max = manager->n_luns_max,
                 .present_devices = (int) manager->present_devices,
                 .is_trim_enabled = manager->is_trim_enabled,
+                .cache = manager->cache,
+                .cache_policy = (int) manager->cache.policy,
                 .log_level = (int) options->log_level,
         };
         const ConfigTable table = {
@@ -117,6 +180,8 @@ int daemon_config_load(DaemonOptions *options) {
         manager->n_luns_max = config.n_luns_max;
         manager->present_devices = (DevicePresentPolicy) config.present_devices;
         manager->is_trim_enabled = config.is_trim_enabled;
+        manager->cache = config.cache;
+        manager->cache.policy = (CachePolicyKind) config.cache_policy;
         if (!options->has_log_level)
                 options->log_level = (LogLevel) config.log_level;
         return 0;

@@ -133,23 +133,47 @@ void daemon_listeners_remove(const char *address) {
                 log_warning("%s can't be removed, ignoring: %s", address, strerror(errno));
 }
 
-int daemon_listeners_take_passed(DeviceManager *manager) {
-        int n_fds, r;
+static void names_free(char ***names) {
+        for (char **name = *names; name && *name; name++)
+                free(*name);
+        free(*names);
+}
 
-        n_fds = sd_listen_fds(/* unset_environment= */ 1);
+static int take_socket(DeviceManager *manager, int fd) {
+        if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, /* listening= */ 1) <= 0) {
+                log_error("Passed descriptor %d is no listening stream socket", fd);
+                return -EINVAL;
+        }
+        if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+                return -errno;
+        return device_manager_listen(manager, fd);
+}
+
+/* What a former release kept, or another program, is of no use, but no reason not to start. */
+static void take_arena(DeviceManager *manager, int fd, const char *name) {
+        int r;
+
+        r = device_manager_take_stored(manager, fd, name);
+        if (r < 0)
+                log_error("%s, which systemd kept, can't be used: %s", name, strerror(-r));
+}
+
+int daemon_listeners_take_passed(DeviceManager *manager) {
+        _cleanup_(names_free) char **names = NULL;
+        int n_fds, r, n_sockets = 0;
+
+        n_fds = sd_listen_fds_with_names(/* unset_environment= */ 1, &names);
         for (int i = 0; i < n_fds; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, /* listening= */ 1) <= 0) {
-                        log_error("Passed descriptor %d is no listening stream socket", fd);
-                        return -EINVAL;
+                if (device_manager_is_stored_name(names[i])) {
+                        take_arena(manager, fd, names[i]);
+                        continue;
                 }
-                r = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-                if (r < 0)
-                        return -errno;
-                r = device_manager_listen(manager, fd);
+                r = take_socket(manager, fd);
                 if (r < 0)
                         return r;
+                n_sockets++;
         }
-        return n_fds;
+        return n_fds < 0 ? n_fds : n_sockets;
 }

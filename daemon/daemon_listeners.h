@@ -9,5 +9,8 @@ int daemon_listeners_open(DeviceManager *manager, const char *address);
 /* Removes what is left of such an address in the file system; while it is still listened on, or it
  * may be another's already. */
 void daemon_listeners_remove(const char *address);
-/* Those that systemd passed (LISTEN_FDS): how many, or -errno. */
+/*
+ * What systemd passed (LISTEN_FDS): sockets to listen on, and arenas that it kept for us while we
+ * were not there, told apart by their names. How many sockets, or -errno.
+ */
 int daemon_listeners_take_passed(DeviceManager *manager);

@@ -134,6 +134,14 @@ int daemon_options_parse(DaemonOptions *options, int argc, char **argv) {
                         .n_devices_max = 16,
                         .n_luns_max = 8,
                         .device_timeout_ms = 30000,
+                        .cache = {
+                                .is_enabled = true,
+                                .is_write_back = true,
+                                .has_read_ahead = true,
+                                .policy = CACHE_POLICY_KIND_LRU,
+                                .size = 256 * MIB,
+                                .park_timeout_ms = 60000,
+                        },
                 },
         };
 

@@ -25,6 +25,9 @@
 /* How often systemd is told how we are, where it did not ask for more. */
 #define STATUS_INTERVAL_NS (10 * NS_PER_S)
 
+/* So much longer systemd waits for a stop, each time that it is told. */
+#define STOP_EXTENSION_NS (60 * NS_PER_S)
+
 typedef struct Daemon {
         DaemonOptions options;
         EventLoop *loop;        /* owned */
@@ -46,6 +49,10 @@ static void daemon_tell_status(Daemon *daemon) {
 
         sd_notifyf(/* unset_environment= */ 0, "WATCHDOG=1\nSTATUS=%u disks, %u exports",
                    counts.n_devices, counts.n_exports);
+        /* A slow disk is no reason to lose what is being written to it. */
+        if (daemon->is_stopping && counts.is_saving)
+                sd_notifyf(/* unset_environment= */ 0, "EXTEND_TIMEOUT_USEC=%llu",
+                           (unsigned long long) (STOP_EXTENSION_NS / NS_PER_US));
         event_timer_set(&daemon->status_timer,
                         event_loop_now_ns(daemon->loop) + daemon->status_interval_ns);
 }
@@ -182,6 +189,7 @@ static int daemon_start_devices(Daemon *daemon) {
         find_program(daemon->front_path, "usb-storage-front");
         daemon->options.device_manager.worker_path = daemon->worker_path;
         daemon->options.device_manager.front_path = daemon->front_path;
+        daemon->options.device_manager.state_dir = daemon->options.state_dir;
 
         r = device_manager_new(&daemon->manager, daemon->loop, &daemon->options.device_manager,
                                on_stopped, daemon);

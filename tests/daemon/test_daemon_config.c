@@ -1,0 +1,168 @@
+/*
+ * The keys of the configuration go where they belong, and what is commented out in the file that
+ * is installed is what holds without it.
+ */
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon_config.h"
+#include "daemon_options.h"
+
+static const char *installed_path; /* of conf/usb-storage.conf */
+
+/* What holds without a command line and a file. */
+static DaemonOptions get_defaults(void) {
+        char *arguments[] = { (char *) "usb-storaged", NULL };
+        DaemonOptions options;
+
+        ck_assert_int_eq(daemon_options_parse(&options, 1, arguments), 0);
+        return options;
+}
+
+static int load(DaemonOptions *options, const char *text) {
+        char path[] = "/tmp/daemon-config-XXXXXX";
+        int fd, r;
+
+        fd = mkstemp(path);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, text, strlen(text)), (int) strlen(text));
+        fd_close(fd);
+        options->config_path = path;
+        r = daemon_config_load(options);
+        options->config_path = NULL;
+        unlink(path);
+        return r;
+}
+
+static void assert_cache_is_equal(const DeviceCacheOptions *a, const DeviceCacheOptions *b) {
+        ck_assert_int_eq(a->is_enabled, b->is_enabled);
+        ck_assert_int_eq(a->is_write_back, b->is_write_back);
+        ck_assert_int_eq(a->has_read_ahead, b->has_read_ahead);
+        ck_assert_int_eq(a->verifies_hits, b->verifies_hits);
+        ck_assert_int_eq(a->policy, b->policy);
+        ck_assert_uint_eq(a->size, b->size);
+        ck_assert_uint_eq(a->park_timeout_ms, b->park_timeout_ms);
+}
+
+typedef struct CacheCase {
+        const char *text;
+        const char *bad_text; /* of the same key */
+        DeviceCacheOptions expected;
+} CacheCase;
+
+static const CacheCase cache_cases[] = {
+        {
+                        .text = "[usb_storage]\ncache_enabled = false\n",
+                        .bad_text = "[usb_storage]\ncache_enabled = perhaps\n",
+                        .expected = { false, true, true, false, 0, 256 * MIB, 60000 },
+        },
+        {
+                        .text = "[usb_storage]\nwrite_back_cache = false\n",
+                        .bad_text = "[usb_storage]\nwrite_back_cache = 2\n",
+                        .expected = { true, false, true, false, 0, 256 * MIB, 60000 },
+        },
+        {
+                        .text = "[usb_storage]\nread_ahead_cache = no\n",
+                        .bad_text = "[usb_storage]\nread_ahead_cache = 64K\n",
+                        .expected = { true, true, false, false, 0, 256 * MIB, 60000 },
+        },
+        {
+                        .text = "[device]\ncache_verify = yes\n",
+                        .bad_text = "[usb_storage]\ncache_verify = yes\n",
+                        .expected = { true, true, true, true, 0, 256 * MIB, 60000 },
+        },
+        {
+                        .text = "[usb_storage]\ncache_policy = s3fifo\n",
+                        .bad_text = "[usb_storage]\ncache_policy = arc\n",
+                        .expected = { true, true, true, false, CACHE_POLICY_KIND_S3FIFO, 256 * MIB,
+                                      60000 },
+        },
+        {
+                        .text = "[usb_storage]\ncache_size = \"64MB\"\n",
+                        .bad_text = "[usb_storage]\ncache_size = 1M\n",
+                        .expected = { true, true, true, false, 0, 64 * MIB, 60000 },
+        },
+        {
+                        .text = "[device]\npark_timeout = 5min\n",
+                        .bad_text = "[device]\npark_timeout = 2h\n",
+                        .expected = { true, true, true, false, 0, 256 * MIB, 300000 },
+        },
+        {
+                        .text = "[device]\npark_timeout = 0\n",
+                        .bad_text = "[device]\npark_timeout = never\n",
+                        .expected = { true, true, true, false, 0, 256 * MIB, 0 },
+        },
+};
+
+START_TEST(key_of_the_cache_is_read) {
+        const CacheCase *c = &cache_cases[_i];
+        DaemonOptions options = get_defaults();
+
+        ck_assert_int_eq(load(&options, c->text), 0);
+        assert_cache_is_equal(&options.device_manager.cache, &c->expected);
+}
+END_TEST
+
+START_TEST(bad_value_is_refused_and_changes_nothing) {
+        const DaemonOptions defaults = get_defaults();
+        DaemonOptions options = defaults;
+
+        ck_assert_int_eq(load(&options, cache_cases[_i].bad_text), -EINVAL);
+        assert_cache_is_equal(&options.device_manager.cache, &defaults.device_manager.cache);
+}
+END_TEST
+
+/* Each line "#key = value", without its "#". */
+static void uncomment(char *text) {
+        char *to = text;
+
+        for (const char *from = text; *from != '\0'; from++)
+                if (*from != '#' || (from != text && from[-1] != '\n') || from[1] == ' ')
+                        *to++ = *from;
+        *to = '\0';
+}
+
+START_TEST(installed_file_tells_the_defaults) {
+        const DaemonOptions defaults = get_defaults();
+        DaemonOptions options = defaults;
+        char text[8192] = {}, *first;
+        int fd;
+
+        fd = open(installed_path, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+        fd_close(fd);
+        first = strchr(text, '\n'); /* its heading */
+        uncomment(first);
+        ck_assert_ptr_nonnull(strstr(first, "\ncache_size = \"256MB\"\n"));
+
+        options.device_manager.cache = (DeviceCacheOptions){};
+        options.device_manager.device_timeout_ms = 1;
+        ck_assert_int_eq(load(&options, first), 0);
+        assert_cache_is_equal(&options.device_manager.cache, &defaults.device_manager.cache);
+        ck_assert_uint_eq(options.device_manager.device_timeout_ms, 30000);
+}
+END_TEST
+
+int main(int argc, char **argv) {
+        Suite *suite = suite_create("daemon config");
+        TCase *tcase = tcase_create("keys");
+        SRunner *runner;
+        int n_failed;
+
+        installed_path = argc > 1 ? argv[1] : "conf/usb-storage.conf";
+        tcase_add_loop_test(tcase, key_of_the_cache_is_read, 0, N_ELEMENTS(cache_cases));
+        tcase_add_loop_test(tcase, bad_value_is_refused_and_changes_nothing, 0,
+                            N_ELEMENTS(cache_cases));
+        tcase_add_test(tcase, installed_file_tells_the_defaults);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
