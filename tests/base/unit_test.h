@@ -18,15 +18,23 @@ static inline int run_suite(Suite *suite) {
         return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* A suite of one case out of a NULL-terminated list of tests. */
-static inline Suite *suite_of(const char *name, const TTest *const tests[]) {
+/* A suite of one case out of a NULL-terminated list of tests, each between these two (or NULL). */
+static inline Suite *suite_with_fixture(const char *name, SFun set_up, SFun tear_down,
+                                        const TTest *const tests[]) {
         Suite *suite = suite_create(name);
         TCase *tcase = tcase_create(name);
 
+        if (set_up)
+                tcase_add_checked_fixture(tcase, set_up, tear_down);
+        tcase_set_timeout(tcase, 120);
         for (; *tests; tests++)
                 tcase_add_test(tcase, *tests);
         suite_add_tcase(suite, tcase);
         return suite;
+}
+
+static inline Suite *suite_of(const char *name, const TTest *const tests[]) {
+        return suite_with_fixture(name, NULL, NULL, tests);
 }
 
 /* Runs `body` in a process of its own, which then exits with success. Returns its wait status. What

@@ -140,9 +140,25 @@ static void say_export(FakeChild *child, const char *base_name) {
         control_channel_send(child->channel, &message, NULL, 0);
 }
 
+static void refuse(FakeChild *child) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_FAILED);
+        message.body.failed.error = -EOPNOTSUPP;
+        strcpy(message.body.failed.reason, "it is no disk");
+        control_channel_send(child->channel, &message, NULL, 0);
+        end(child);
+}
+
 static void on_device(FakeChild *child, const char *base_name) {
         if (is_called(child, "dies-at-work"))
                 abort();
+        if (is_called(child, "says-stop"))
+                say(child, CONTROL_TYPE_STOP);
+        if (is_called(child, "refuses")) {
+                refuse(child);
+                return;
+        }
 
         tell(child, "drives %s", base_name);
         if (!is_now(child, "empty"))
@@ -231,6 +247,8 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         say(&child, CONTROL_TYPE_HELLO);
         say(&child, CONTROL_TYPE_READY);
+        if (is_called(&child, "says-failed"))
+                say(&child, CONTROL_TYPE_FAILED);
         if (is_called(&child, "babbles") && write(3, "nonsense", 8) != 8)
                 return EXIT_FAILURE;
         r = event_loop_run(child.loop);
