@@ -6,8 +6,14 @@
 
 COVERAGE_FLOOR=90 # percent of each layer's lines
 
+# Counters of earlier runs, and the notes of sources that were renamed or removed meanwhile.
 forget_coverage() { # FOLDER
+        local notes
+
         find "$1" -name '*.gcda' -delete
+        while IFS= read -r notes; do
+                [ -e "${notes%.gcno}.o" ] || rm "$notes"
+        done < <(find "$1" -name '*.gcno')
 }
 
 # Layer, lines and covered lines of each file.
