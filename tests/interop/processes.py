@@ -243,15 +243,23 @@ def raw_client(path, name):
     return client
 
 
+def refusal(name, *arguments):
+    """What such a service logs, which must end by itself and not well; else nothing stays of it."""
+    other = Service(name, *arguments)
+    try:
+        assert other.wait_for_end() != 0
+        return other.log()
+    finally:
+        other.destroy()
+
+
 def second_service():
     """a second service in the same place refuses to start and disturbs nobody"""
     path = image("second.img")
     with service("second", f"file={path},serial=A") as running:
         names = running.wait_for_exports(1)
         bystander = Bystander(running.connect(names[0]))
-        other = Service("second")
-        assert other.wait_for_end() != 0
-        assert "another usb-storaged" in other.log()
+        assert "another usb-storaged" in refusal("second")
         bystander.work_on()
         assert running.exports() == names
         assert running.stop() == 0
@@ -262,11 +270,8 @@ def image_of_another_service():
     path = image("locked.img")
     with service("locked", f"file={path}") as running:
         names = running.wait_for_exports(1)
-        other = Service("locked2", "--simulate", f"file={path}")
-        assert other.wait_for_end() != 0
-        assert path in other.log()
-        twice = Service("locked3", "--simulate", f"file={path}+{path}")
-        assert twice.wait_for_end() != 0
+        assert path in refusal("locked2", "--simulate", f"file={path}")
+        assert "in use" in refusal("locked3", "--simulate", f"file={path}+{path}")
         assert running.exports() == names
         assert running.stop() == 0
 
