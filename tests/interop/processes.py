@@ -299,16 +299,20 @@ def short_timeout():
 
 def device_that_fails_at_work():
     """a device that fails for good at work comes back with another worker and a reset"""
-    # From its 60th command on it hangs, so each probe after a reset does: a new one begins to count anew.
-    faults = "faults=" + ";".join(f"hang:command@nth={n}" for n in range(60, 72))
+    # From its 150th command on it hangs, so each probe after a reset does: a new one begins to count anew, and
+    # does not come so far by being brought up.
+    faults = "faults=" + ";".join(f"hang:command@nth={n}" for n in range(150, 162))
     with service("fails", f"size=32M,serial=A,{faults}", arguments=short_timeout()) as running:
         names = running.wait_for_exports(1)
         handle = running.connect(names[0])
         pid = running.worker_of("sim0")
 
+        # None of these is in the cache.
+        offsets = iter(range(0, 32 << 20, 64 << 10))
+
         def work_until_cut_off():
             try:
-                handle.pread(512, 0)
+                handle.pread(512, next(offsets))
             except nbd.Error:
                 return is_cut_off(handle)
             return False
