@@ -74,9 +74,9 @@ def pattern(block, version):
     return struct.pack("<QQ", block, version) * (BLOCK_SIZE // 16)
 
 
-def one_request(disk, contents, choice, n_blocks):
+def one_request(arguments, disk, contents, choice, n_blocks):
     block = choice.randrange(n_blocks)
-    if choice.random() < 0.02:
+    if choice.random() < 0.02 and not arguments.no_flush:
         disk.handle.flush()
     elif block in contents.versions and choice.random() < 0.5:
         contents.check(block, disk.handle.pread(BLOCK_SIZE, block * BLOCK_SIZE))
@@ -99,7 +99,7 @@ def run(arguments, disk, contents):
     n_requests = 0
     while time.monotonic() < deadline and not os.path.exists(arguments.until):
         try:
-            one_request(disk, contents, choice, n_blocks)
+            one_request(arguments, disk, contents, choice, n_blocks)
             n_requests += 1
         except nbd.Error as error:
             print(f"after {n_requests} requests: {error}", flush=True)
@@ -122,6 +122,7 @@ def parse_arguments():
     parser.add_argument("--reconnect", action="store_true", help="errors are allowed")
     parser.add_argument("--reconnects-min", type=int, default=0, help="fail with fewer reconnects")
     parser.add_argument("--until-error", action="store_true", help="an error must come, and ends the run")
+    parser.add_argument("--no-flush", action="store_true", help="leave the end to others: neither flush nor compare")
     parser.add_argument("--save", help="leave what is expected in this file")
     parser.add_argument("--verify", help="only compare with what a run has saved")
     return parser.parse_args()
@@ -141,7 +142,7 @@ def main():
             pickle.dump(contents, file)
     if had_error != arguments.until_error:
         sys.exit("no error came")
-    if not had_error:
+    if not had_error and not arguments.no_flush:
         disk.handle.flush()
         verify(disk, contents)
     if disk.n_reconnects < arguments.reconnects_min:
