@@ -15,6 +15,7 @@
 #include "error/error_deferred.h"
 #include "error/error_recovery.h"
 #include "error/error_retry_queue.h"
+#include "scsi/scsi_cdb.h"
 
 #define RETRIES_DEFAULT 5
 #define RESETS_PER_MINUTE_DEFAULT 10
@@ -277,7 +278,8 @@ static void error_handler_tell_recovered(ErrorHandler *handler) {
                          (has_attention && sense->asc == ASC_RESET_OCCURRED);
 
         if (was_reset) {
-                handler->luns_reset = UINT16_MAX;
+                /* The unit that was probed has told of it, if it ever does. */
+                handler->luns_reset = (uint16_t) ~(1U << recovery->lun);
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, recovery->lun);
         }
         if (has_attention && sense->asc == ASC_MEDIUM_CHANGED &&
@@ -350,6 +352,19 @@ static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *c
         if (!(handler->luns_reset & lun_bit(command)))
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
         handler->luns_reset &= (uint16_t) ~lun_bit(command);
+}
+
+/* A command that was carried out had no UNIT ATTENTION in its way, so the next one is news; but a
+ * few are carried out in spite of one (SPC-4, "Unit attention condition"). */
+static void error_handler_note_good(ErrorHandler *handler, const ScsiCommand *command) {
+        switch (command->request.command[0]) {
+        case SCSI_OPCODE_INQUIRY:
+        case SCSI_OPCODE_REPORT_LUNS:
+        case SCSI_OPCODE_REQUEST_SENSE:
+                return;
+        default:
+                handler->luns_reset &= (uint16_t) ~lun_bit(command);
+        }
 }
 
 /* Waking */
@@ -468,6 +483,7 @@ static void error_handler_on_processor_done(ScsiCommand *command) {
                 return;
         }
 
+        error_handler_note_good(handler, command);
         error_deferred_apply(&handler->deferred, command);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
         error_handler_check_drained(handler);

@@ -492,6 +492,34 @@ START_TEST(unit_attention_eaten_by_the_probe_is_not_lost) {
 }
 END_TEST
 
+/* Each of these resets loses the device's cache. */
+START_TEST(a_reset_after_a_known_one_is_news) {
+        static const ScriptedAnswer told_to_the_probe[] = {
+                { READ_10, .n_times = 1, .result = TRANSPORT_RESULT_ERROR },
+                { TEST_UNIT_READY, .n_times = 1, .sense = 0x062900 },
+                { READ_10, .n_times = 1, .sense = 0x062900 },
+                { READ_10 },
+        };
+        static const ScriptedAnswer never_told_at_first[] = {
+                { READ_10, .n_times = 1 },
+                { READ_10, .n_times = 1, .sense = 0x062900 },
+                { READ_10 },
+        };
+
+        start_table(told_to_the_probe, N_ELEMENTS(told_to_the_probe));
+        submit_read(0);
+        finish();
+        ck_assert_str_eq(fixture.events, "reset.0 reset.0");
+
+        start_table(never_told_at_first, N_ELEMENTS(never_told_at_first));
+        submit_read(0);
+        run();
+        submit_read(0);
+        finish();
+        ck_assert_str_eq(fixture.events, "reset.0");
+}
+END_TEST
+
 START_TEST(each_unit_is_removable_or_not) {
         static const ScriptedAnswer answers[] = {
                 { READ_10, .has_lun = true, .lun = 1, .n_times = 1, .sense = 0x062800 },
@@ -695,6 +723,7 @@ int main(void) {
         tcase_add_test(tcase, a_command_that_always_breaks_the_transport_is_given_up);
         tcase_add_test(tcase, the_breaker_ends_resets_that_do_not_last);
         tcase_add_test(tcase, unit_attention_eaten_by_the_probe_is_not_lost);
+        tcase_add_test(tcase, a_reset_after_a_known_one_is_news);
         tcase_add_test(tcase, each_unit_is_removable_or_not);
         tcase_add_test(tcase, a_cancelled_command_leaves_the_device_in_step);
         tcase_add_test(tcase, a_command_that_waits_to_be_tried_again_can_be_cancelled);
