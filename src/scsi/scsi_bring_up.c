@@ -277,12 +277,39 @@ static void scsi_bring_up_build_page(ScsiBringUp *bring_up) {
                                  bring_up->page_size);
 }
 
-/* False: nothing usable came, and nothing more of the kind is asked. Else page_size is what the
-   header claims. */
-static bool scsi_bring_up_read_page_part(ScsiBringUp *bring_up) {
-        return scsi_bring_up_send(bring_up, scsi_bring_up_build_page) == SCSI_RESULT_GOOD &&
+static bool scsi_bring_up_has_page_part(ScsiBringUp *bring_up, ScsiResult result) {
+        return result == SCSI_RESULT_GOOD &&
                scsi_vpd_parse_header(&bring_up->page_size, bring_up->page, bring_up->buffer,
                                      bring_up->command.actual_size) >= 0;
+}
+
+/* Whether the device may know the page none the less. One that has answered for a page does not
+ * fall silent over another. */
+static bool scsi_bring_up_is_glitch(const ScsiBringUp *bring_up, ScsiResult result) {
+        if (task_is_cancelled(bring_up->task))
+                return false;
+        if (result == SCSI_RESULT_CHECK_CONDITION)
+                return !scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST);
+        if (result == SCSI_RESULT_TIMED_OUT)
+                return bring_up->page != SCSI_VPD_PAGE_SUPPORTED;
+        if (result == SCSI_RESULT_GOOD)
+                return bring_up->command.actual_size < SCSI_VPD_HEADER_SIZE;
+        return result == SCSI_RESULT_TRANSPORT_ERROR || result == SCSI_RESULT_BUSY;
+}
+
+/* False: nothing usable came, and nothing more of the kind is asked. Else page_size is what the
+   header claims. Which unit it is must not depend on a glitch. */
+static bool scsi_bring_up_read_page_part(ScsiBringUp *bring_up) {
+        size_t size = bring_up->page_size;
+        ScsiResult result = scsi_bring_up_send(bring_up, scsi_bring_up_build_page);
+
+        if (scsi_bring_up_has_page_part(bring_up, result))
+                return true;
+        if (!scsi_bring_up_is_glitch(bring_up, result))
+                return false;
+        bring_up->page_size = size;
+        return scsi_bring_up_has_page_part(bring_up,
+                                           scsi_bring_up_send(bring_up, scsi_bring_up_build_page));
 }
 
 /* The header tells how long it is; only then all of it is asked for. */

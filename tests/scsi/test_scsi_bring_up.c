@@ -498,6 +498,11 @@ static void check_sweep(const SweepCase *c, size_t n) {
                 ck_assert_str_eq(fixture.disk.product, "Fast Stick 3");
                 ck_assert_uint_eq(fixture.disk.n_blocks, 2097152);
         }
+        /* Data that waits for this very unit is recognised by these. */
+        if (!c->fails_for_ever && c->failure == TRANSPORT_RESULT_ERROR) {
+                ck_assert_msg(fixture.disk.serial[0] != '\0', "step %zu", n);
+                ck_assert_msg(fixture.disk.identifier[0] != '\0', "step %zu", n);
+        }
 }
 
 START_TEST(each_step_may_fail) {
