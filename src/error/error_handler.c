@@ -269,19 +269,17 @@ static void error_handler_begin_recovery(ErrorHandler *handler, const ScsiComman
         error_handler_enter(handler, ERROR_HANDLER_STATE_DRAINING);
 }
 
-/* What the probe was told is told to nobody else any more. */
+/* What the probe was told is told to nobody else any more. And the status that was lost may have
+ * told of a reset: whoever relies on the device's cache must be sure. */
 static void error_handler_tell_recovered(ErrorHandler *handler) {
         const ErrorRecovery *recovery = &handler->recovery;
         const ScsiSense *sense = &recovery->sense;
         bool has_attention = recovery->has_sense && sense->key == SCSI_SENSE_KEY_UNIT_ATTENTION;
-        bool was_reset = recovery->was_port_reset ||
-                         (has_attention && sense->asc == ASC_RESET_OCCURRED);
 
-        if (was_reset) {
-                /* The unit that was probed has told of it, if it ever does. */
+        /* The unit that was probed has told of it, if it ever does. */
+        if (recovery->was_port_reset || (has_attention && sense->asc == ASC_RESET_OCCURRED))
                 handler->luns_reset = (uint16_t) ~(1U << recovery->lun);
-                error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, recovery->lun);
-        }
+        error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, recovery->lun);
         if (has_attention && sense->asc == ASC_MEDIUM_CHANGED &&
             error_handler_is_removable(handler, recovery->lun))
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_MEDIUM_CHANGED, recovery->lun);

@@ -258,15 +258,15 @@ typedef struct LadderCase {
 
 static const LadderCase ladder_cases[] = {
         { "a glitch", false, TRANSPORT_RESULT_ERROR, TRANSPORT_RECOVERY_CLEAR_HALTS,
-          SCSI_RESULT_GOOD, "READ(10), clear halts" PROBE "READ(10)", "",
+          SCSI_RESULT_GOOD, "READ(10), clear halts" PROBE "READ(10)", "reset.0",
           "scripted: READ(10) to LUN 0 was not answered properly: recovered by clear halts after "
           "10 ms" },
         { "out of step", false, TRANSPORT_RESULT_ERROR, TRANSPORT_RECOVERY_CLASS_RESET,
-          SCSI_RESULT_GOOD, "READ(10), clear halts" PROBE "class reset" PROBE "READ(10)", "",
+          SCSI_RESULT_GOOD, "READ(10), clear halts" PROBE "class reset" PROBE "READ(10)", "reset.0",
           "scripted: READ(10) to LUN 0 was not answered properly: recovered by class reset after "
           "20 ms" },
         { "out of step while writing", true, TRANSPORT_RESULT_ERROR, TRANSPORT_RECOVERY_CLASS_RESET,
-          SCSI_RESULT_GOOD, "WRITE(10), class reset" PROBE "WRITE(10)", "",
+          SCSI_RESULT_GOOD, "WRITE(10), class reset" PROBE "WRITE(10)", "reset.0",
           "scripted: WRITE(10) to LUN 0 was not answered properly: recovered by class reset after "
           "10 ms" },
         { "confused", false, TRANSPORT_RESULT_ERROR, TRANSPORT_RECOVERY_PORT_RESET,
@@ -283,7 +283,7 @@ static const LadderCase ladder_cases[] = {
           "scripted: READ(10) to LUN 0 was not answered properly, and not even a port reset "
           "helped: giving the device up" },
         { "silent", false, TRANSPORT_RESULT_TIMED_OUT, TRANSPORT_RECOVERY_CLASS_RESET,
-          SCSI_RESULT_GOOD, "READ(10), class reset" PROBE "READ(10)", "",
+          SCSI_RESULT_GOOD, "READ(10), class reset" PROBE "READ(10)", "reset.0",
           "scripted: READ(10) to LUN 0 was not answered in time: recovered by class reset after "
           "10 ms" },
         { "silent until the port is reset", false, TRANSPORT_RESULT_TIMED_OUT,
@@ -442,7 +442,7 @@ START_TEST(a_command_that_always_breaks_the_transport_is_given_up) {
         finish();
         ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_TRANSPORT_ERROR);
         ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
-        ck_assert_str_eq(fixture.events, "reset.0 reset.0 reset.0");
+        ck_assert_str_eq(fixture.events, "reset.0 reset.0 reset.0 reset.0 reset.0 reset.0");
 }
 END_TEST
 
@@ -487,7 +487,7 @@ START_TEST(unit_attention_eaten_by_the_probe_is_not_lost) {
         start();
         submit_read(3);
         finish();
-        ck_assert_str_eq(fixture.events, "medium.3");
+        ck_assert_str_eq(fixture.events, "reset.3 medium.3");
         ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
 }
 END_TEST
