@@ -101,9 +101,16 @@ static void storage_note_gone(StorageManager *manager) {
                 return;
 
         manager->is_gone = true;
-        for (unsigned i = 0; i < manager->n_units; i++)
-                if (manager->units[i].is_open)
-                        storage_unit_park(&manager->units[i]);
+        for (unsigned i = 0; i < manager->n_units; i++) {
+                StorageUnit *unit = &manager->units[i];
+
+                if (!unit->is_open)
+                        continue;
+                storage_unit_park(unit);
+                /* Nobody waits for its return any more. */
+                if (manager->state == STORAGE_STATE_STOPPING && unit->volume)
+                        storage_unit_shut_down(unit);
+        }
         storage_wake(manager);
 }
 
@@ -306,6 +313,12 @@ static void unit_announce(StorageManager *manager, StorageUnit *unit, const Scsi
                                          manager->userdata);
 }
 
+static void on_remains_left(uint32_t id, unsigned luns, void *userdata) {
+        StorageManager *manager = userdata;
+
+        manager->handlers->remains_left(manager, id, luns, manager->userdata);
+}
+
 static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) {
         StorageUnit *unit = look->unit;
         int r;
@@ -317,6 +330,8 @@ static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) 
         r = storage_remains_give(&manager->remains, task, unit);
         if (r < 0)
                 return r;
+        /* Before the first client may write: what a successor is given after that is older. */
+        storage_remains_tell(&manager->remains, on_remains_left, manager);
         unit_announce(manager, unit, &look->disk);
         storage_unit_start_sampling(unit);
         return 0;
@@ -354,12 +369,6 @@ static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
         log_device_warning(unit->name, "Its medium is not there any more");
         unit_set_aside(manager, task, unit);
         return r > 0 ? unit_open(manager, task, &look) : 0;
-}
-
-static void on_remains_left(uint32_t id, unsigned luns, void *userdata) {
-        StorageManager *manager = userdata;
-
-        manager->handlers->remains_left(manager, id, luns, manager->userdata);
 }
 
 /* Starting */
