@@ -1,0 +1,298 @@
+/* See disturbance.h. */
+
+#include <stdio.h>
+
+#include "disturbance.h"
+
+static uint64_t below(Disturbances *disturbances, uint64_t limit) {
+        return random_below(&disturbances->random, limit);
+}
+
+static bool one_in(Disturbances *disturbances, uint64_t n) {
+        return random_one_in(&disturbances->random, n);
+}
+
+#define CHOOSE(disturbances, array) ((array)[below(disturbances, N_ELEMENTS(array))])
+
+static HardwareCache choose_cache_fate(Disturbances *disturbances) {
+        return (HardwareCache) below(disturbances, _HARDWARE_CACHE_MAX);
+}
+
+static Client *choose_client(Disturbances *disturbances) {
+        return disturbances->clients[below(disturbances, disturbances->world->plan->n_clients)];
+}
+
+static void set_timer(Disturbances *disturbances, EventTimer *timer, uint64_t delay_ns) {
+        event_timer_set(timer, event_loop_now_ns(disturbances->world->loop) + delay_ns);
+}
+
+/* Kinds. Those of rough weather are such as clients do not notice but by waiting. */
+
+static void have_hiccup(Disturbances *disturbances) {
+        static const char *const faults[] = {
+                "stall:data@opcode=28",
+                "stall:data@opcode=2A",
+                "stall:status",
+                "wire-error:command",
+                "wire-error:data",
+                "wire-error:status",
+                "csw-tag",
+                "csw-signature",
+                "csw-size",
+                "phase-error",
+                "zero-packet",
+                "reset",
+                "unit-attention:29/00",
+                "unit-attention:2A/01",
+                "sense:B/47/00",
+                "not-ready:300",
+                "slow:50*3",
+                "slow:1000*1",
+        };
+
+        hardware_add_faults(disturbances->hardware, CHOOSE(disturbances, faults));
+}
+
+static void have_power_cycle(Disturbances *disturbances) {
+        if (!disturbances->hardware->device)
+                return;
+        journal_note(disturbances->world->journal, "the device loses its power for a moment");
+        simulated_device_power_cycle(disturbances->hardware->device);
+}
+
+static void pull_cable(Disturbances *disturbances) {
+        if (!disturbances->hardware->is_plugged)
+                return;
+        hardware_unplug(disturbances->hardware, choose_cache_fate(disturbances));
+        if (disturbances->world->worker->storage && one_in(disturbances, 2))
+                storage_manager_set_gone(disturbances->world->worker->storage);
+        set_timer(disturbances, &disturbances->return_timer,
+                  one_in(disturbances, 2) ? below(disturbances, 10 * NS_PER_MS)
+                                          : below(disturbances, NS_PER_S));
+}
+
+static void kill_worker(Disturbances *disturbances) {
+        worker_kill(disturbances->world->worker, choose_cache_fate(disturbances));
+}
+
+static void kill_worker_at_store(Disturbances *disturbances) {
+        static const uint64_t limits[] = { 3, 30, 300, 3000 };
+
+        worker_kill_at_store(disturbances->world->worker,
+                             1 + below(disturbances, CHOOSE(disturbances, limits)),
+                             choose_cache_fate(disturbances));
+}
+
+static void lose_power(Disturbances *disturbances) {
+        ClientWorld *world = disturbances->world;
+
+        journal_note(world->journal, "the host loses its power");
+        worker_lose_power(world->worker, choose_cache_fate(disturbances));
+        for (unsigned i = 0; i < world->plan->n_luns; i++)
+                model_lose_volatile(world->models[i]);
+}
+
+static void change_mode(Disturbances *disturbances) {
+        CacheManager *cache = worker_get_cache(disturbances->world->worker);
+        CacheMode mode = (CacheMode) below(disturbances, _CACHE_MODE_MAX);
+
+        if (!cache || disturbances->world->worker->is_killed)
+                return;
+        journal_note(disturbances->world->journal, "the cache's mode is %s now",
+                     cache_mode_to_string(mode));
+        cache_manager_set_mode(cache, mode);
+}
+
+static void change_size(Disturbances *disturbances) {
+        CacheManager *cache = worker_get_cache(disturbances->world->worker);
+        uint64_t size = one_in(disturbances, 2)
+                                        ? below(disturbances, disturbances->world->plan->arena_size)
+                                        : 0;
+
+        if (!cache || disturbances->world->worker->is_killed)
+                return;
+        journal_note(disturbances->world->journal, "the cache's size is %ju now", (uintmax_t) size);
+        cache_manager_set_size(cache, size);
+}
+
+static void stop_worker(Disturbances *disturbances) { worker_stop(disturbances->world->worker); }
+
+static void lose_client(Disturbances *disturbances) { client_vanish(choose_client(disturbances)); }
+
+static void silence_client(Disturbances *disturbances) {
+        client_fall_silent(choose_client(disturbances), below(disturbances, 20 * NS_PER_S));
+}
+
+/* Those of a storm. What makes it unknown which disk this is (an INQUIRY that is never answered)
+ * is left out: that data is not given back then is right. */
+
+static void have_serious_fault(Disturbances *disturbances) {
+        static const char *const faults[] = {
+                "hang:command",      "hang:data",     "hang:status",        "freeze:command",
+                "freeze:data",       "freeze:status", "disconnect:command", "disconnect:data",
+                "disconnect:status", "short-data",    "short-data-untold",  "babble",
+                "data-skipped",      "csw-missing",   "csw-status:03",      "residue",
+                "stall:status",      "sense:4/44/00", "sense:B/00/00",      "phase-error",
+                "slow:40000",
+        };
+        static const char *const beside[] = { "",
+                                              "",
+                                              ";port-reset-fails",
+                                              ";port-reset-gone",
+                                              ";not-ready:20000",
+                                              ";stall:control*3" };
+        static const unsigned opcodes[] = { 0x28, 0x2A, 0x35, 0x00 };
+        static const unsigned counts[] = { 1, 1, 3, 8 };
+        char text[128];
+
+        disturbances->world->may_fail = true;
+        snprintf(text, sizeof(text), "%s@opcode=%02X*%u%s", CHOOSE(disturbances, faults),
+                 CHOOSE(disturbances, opcodes), CHOOSE(disturbances, counts),
+                 CHOOSE(disturbances, beside));
+        hardware_add_faults(disturbances->hardware, text);
+        set_timer(disturbances, &disturbances->heal_timer, below(disturbances, 3 * NS_PER_S));
+}
+
+static void have_bad_blocks(Disturbances *disturbances) {
+        const Plan *plan = disturbances->world->plan;
+        const PlanClient *client = &plan->clients[below(disturbances, plan->n_clients)];
+        uint64_t first = (client->spot + below(disturbances, client->spot_size)) / plan->block_size;
+        char text[128];
+
+        disturbances->world->may_fail = true;
+        snprintf(text, sizeof(text), "%s@lba=%ju..%ju+lun=%u*always",
+                 one_in(disturbances, 2) ? "write-error" : "medium-error", (uintmax_t) first,
+                 (uintmax_t) (first + below(disturbances, 5)), client->lun);
+        hardware_add_faults(disturbances->hardware, text);
+        set_timer(disturbances, &disturbances->heal_timer, below(disturbances, 20 * NS_PER_S));
+}
+
+typedef struct Kind {
+        void (*happen)(Disturbances *disturbances);
+        PlanWeather from; /* which weather */
+        unsigned weight;
+} Kind;
+
+static const Kind kinds[] = {
+        { have_hiccup, PLAN_WEATHER_ROUGH, 6 },
+        { have_power_cycle, PLAN_WEATHER_ROUGH, 1 },
+        { pull_cable, PLAN_WEATHER_ROUGH, 3 },
+        { kill_worker, PLAN_WEATHER_ROUGH, 3 },
+        { kill_worker_at_store, PLAN_WEATHER_ROUGH, 4 },
+        { lose_power, PLAN_WEATHER_ROUGH, 1 },
+        { stop_worker, PLAN_WEATHER_ROUGH, 1 },
+        { change_mode, PLAN_WEATHER_ROUGH, 1 },
+        { change_size, PLAN_WEATHER_ROUGH, 1 },
+        { lose_client, PLAN_WEATHER_ROUGH, 1 },
+        { silence_client, PLAN_WEATHER_ROUGH, 1 },
+        { have_serious_fault, PLAN_WEATHER_STORM, 5 },
+        { have_bad_blocks, PLAN_WEATHER_STORM, 3 },
+};
+
+static void happen(Disturbances *disturbances) {
+        PlanWeather weather = disturbances->world->plan->weather;
+        unsigned sum = 0;
+        uint64_t dice;
+
+        for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
+                sum += weather >= kinds[i].from ? kinds[i].weight : 0;
+        dice = below(disturbances, sum);
+        for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
+                if (weather < kinds[i].from)
+                        continue;
+                if (dice < kinds[i].weight) {
+                        kinds[i].happen(disturbances);
+                        return;
+                }
+                dice -= kinds[i].weight;
+        }
+        assert_not_reached();
+}
+
+/* When */
+
+static uint64_t choose_delay(Disturbances *disturbances) {
+        static const uint64_t limits[] = { 1, 100 * NS_PER_US, 5 * NS_PER_MS, 500 * NS_PER_MS,
+                                           8 * NS_PER_S };
+
+        return below(disturbances, CHOOSE(disturbances, limits));
+}
+
+static void choose_next(Disturbances *disturbances) {
+        unsigned n_requests = disturbances->world->n_left;
+
+        disturbances->next_at = n_requests -
+                                (unsigned) below(disturbances,
+                                                 n_requests / (disturbances->n_left + 1) * 2 + 1);
+}
+
+static void on_timer(EventTimer *timer) { container_of(timer, Disturbances, timer)->is_due = true; }
+
+static void return_device(Disturbances *disturbances) {
+        static const UsbSpeed speeds[] = { USB_SPEED_SUPER, USB_SPEED_HIGH, USB_SPEED_FULL };
+        Hardware *hardware = disturbances->hardware;
+
+        if (hardware->is_plugged)
+                return;
+        hardware_plug(hardware,
+                      one_in(disturbances, 2) ? hardware->speed : CHOOSE(disturbances, speeds));
+}
+
+static void on_return_timer(EventTimer *timer) {
+        return_device(container_of(timer, Disturbances, return_timer));
+}
+
+static void on_heal_timer(EventTimer *timer) {
+        hardware_heal(container_of(timer, Disturbances, heal_timer)->hardware);
+}
+
+void disturbances_manage(Disturbances *disturbances) {
+        if (disturbances->is_due) {
+                disturbances->is_due = false;
+                happen(disturbances);
+                if (disturbances->n_left > 0)
+                        choose_next(disturbances);
+        }
+        if (disturbances->n_left == 0 || event_timer_is_armed(&disturbances->timer) ||
+            disturbances->is_due || disturbances->world->n_left > disturbances->next_at)
+                return;
+        disturbances->n_left--;
+        set_timer(disturbances, &disturbances->timer, choose_delay(disturbances));
+}
+
+void disturbances_end(Disturbances *disturbances) {
+        event_timer_clear(&disturbances->timer);
+        event_timer_clear(&disturbances->heal_timer);
+        event_timer_clear(&disturbances->return_timer);
+        disturbances->is_due = false;
+        disturbances->n_left = 0;
+        return_device(disturbances);
+        hardware_heal(disturbances->hardware);
+}
+
+static void init_timer(Disturbances *disturbances, EventTimer *timer, EventTimerHandler handler) {
+        int r = event_timer_init(timer, disturbances->world->loop, handler);
+
+        assert(r == 0);
+}
+
+void disturbances_init(Disturbances *disturbances, ClientWorld *world, Hardware *hardware,
+                       Client **clients) {
+        *disturbances = (Disturbances){
+                .world = world,
+                .hardware = hardware,
+                .clients = clients,
+                .n_left = world->plan->n_disturbances,
+        };
+        random_init(&disturbances->random, world->plan->seed ^ UINT64_C(0x64697374));
+        init_timer(disturbances, &disturbances->timer, on_timer);
+        init_timer(disturbances, &disturbances->return_timer, on_return_timer);
+        init_timer(disturbances, &disturbances->heal_timer, on_heal_timer);
+        choose_next(disturbances);
+}
+
+void disturbances_done(Disturbances *disturbances) {
+        event_timer_done(&disturbances->timer);
+        event_timer_done(&disturbances->return_timer);
+        event_timer_done(&disturbances->heal_timer);
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * Hardware
+ *
+ * The disk on the desk: its media, which outlive each UsbDevice that somebody has opened of it, its
+ * cable, its power. The bytes in its own volatile cache stay, are written to the media, or are lost.
+ */
+
+#include "journal.h"
+#include "plan.h"
+#include "simulator/simulated_device.h"
+
+typedef enum HardwareCache {
+        HARDWARE_CACHE_WRITTEN, /* all of it reaches the media */
+        HARDWARE_CACHE_LOST,
+        HARDWARE_CACHE_TORN, /* some blocks of it do */
+        _HARDWARE_CACHE_MAX,
+} HardwareCache;
+
+typedef struct Hardware {
+        EventLoop *loop;  /* borrowed */
+        Journal *journal; /* borrowed */
+        const Plan *plan; /* borrowed */
+        Random random;
+        int fds[PLAN_LUNS_MAX]; /* owned: the media */
+        bool is_plugged;
+        UsbSpeed speed;
+        UsbDevice *device; /* borrowed: what the worker opened; NULL: nobody has */
+        uint64_t cut_ns;   /* when that was last taken from somebody */
+        uint64_t n_losses; /* as last looked at */
+        bool has_lost;     /* since the last question */
+} Hardware;
+
+void hardware_init(Hardware *hardware, EventLoop *loop, Journal *journal, const Plan *plan);
+void hardware_done(Hardware *hardware);
+
+/* Opens it, as the manager does for a worker, which owns what it returns. It is plugged in. */
+UsbDevice *hardware_open(Hardware *hardware);
+/* Whoever has it open loses it, and what is in the device's cache goes this way. */
+void hardware_cut(Hardware *hardware, HardwareCache cache);
+void hardware_unplug(Hardware *hardware, HardwareCache cache);
+/* Whoever had it open has let it go, or it went by itself. */
+void hardware_forget(Hardware *hardware);
+void hardware_plug(Hardware *hardware, UsbSpeed speed);
+/* Adds to the faults; a no-op if nobody has it open. */
+void hardware_add_faults(Hardware *hardware, const char *plan);
+void hardware_heal(Hardware *hardware);
+/* Whether bytes in the device's cache were lost since the last call. */
+bool hardware_take_loss(Hardware *hardware);
+/* What lies on the medium itself. */
+void hardware_read(Hardware *hardware, unsigned lun, uint64_t offset, void *bytes, size_t size);

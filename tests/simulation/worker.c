@@ -1,0 +1,357 @@
+/* See worker.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cache/cache_manager_internal.h"
+#include "worker.h"
+
+/* Before a worker is started in place of one that ended. */
+#define RESTART_NS (200 * NS_PER_MS)
+/* A worker that neither comes up nor ends in so long hangs. */
+#define PATIENCE_NS (1800 * NS_PER_S)
+
+static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
+        Worker *worker = userdata;
+        WorkerExport *slot = &worker->exports[export->lun];
+
+        if (worker->is_killed)
+                return;
+        if (slot->is_open)
+                journal_fail(worker->journal, "LUN %u was opened twice", export->lun);
+        *slot = (WorkerExport){
+                .is_open = true,
+                .generation = ++worker->last_generation,
+                .own_generation = export->generation,
+                .info = export->info,
+        };
+        journal_note(worker->journal, "LUN %u is open", export->lun);
+        if (export->info.size != worker->plan->size)
+                journal_fail(worker->journal, "LUN %u is of %ju bytes", export->lun,
+                             (uintmax_t) export->info.size);
+        worker->events->returned(worker->userdata);
+}
+
+static void on_export_closed(StorageManager *storage, unsigned lun, uint64_t generation,
+                             void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->is_killed)
+                return;
+        if (!worker->exports[lun].is_open)
+                journal_fail(worker->journal, "LUN %u was closed twice", lun);
+        journal_note(worker->journal, "LUN %u is closed", lun);
+        worker->exports[lun].is_open = false;
+}
+
+static void on_brought_up(StorageManager *storage, int result, unsigned n_luns, const char *reason,
+                          void *userdata) {
+        Worker *worker = userdata;
+
+        worker->is_brought_up = result == 0;
+        worker->has_ended = result < 0;
+        worker->result = result;
+        if (!worker->is_killed)
+                journal_note(worker->journal, "the worker came up with %d: %u LUNs, %s", result,
+                             n_luns, reason ? reason : "well");
+}
+
+static void on_stopped(StorageManager *storage, int result, void *userdata) {
+        Worker *worker = userdata;
+
+        worker->has_ended = true;
+        worker->result = result;
+        if (!worker->is_killed)
+                journal_note(worker->journal, "the worker stopped with %d", result);
+}
+
+static void on_parked(StorageManager *storage, void *userdata) {
+        Worker *worker = userdata;
+
+        worker->is_parked = true;
+        hardware_forget(worker->hardware);
+        if (!worker->is_killed)
+                journal_note(worker->journal, "the worker is parked");
+}
+
+static void on_returned(StorageManager *storage, void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->is_killed)
+                return;
+        journal_note(worker->journal, "the worker has its device again");
+        worker->is_parked = false;
+        worker->events->returned(worker->userdata);
+}
+
+/* Arenas, and what is left in them */
+
+static int copy_memory(int fd, uint64_t size) {
+        int copy = memfd_create("simulation-remains", MFD_CLOEXEC);
+        void *from, *to;
+        int r;
+
+        assert(copy >= 0);
+        r = ftruncate(copy, (off_t) size);
+        assert(r == 0);
+        from = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        to = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0);
+        assert(from != MAP_FAILED && to != MAP_FAILED);
+        memcpy(to, from, size);
+        munmap(from, size);
+        munmap(to, size);
+        return copy;
+}
+
+static void keep(Worker *worker, int fd, unsigned luns, bool is_file) {
+        assert(worker->n_remains < WORKER_REMAINS_MAX);
+        worker->remains[worker->n_remains++] = (WorkerRemains){
+                .fd = fd,
+                .id = ++worker->last_id,
+                .luns = luns,
+                .is_file = is_file,
+        };
+        journal_note(worker->journal, "remains %u are kept, of LUNs %x", worker->last_id, luns);
+}
+
+static void forget(Worker *worker, size_t index) {
+        fd_close(worker->remains[index].fd);
+        worker->n_remains--;
+        memmove(&worker->remains[index], &worker->remains[index + 1],
+                (worker->n_remains - index) * sizeof(worker->remains[0]));
+}
+
+static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
+        Worker *worker = userdata;
+
+        if (!worker->is_killed)
+                keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size), luns,
+                     /* is_file= */ true);
+        storage_manager_saved(storage, luns, 0);
+}
+
+static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->is_killed)
+                return;
+        journal_note(worker->journal, "of remains %u those of LUNs %x are left", id, luns);
+        for (size_t i = 0; i < worker->n_remains; i++)
+                if (worker->remains[i].id == id) {
+                        worker->remains[i].luns = luns;
+                        if (luns == 0)
+                                forget(worker, i);
+                        return;
+                }
+        journal_fail(worker->journal, "remains %u are not known", id);
+}
+
+static void on_store(void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->n_stores_left > 0 && --worker->n_stores_left == 0)
+                worker_kill(worker, worker->cache_at_kill);
+}
+
+CacheManager *worker_get_cache(Worker *worker) {
+        return worker->storage ? storage_manager_get_cache(worker->storage) : NULL;
+}
+
+static void make_arena(Worker *worker) {
+        int r;
+
+        worker->arena_fd = memfd_create("simulation-arena", MFD_CLOEXEC);
+        assert(worker->arena_fd >= 0);
+        r = ftruncate(worker->arena_fd, (off_t) worker->plan->arena_size);
+        assert(r == 0);
+}
+
+static void give_remains(Worker *worker) {
+        for (size_t i = 0; i < worker->n_remains; i++) {
+                const WorkerRemains *remains = &worker->remains[i];
+                int r = storage_manager_add_remains(worker->storage, remains->id, remains->luns,
+                                                    dup(remains->fd));
+
+                if (r < 0)
+                        journal_fail(worker->journal, "remains %u are refused with %d", remains->id,
+                                     r);
+        }
+}
+
+/* Living */
+
+static const StorageHandlers handlers = {
+        .export_opened = on_export_opened,
+        .export_closed = on_export_closed,
+        .brought_up = on_brought_up,
+        .stopped = on_stopped,
+        .parked = on_parked,
+        .returned = on_returned,
+        .save = on_save,
+        .remains_left = on_remains_left,
+};
+
+static void start(Worker *worker) {
+        const Plan *plan = worker->plan;
+        StorageOptions options = {
+                .base_name = "simulation",
+                .serial = "1",
+                .is_trim_enabled = true,
+                .n_luns_max = PLAN_LUNS_MAX,
+                .starts_with_reset = worker->has_failed,
+                .has_cache = plan->has_cache,
+                .cache = plan->cache,
+                .park_timeout_ms = plan->park_timeout_ms,
+        };
+        int r;
+
+        worker->is_brought_up = false;
+        worker->is_stopping = false;
+        worker->is_parked = false;
+        worker->has_ended = false;
+        if (plan->has_cache)
+                make_arena(worker);
+        options.arena_fd = worker->arena_fd;
+        journal_note(worker->journal, "a worker starts");
+        r = storage_manager_new(&worker->storage, hardware_open(worker->hardware), &options,
+                                &handlers, worker);
+        assert(r == 0);
+        if (!plan->has_cache)
+                return;
+        cache_arena_set_observer(worker_get_cache(worker)->arena, on_store, worker);
+        give_remains(worker);
+}
+
+static void on_start_timer(EventTimer *timer) {
+        Worker *worker = container_of(timer, Worker, start_timer);
+        int r;
+
+        if (!worker->hardware->is_plugged || worker->hardware->device)
+                return;
+        if (!worker->storage) {
+                start(worker);
+                return;
+        }
+        if (!worker->is_parked || worker->is_killed || worker->has_ended)
+                return;
+        journal_note(worker->journal, "the worker gets its device");
+        r = storage_manager_replug(worker->storage, hardware_open(worker->hardware));
+        if (r == 0)
+                return;
+        journal_note(worker->journal, "it does not want it: %d", r);
+        worker->hardware->device = NULL;
+}
+
+void worker_init(Worker *worker, EventLoop *loop, Journal *journal, const Plan *plan,
+                 Hardware *hardware, const WorkerEvents *events, void *userdata) {
+        int r;
+
+        *worker = (Worker){
+                .loop = loop,
+                .journal = journal,
+                .plan = plan,
+                .hardware = hardware,
+                .events = events,
+                .userdata = userdata,
+                .arena_fd = -EBADF,
+        };
+        r = event_timer_init(&worker->start_timer, loop, on_start_timer);
+        assert(r == 0);
+}
+
+void worker_done(Worker *worker) {
+        assert(!worker->storage);
+        while (worker->n_remains > 0)
+                forget(worker, 0);
+        event_timer_done(&worker->start_timer);
+}
+
+/* What a killed one still does, nobody sees: its device and its clients are gone. */
+static void let_die(Worker *worker) {
+        uint64_t end_ns = event_loop_now_ns(worker->loop) + PATIENCE_NS;
+
+        storage_manager_set_gone(worker->storage);
+        storage_manager_stop(worker->storage);
+        while (!worker->has_ended)
+                if (event_loop_run_once(worker->loop, /* may_wait= */ true) <= 0 ||
+                    event_loop_now_ns(worker->loop) > end_ns)
+                        journal_fail(worker->journal, "a worker without a device does not end");
+}
+
+/* An arena of which nothing is needed any more goes. A killed one's was kept as it was then. */
+static void keep_arena(Worker *worker) {
+        if (worker->arena_fd < 0)
+                return;
+        if (worker->has_failed && !worker->is_killed)
+                keep(worker, TAKE_FD(worker->arena_fd), (1U << worker->plan->n_luns) - 1,
+                     /* is_file= */ false);
+        worker->arena_fd = fd_close(worker->arena_fd);
+}
+
+static void bury(Worker *worker) {
+        if (worker->is_killed)
+                let_die(worker);
+        for (unsigned i = 0; i < worker->plan->n_luns; i++) {
+                if (worker->exports[i].is_open && !worker->is_killed)
+                        journal_fail(worker->journal, "LUN %u was left open", i);
+                worker->exports[i].is_open = false;
+        }
+        hardware_cut(worker->hardware, HARDWARE_CACHE_WRITTEN);
+        worker->has_failed = worker->is_killed || (worker->result < 0 && worker->result != -ENODEV);
+        worker->storage = storage_manager_free(worker->storage);
+        keep_arena(worker);
+        worker->is_killed = false;
+        worker->has_ended = false;
+}
+
+void worker_manage(Worker *worker) {
+        if (worker->storage && (worker->is_killed || worker->has_ended))
+                bury(worker);
+        if ((!worker->storage || worker->is_parked) && worker->hardware->is_plugged &&
+            !worker->hardware->device && !event_timer_is_armed(&worker->start_timer))
+                event_timer_set(&worker->start_timer, event_loop_now_ns(worker->loop) + RESTART_NS);
+}
+
+bool worker_has_clients(const Worker *worker, unsigned lun) {
+        return worker->storage && !worker->is_killed && worker->exports[lun].is_open;
+}
+
+bool worker_add_client(Worker *worker, unsigned lun, int fd, const NbdAgreement *agreement) {
+        assert(worker_has_clients(worker, lun));
+        return storage_manager_add_client(worker->storage, lun, worker->exports[lun].own_generation,
+                                          fd, agreement) == 0;
+}
+
+void worker_stop(Worker *worker) {
+        if (!worker->storage || worker->is_killed || worker->is_stopping)
+                return;
+        journal_note(worker->journal, "the worker is told to stop");
+        worker->is_stopping = true;
+        storage_manager_stop(worker->storage);
+}
+
+void worker_kill(Worker *worker, HardwareCache cache) {
+        if (!worker->storage || worker->is_killed || worker->has_ended)
+                return;
+        journal_note(worker->journal, "the worker is killed");
+        worker->is_killed = true;
+        worker->n_stores_left = 0;
+        if (worker->arena_fd >= 0)
+                keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size),
+                     (1U << worker->plan->n_luns) - 1, /* is_file= */ false);
+        hardware_cut(worker->hardware, cache);
+        worker->events->killed(worker->userdata);
+}
+
+void worker_kill_at_store(Worker *worker, uint64_t n, HardwareCache cache) {
+        worker->n_stores_left = n;
+        worker->cache_at_kill = cache;
+}
+
+void worker_lose_power(Worker *worker, HardwareCache cache) {
+        worker_kill(worker, cache);
+        for (size_t i = worker->n_remains; i-- > 0;)
+                if (!worker->remains[i].is_file)
+                        forget(worker, i);
+}
