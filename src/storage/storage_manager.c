@@ -44,6 +44,7 @@ struct StorageManager {
         StorageUnit units[STORAGE_LUNS_MAX];
         unsigned n_units;
         StorageRemains remains;
+        bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
 
         Future wake; /* what the task waits for between two events */
         bool is_waiting;
@@ -298,9 +299,11 @@ static int unit_find(UnitLook *look, Task *task) {
         assert_not_reached();
 }
 
-static void unit_announce(StorageManager *manager, StorageUnit *unit, const ScsiDisk *disk) {
+static void unit_announce(StorageManager *manager, StorageUnit *unit) {
+        bool is_read_only = unit->info.transmission_flags & NBD_FLAG_READ_ONLY;
+
         log_device_info(manager->name, "LUN %u is exported as %s: %s%s", unit->lun, unit->name,
-                        unit->description, disk->is_read_only ? ", read-only" : "");
+                        unit->description, is_read_only ? ", read-only" : "");
         unit->is_announced = true;
         manager->handlers->export_opened(manager,
                                          &(StorageExport){
@@ -311,6 +314,11 @@ static void unit_announce(StorageManager *manager, StorageUnit *unit, const Scsi
                                                          .info = unit->info,
                                          },
                                          manager->userdata);
+}
+
+static void unit_serve(StorageManager *manager, StorageUnit *unit) {
+        unit_announce(manager, unit);
+        storage_unit_start_sampling(unit);
 }
 
 static void on_remains_left(uint32_t id, unsigned luns, void *userdata) {
@@ -332,8 +340,8 @@ static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) 
                 return r;
         /* Before the first client may write: what a successor is given after that is older. */
         storage_remains_tell(&manager->remains, on_remains_left, manager);
-        unit_announce(manager, unit, &look->disk);
-        storage_unit_start_sampling(unit);
+        if (!manager->opens_together)
+                unit_serve(manager, unit);
         return 0;
 }
 
@@ -373,6 +381,14 @@ static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
 
 /* Starting */
 
+/* What was held back until all remains had their place. */
+static void storage_serve_all(StorageManager *manager) {
+        manager->opens_together = false;
+        for (unsigned i = 0; i < manager->n_units; i++)
+                if (manager->units[i].is_open && !manager->units[i].is_announced)
+                        unit_serve(manager, &manager->units[i]);
+}
+
 static int storage_start(StorageManager *manager, Task *task) {
         int r;
 
@@ -382,6 +398,7 @@ static int storage_start(StorageManager *manager, Task *task) {
                 return r;
         manager->n_units =
                         MIN(storage_stack_get_n_luns(manager->stack), manager->options.n_luns_max);
+        manager->opens_together = manager->remains.n > 0;
         for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
                 r = unit_bring_up(manager, task, &manager->units[i]);
                 if (r < 0)
@@ -391,6 +408,8 @@ static int storage_start(StorageManager *manager, Task *task) {
                 return -ENODEV;
         if (manager->has_failed)
                 return -EIO;
+        if (manager->opens_together && !manager->must_stop)
+                storage_serve_all(manager);
         storage_remains_tell(&manager->remains, on_remains_left, manager);
         return 0;
 }
