@@ -57,6 +57,8 @@ static void have_power_cycle(Disturbances *disturbances) {
         if (!disturbances->hardware->device)
                 return;
         journal_note(disturbances->world->journal, "the device loses its power for a moment");
+        /* A SYNCHRONIZE CACHE that it has forgotten is waited for until its deadline. */
+        disturbances->world->may_fail = true;
         simulated_device_power_cycle(disturbances->hardware->device);
 }
 
@@ -175,7 +177,7 @@ typedef struct Kind {
 
 static const Kind kinds[] = {
         { have_hiccup, PLAN_WEATHER_ROUGH, 6 },
-        { have_power_cycle, PLAN_WEATHER_ROUGH, 1 },
+        { have_power_cycle, PLAN_WEATHER_STORM, 1 },
         { pull_cable, PLAN_WEATHER_ROUGH, 3 },
         { kill_worker, PLAN_WEATHER_ROUGH, 3 },
         { kill_worker_at_store, PLAN_WEATHER_ROUGH, 4 },
