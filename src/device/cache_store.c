@@ -167,6 +167,10 @@ int cache_store_take_stored(CacheStore *store, int fd, const char *name) {
         r = device_arena_new_stored(&arena, fd, name);
         if (r < 0)
                 return r;
+        if (device_arena_is_empty(arena)) {
+                device_arena_drop(arena);
+                return 0;
+        }
         log_info("The cache of %s has outlived the service", arena->base_name);
         store->last_sequence = MAX(store->last_sequence, arena->sequence);
         arena->save_ns = event_loop_now_ns(store->loop) + store->options.patience_ns;

@@ -174,6 +174,10 @@ void device_arena_set_luns(DeviceArena *arena, uint32_t luns) {
         }
 }
 
+bool device_arena_is_empty(const DeviceArena *arena) {
+        return lseek(arena->fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
+}
+
 uint32_t device_arena_get_unsaved(const DeviceArena *arena) {
         uint32_t luns = arena->luns;
 

@@ -46,6 +46,9 @@ DeviceArena *device_arena_drop(DeviceArena *arena);
 
 /* In systemd's store from the first LUN on: before that nothing can be in it. */
 void device_arena_set_luns(DeviceArena *arena, uint32_t luns);
+/* Nothing was ever in it, or its worker wiped it, as nothing was left to be done. Only asks where
+ * there is memory. */
+bool device_arena_is_empty(const DeviceArena *arena);
 /* The LUNs whose data is in no file. */
 uint32_t device_arena_get_unsaved(const DeviceArena *arena);
 /* Where its LUN's data is. */

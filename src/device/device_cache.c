@@ -339,7 +339,7 @@ void device_cache_on_worker_ended(DeviceCache *cache, bool is_clean) {
                 return;
         if (is_clean)
                 device_arena_set_luns(arena, arena->luns & cache->unsaved_luns);
-        if (arena->luns == 0) {
+        if (arena->luns == 0 || device_arena_is_empty(arena)) {
                 device_arena_drop(arena);
                 return;
         }

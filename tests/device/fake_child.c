@@ -4,6 +4,7 @@
  *
  * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
  * asks for its arena to be kept before it ends; "dies" then ends without a word;
+ * "spotless" leaves its arena empty;
  * "silent" never says what is left of remains. With a
  * file "unfit" beside the link, no remains can be given back; with "empty", there is no medium.
  */
@@ -68,6 +69,8 @@ static void on_cache(FakeChild *child, const ControlCache *cache, int fd) {
         tell(child, "cache of %llu, mode %u, policy %u, read-ahead %u, verify %u, park %u",
              (unsigned long long) cache->size_max, cache->mode, cache->policy,
              cache->has_read_ahead, cache->verifies_hits, cache->park_timeout_ms);
+        if (does(child, "spotless"))
+                return;
         snprintf(text, sizeof(text), "%d", (int) getpid());
         if (pwrite(fd, text, sizeof(text), 0) != sizeof(text))
                 abort();

@@ -223,6 +223,24 @@ START_TEST(arena_of_a_device_that_does_not_come_is_saved) {
 }
 END_TEST
 
+START_TEST(empty_arena_is_forgotten) {
+        FakeSystemd systemd;
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "spotless", "front");
+        systemd_init(&systemd, &broker);
+        broker.options.cache.park_timeout_ms = 600000;
+        bring_up(&broker);
+        ck_assert_uint_eq(systemd_count(&systemd), 1);
+        broker_crash(&broker);
+        systemd_give(&systemd, broker.manager);
+        ck_assert_uint_eq(systemd_count(&systemd), 0);
+        broker_start(&broker);
+        broker_done(&broker);
+        systemd_done(&systemd);
+}
+END_TEST
+
 static const char *const bad_names[] = {
         "cache-",      "cache-x",         "cache-x.0001",    "cache-.0001.1", "cache-x.0000.1",
         "cache-x.1.1", "cache-x.10000.1", "cache-x.0001.1x", "x.0001.1",
@@ -275,6 +293,7 @@ int main(void) {
         tcase_add_test(tcase, device_gets_its_arena_back);
         tcase_add_test(tcase, older_arena_is_told_first);
         tcase_add_test(tcase, arena_of_a_device_that_does_not_come_is_saved);
+        tcase_add_test(tcase, empty_arena_is_forgotten);
         tcase_add_loop_test(tcase, arena_with_another_name_is_refused, 0, N_ELEMENTS(bad_names));
         tcase_add_test(tcase, name_with_dots_is_read_back);
         tcase_add_test(tcase, memory_that_can_shrink_is_refused);

@@ -154,6 +154,18 @@ START_TEST(what_was_taken_in_is_left_again) {
 }
 END_TEST
 
+/* As a worker does that had nothing left to write, however it ends. */
+START_TEST(empty_arena_is_left_to_nobody) {
+        Broker broker;
+
+        start(&broker, "spotless");
+        broker_replace_worker(&broker);
+        ck_assert(!broker_was_told(&broker, "remains of"));
+        broker_done(&broker);
+        ck_assert(!broker_was_told(&broker, "is kept in"));
+}
+END_TEST
+
 /* Nothing was written where nothing was exported. */
 START_TEST(nothing_is_left_of_a_cache_that_is_off) {
         Broker broker;
@@ -317,6 +329,7 @@ int main(void) {
         tcase_add_test(tcase, devices_share_the_cache);
         tcase_add_test(tcase, successor_gets_what_was_left_and_takes_it_in);
         tcase_add_test(tcase, what_was_taken_in_is_left_again);
+        tcase_add_test(tcase, empty_arena_is_left_to_nobody);
         tcase_add_test(tcase, nothing_is_left_of_a_cache_that_is_off);
         tcase_add_test(tcase, what_cannot_be_given_back_is_saved_and_deleted_later);
         tcase_add_test(tcase, oldest_of_many_predecessors_is_saved_and_still_told_first);
