@@ -44,11 +44,13 @@ def is_running(pid):
 
 
 class Service:
-    def __init__(self, name, *arguments):
+    def __init__(self, name, *arguments, prefix=()):
         self.folder = os.path.join(os.environ["SCRATCH"], name)
         self.socket = os.path.join(self.folder, "nbd.sock")
         self.log_path = os.path.join(self.folder, "log")
         self.arguments = arguments
+        self.prefix = prefix  # of the command line
+        self.pass_fds = ()
         os.makedirs(self.folder, exist_ok=True)
         self.start()
 
@@ -56,13 +58,14 @@ class Service:
         program = os.path.join(os.environ["BUILD_FOLDER"], "daemon", "usb-storaged")
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                [program, "--bus", "none", "--no-usb"]
+                [*self.prefix, program, "--bus", "none", "--no-usb"]
                 + ["--runtime-dir", self.folder + "/runtime", "--state-dir", self.folder + "/state"]
                 + ["--nbd", f"unix:{self.socket}", *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self.pass_fds,
             )
 
     def log(self):

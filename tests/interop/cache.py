@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""What was acknowledged and is on no medium outlives whatever dies: the worker, the service, the device. Starts services
+of its own; where systemd is needed, this is systemd."""
+
+import contextlib
+import glob
+import os
+import signal
+import socket
+import subprocess
+
+from results import Results
+from service import Service, is_running, wait_until
+
+MIB = 1 << 20
+SIZE = 32 * MIB
+BLOCK = 65536
+OFFSET = MIB
+DATA = bytes(i % 251 for i in range(BLOCK))
+# Of the blocks that are written, so that they stay where they are.
+WRITE_ERRORS = "faults=write-error@lba=2048..2175*always"
+NAME = "1209-0001-A-lun0"
+
+
+@contextlib.contextmanager
+def service(name, path, faults=None, **options):
+    spec = f"file={path},serial=A" + (f",{faults}" if faults else "")
+    running = Service(name, "--simulate", spec, **options)
+    try:
+        yield running
+    except BaseException:
+        for line in running.log().splitlines()[-30:]:
+            print(f"# {line}")
+        raise
+    finally:
+        running.destroy()
+
+
+def image(name):
+    path = os.path.join(os.environ["SCRATCH"], name)
+    with open(path, "wb") as file:
+        file.truncate(SIZE)
+    return path
+
+
+def read_image(path):
+    with open(path, "rb") as file:
+        file.seek(OFFSET)
+        return file.read(BLOCK)
+
+
+def write(running):
+    running.wait_for_exports(1)
+    handle = running.connect(NAME)
+    handle.pwrite(DATA, OFFSET)
+    return handle
+
+
+def assert_is_there(running):
+    running.wait_for_exports(1)
+    handle = running.connect(NAME)
+    assert handle.pread(BLOCK, OFFSET) == DATA
+    return handle
+
+
+def orphans(running):
+    return sorted(glob.glob(f"{running.folder}/state/orphans/*"))
+
+
+def orphan_tool(running, *arguments):
+    program = os.path.join(os.environ["BUILD_FOLDER"], "daemon", "usb-storage-orphan")
+    return subprocess.run(
+        [program, "--state-dir", f"{running.folder}/state", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+class Systemd:
+    """A notification socket, and a table of descriptors."""
+
+    def __init__(self):
+        self.path = os.path.join(os.environ["SCRATCH"], "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.setblocking(False)
+        self.kept = {}
+
+    def read(self):
+        while True:
+            try:
+                text, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
+            except BlockingIOError:
+                return
+            lines = text.decode().split("\n")
+            name = next((line[7:] for line in lines if line.startswith("FDNAME=")), None)
+            if "FDSTORE=1" in lines:
+                assert name not in self.kept and len(fds) == 1
+                self.kept[name] = fds[0]
+            elif "FDSTOREREMOVE=1" in lines:
+                os.close(self.kept.pop(name))
+
+    def arguments(self):
+        """To begin a command line with: environment and descriptors as of a service."""
+        script = ""
+        if self.kept:
+            moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(self.kept.values()))
+            names = ":".join(self.kept)
+            script = f"exec {moves}; LISTEN_PID=$$ LISTEN_FDS={len(self.kept)} LISTEN_FDNAMES={names} "
+        return ["bash", "-c", f'{script}NOTIFY_SOCKET={self.path} exec "$@"', "bash"]
+
+
+def killed_worker():
+    """a write that was not flushed outlives the worker"""
+    path = image("worker")
+    with service("killed", path, WRITE_ERRORS) as running:
+        handle = write(running)
+        pid = running.worker_of("sim0")
+        running.kill(pid)
+        del handle
+        wait_until(lambda: running.worker_of("sim0") not in (None, pid), "it has another worker")
+        assert_is_there(running)
+        assert read_image(path) == bytes(BLOCK)
+
+
+def killed_service():
+    """with systemd it outlives the service and its worker"""
+    path = image("service")
+    systemd = Systemd()
+    with service("crashed", path, WRITE_ERRORS, prefix=systemd.arguments()) as running:
+        write(running)
+        worker = running.worker_of("sim0")
+        os.kill(worker, signal.SIGSTOP)
+        running.kill(running.process.pid)
+        running.wait_for_end()
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not is_running(worker), "the worker is dead")
+        systemd.read()
+        assert len(systemd.kept) == 1, systemd.kept
+        assert read_image(path) == bytes(BLOCK)
+
+        running.arguments = ("--simulate", f"file={path},serial=A")
+        running.prefix = systemd.arguments()
+        running.pass_fds = tuple(systemd.kept.values())
+        running.start()
+        assert_is_there(running).flush()
+        assert read_image(path) == DATA
+        assert running.stop() == 0
+        systemd.read()
+        assert not systemd.kept, systemd.kept
+        assert not orphans(running)
+
+
+def stopped_service():
+    """a device that takes no writes leaves an orphan file, which can be exported, and is given back later"""
+    path, copy = image("stopped"), image("copy")
+    with service("orphaned", path, WRITE_ERRORS) as running:
+        write(running)
+        assert running.stop() == 0
+        files = orphans(running)
+        assert [os.path.basename(file) for file in files] == [f"{NAME}.1.orphan"], files
+        assert os.stat(files[0]).st_blocks * 512 < 2 * MIB
+        assert read_image(path) == bytes(BLOCK)
+
+        assert f"kept: {BLOCK} bytes, lost: 0 bytes" in orphan_tool(running, "list")
+        assert orphan_tool(running, "--map", "export", files[0]) == f"{OFFSET} {BLOCK} kept\n"
+        orphan_tool(running, "export", files[0], copy)
+        assert read_image(copy) == DATA
+
+        running.arguments = ("--simulate", f"file={path},serial=A")
+        running.start()
+        assert_is_there(running).flush()
+        assert read_image(path) == DATA
+        wait_until(lambda: not orphans(running), "the orphan file is gone")
+        assert running.stop() == 0
+
+
+def main():
+    results = Results()
+    for function in (killed_worker, killed_service, stopped_service):
+        results.check(function)
+    results.finish()
+
+
+main()
