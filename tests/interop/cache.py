@@ -2,7 +2,6 @@
 """What was acknowledged and is on no medium outlives whatever dies: the worker, the service, the device. Starts services
 of its own; where systemd is needed, this is systemd."""
 
-import contextlib
 import glob
 import os
 import signal
@@ -10,7 +9,7 @@ import socket
 import subprocess
 
 from results import Results
-from service import Service, is_running, wait_until
+from service import is_running, service, wait_until
 
 MIB = 1 << 20
 SIZE = 32 * MIB
@@ -22,18 +21,12 @@ WRITE_ERRORS = "faults=write-error@lba=2048..2175*always"
 NAME = "1209-0001-A-lun0"
 
 
-@contextlib.contextmanager
-def service(name, path, faults=None, **options):
-    spec = f"file={path},serial=A" + (f",{faults}" if faults else "")
-    running = Service(name, "--simulate", spec, **options)
-    try:
-        yield running
-    except BaseException:
-        for line in running.log().splitlines()[-30:]:
-            print(f"# {line}")
-        raise
-    finally:
-        running.destroy()
+def disk(path):
+    return f"file={path},serial=A"
+
+
+def stubborn_disk(path):
+    return f"{disk(path)},{WRITE_ERRORS}"
 
 
 def image(name):
@@ -114,7 +107,7 @@ class Systemd:
 def killed_worker():
     """a write that was not flushed outlives the worker"""
     path = image("worker")
-    with service("killed", path, WRITE_ERRORS) as running:
+    with service("killed", stubborn_disk(path)) as running:
         handle = write(running)
         pid = running.worker_of("sim0")
         running.kill(pid)
@@ -128,7 +121,7 @@ def killed_service():
     """with systemd it outlives the service and its worker"""
     path = image("service")
     systemd = Systemd()
-    with service("crashed", path, WRITE_ERRORS, prefix=systemd.arguments()) as running:
+    with service("crashed", stubborn_disk(path), prefix=systemd.arguments()) as running:
         write(running)
         worker = running.worker_of("sim0")
         os.kill(worker, signal.SIGSTOP)
@@ -140,7 +133,7 @@ def killed_service():
         assert len(systemd.kept) == 1, systemd.kept
         assert read_image(path) == bytes(BLOCK)
 
-        running.arguments = ("--simulate", f"file={path},serial=A")
+        running.arguments = ("--simulate", disk(path))
         running.prefix = systemd.arguments()
         running.pass_fds = tuple(systemd.kept.values())
         running.start()
@@ -155,7 +148,7 @@ def killed_service():
 def stopped_service():
     """a device that takes no writes leaves an orphan file, which can be exported, and is given back later"""
     path, copy = image("stopped"), image("copy")
-    with service("orphaned", path, WRITE_ERRORS) as running:
+    with service("orphaned", stubborn_disk(path)) as running:
         write(running)
         assert running.stop() == 0
         files = orphans(running)
@@ -168,7 +161,7 @@ def stopped_service():
         orphan_tool(running, "export", files[0], copy)
         assert read_image(copy) == DATA
 
-        running.arguments = ("--simulate", f"file={path},serial=A")
+        running.arguments = ("--simulate", disk(path))
         running.start()
         assert_is_there(running).flush()
         assert read_image(path) == DATA

@@ -11,7 +11,7 @@ import struct
 import nbd
 
 from results import Results
-from service import Service, is_running, wait_until
+from service import Service, is_running, service, wait_until
 
 MIB = 1 << 20
 SIZE = 32 * MIB
@@ -20,20 +20,6 @@ BLOCK = 65536
 
 def pattern(seed):
     return bytes((seed * 31 + i) % 251 for i in range(256)) * (BLOCK // 256)
-
-
-@contextlib.contextmanager
-def service(name, *specs, arguments=()):
-    options = [option for spec in specs for option in ("--simulate", spec)]
-    running = Service(name, *options, *arguments)
-    try:
-        yield running
-    except BaseException:
-        for line in running.log().splitlines()[-30:]:
-            print(f"# {line}")
-        raise
-    finally:
-        running.destroy()
 
 
 def image(name):

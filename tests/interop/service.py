@@ -1,6 +1,7 @@
 """A service of a test's own, for tests that kill parts of it: started in a session of its own, watched through /proc
 and its log."""
 
+import contextlib
 import os
 import re
 import signal
@@ -141,3 +142,18 @@ class Service:
         for pid in left:
             if is_running(pid) and process_stat(pid)[0] in (WORKER, FRONT):
                 os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def service(name, *specs, arguments=(), prefix=()):
+    """A service with a simulated disk for each of `specs`; its log is shown if the test fails."""
+    options = [option for spec in specs for option in ("--simulate", spec)]
+    running = Service(name, *options, *arguments, prefix=prefix)
+    try:
+        yield running
+    except BaseException:
+        for line in running.log().splitlines()[-30:]:
+            print(f"# {line}")
+        raise
+    finally:
+        running.destroy()
