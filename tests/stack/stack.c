@@ -20,6 +20,8 @@ static void on_export_opened(StorageManager *storage, const StorageExport *expor
         StackExport *slot = &stack->exports[export->lun];
 
         ck_assert(!slot->is_open);
+        if (stack->n_opened++ == 0)
+                stack->left_luns_at_open = stack->left_luns;
         slot->is_open = true;
         slot->n_opened++;
         slot->generation = export->generation;
@@ -129,6 +131,7 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 ck_assert_int_eq(storage_manager_add_remains(stack->storage, (uint32_t) i, ~0U,
                                                              remains->fds[i]),
                                  0);
+        stack->left_luns = remains ? ~0U : 0;
         run_until(stack, &stack->is_brought_up, STACK_PATIENCE_NS);
         ck_assert(stack->is_brought_up);
 }

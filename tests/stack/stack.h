@@ -44,6 +44,7 @@ typedef struct Stack {
         UsbDevice *device;       /* borrowed: the storage manager's */
         StorageManager *storage; /* owned */
         StackExport exports[STACK_LUNS_MAX];
+        unsigned n_opened; /* exports */
         StackClient clients[STACK_LUNS_MAX];
         bool is_brought_up;
         int brought_up_result;
@@ -56,11 +57,12 @@ typedef struct Stack {
         int arena_fd;                  /* owned */
         bool is_parked;
         unsigned n_parked;
-        unsigned saved_luns; /* that had to be saved */
-        int save_error;      /* the answer to that */
-        int saved_fd;        /* owned: the arena as it was saved; -EBADF: it was not */
-        unsigned left_luns;  /* of the remains with id 0 */
-        unsigned n_left;     /* how often that was told */
+        unsigned saved_luns;        /* that had to be saved */
+        int save_error;             /* the answer to that */
+        int saved_fd;               /* owned: the arena as it was saved; -EBADF: it was not */
+        unsigned left_luns;         /* of the remains with id 0 */
+        unsigned left_luns_at_open; /* when the first export opened */
+        unsigned n_left;            /* how often that was told */
 } Stack;
 
 /*

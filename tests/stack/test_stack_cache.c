@@ -239,6 +239,41 @@ START_TEST(a_stop_has_saved_what_the_device_does_not_take) {
 }
 END_TEST
 
+START_TEST(a_stop_ends_when_the_device_goes_meanwhile) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_add_faults(&stack, "hang:data@opcode=2A");
+        storage_manager_stop(stack.storage);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(!stack.is_stopped);
+        simulated_device_unplug(stack.device);
+        stack_stop(&stack);
+        ck_assert_uint_eq(stack.saved_luns, 1);
+}
+END_TEST
+
+/* Else the first unit's clients could fill the cache, and write what is newer than the remains. */
+START_TEST(all_remains_are_taken_in_before_the_first_client_comes) {
+        int images[2], remains;
+
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC ",luns=2", &write_back, NULL, NULL);
+        for (unsigned lun = 0; lun < N_ELEMENTS(images); lun++) {
+                images[lun] = dup(stack.image_fds[lun]);
+                stack_connect(&stack, lun, /* is_structured= */ false);
+                ck_assert_int_eq(stack_write(&stack, lun, 2 * MIB, data, 4096, 0), 0);
+        }
+        remains = stack_copy_arena(&stack);
+        stack_unplug(&stack);
+        stack_done(&stack);
+
+        stack_init_with_cache(&stack, SPEC ",luns=2", &write_back, images,
+                              &(StackRemains){ .fds = { remains }, .n = 1 });
+        ck_assert_uint_eq(stack.n_opened, 2);
+        ck_assert_uint_eq(stack.left_luns_at_open, 0);
+        ck_assert_uint_eq(stack.left_luns, 0);
+}
+END_TEST
+
 START_TEST(nothing_of_a_disk_stays_in_memory_after_a_stop) {
         uint8_t *bytes = malloc(4 * MIB);
 
@@ -268,6 +303,8 @@ int main(void) {
                 remains_of_another_medium_are_left,
                 a_stop_writes_everything,
                 a_stop_has_saved_what_the_device_does_not_take,
+                a_stop_ends_when_the_device_goes_meanwhile,
+                all_remains_are_taken_in_before_the_first_client_comes,
                 nothing_of_a_disk_stays_in_memory_after_a_stop,
         };
         Suite *suite = suite_create("stack cache");
