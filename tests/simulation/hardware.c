@@ -7,16 +7,15 @@
 #include "hardware.h"
 #include "model.h"
 
-#define CHUNK_SIZE ((size_t) (4 * KIB))
-#define FILL_SIZE ((size_t) (64 * KIB))
+#define CHUNK_SIZE ((size_t) (64 * KIB))
 
 static void fill_medium(Hardware *hardware, int fd) {
-        uint8_t bytes[FILL_SIZE];
+        uint8_t bytes[CHUNK_SIZE];
 
         if (hardware->plan->fill_number == 0)
                 return;
-        for (uint64_t offset = 0; offset < hardware->plan->size; offset += FILL_SIZE) {
-                size_t size = MIN((size_t) (hardware->plan->size - offset), FILL_SIZE);
+        for (uint64_t offset = 0; offset < hardware->plan->size; offset += CHUNK_SIZE) {
+                size_t size = MIN((size_t) (hardware->plan->size - offset), CHUNK_SIZE);
                 ssize_t n;
 
                 model_fill(hardware->plan->fill_number, offset, bytes, size);
@@ -34,6 +33,8 @@ void hardware_init(Hardware *hardware, EventLoop *loop, Journal *journal, const 
                 .speed = plan->speed,
         };
         random_init(&hardware->random, plan->seed ^ UINT64_C(0x68617264));
+        hardware->scratch = malloc(2 * CHUNK_SIZE);
+        assert(hardware->scratch);
         for (unsigned i = 0; i < plan->n_luns; i++) {
                 int r;
 
@@ -48,6 +49,7 @@ void hardware_init(Hardware *hardware, EventLoop *loop, Journal *journal, const 
 void hardware_done(Hardware *hardware) {
         for (unsigned i = 0; i < hardware->plan->n_luns; i++)
                 fd_close(hardware->fds[i]);
+        free(hardware->scratch);
 }
 
 static void make_spec(const Hardware *hardware, SimulatorSpec *spec, uint64_t seed) {
@@ -107,7 +109,7 @@ bool hardware_take_loss(Hardware *hardware) {
 /* Blocks that are in the cache alone are written, or not. */
 static void settle_chunk(Hardware *hardware, unsigned lun, uint64_t offset, size_t size,
                          HardwareCache cache) {
-        uint8_t seen[CHUNK_SIZE], stable[CHUNK_SIZE];
+        uint8_t *seen = hardware->scratch, *stable = hardware->scratch + CHUNK_SIZE;
         uint32_t block_size = hardware->plan->block_size;
         UsbDevice *device = hardware->device;
 

@@ -26,6 +26,7 @@ typedef struct Hardware {
         int fds[PLAN_LUNS_MAX]; /* owned: the media */
         bool is_plugged;
         UsbSpeed speed;
+        uint8_t *scratch;  /* owned; tasks, in which all this may happen, have small stacks */
         UsbDevice *device; /* borrowed: what the worker opened; NULL: nobody has */
         uint64_t cut_ns;   /* when that was last taken from somebody */
         uint64_t n_losses; /* as last looked at */

@@ -292,7 +292,11 @@ static void narrow(Model *model, const ModelRequest *request, const Part *part,
 
 static bool check_block(Model *model, const ModelRequest *request, const Part *part,
                         const uint8_t *seen) {
-        for (Content *content = contents_of(model, part->block); content; content = content->next)
+        Content initial = { .tag = tag_of(model->initial_number, part->block) };
+
+        if (!model->blocks[part->block])
+                return matches(model, &initial, part, seen, /* with_in_flight= */ true);
+        for (Content *content = model->blocks[part->block]; content; content = content->next)
                 if (content->until > request->start &&
                     matches(model, content, part, seen, /* with_in_flight= */ true)) {
                         narrow(model, request, part, seen);
