@@ -63,18 +63,20 @@ static void have_power_cycle(Disturbances *disturbances) {
 }
 
 static void pull_cable(Disturbances *disturbances) {
+        uint64_t away_ns = one_in(disturbances, 2) ? below(disturbances, 10 * NS_PER_MS)
+                                                   : below(disturbances, NS_PER_S);
+
         if (!disturbances->hardware->is_plugged)
                 return;
         hardware_unplug(disturbances->hardware, choose_cache_fate(disturbances));
         if (disturbances->world->worker->storage && one_in(disturbances, 2))
                 storage_manager_set_gone(disturbances->world->worker->storage);
-        set_timer(disturbances, &disturbances->return_timer,
-                  one_in(disturbances, 2) ? below(disturbances, 10 * NS_PER_MS)
-                                          : below(disturbances, NS_PER_S));
-}
-
-static void kill_worker(Disturbances *disturbances) {
-        worker_kill(disturbances->world->worker, choose_cache_fate(disturbances));
+        if (disturbances->world->plan->weather == PLAN_WEATHER_STORM && one_in(disturbances, 3)) {
+                /* Longer than it is waited for. */
+                disturbances->world->may_fail = true;
+                away_ns = below(disturbances, 100 * NS_PER_S);
+        }
+        set_timer(disturbances, &disturbances->return_timer, away_ns);
 }
 
 static void kill_worker_at_store(Disturbances *disturbances) {
@@ -83,6 +85,13 @@ static void kill_worker_at_store(Disturbances *disturbances) {
         worker_kill_at_store(disturbances->world->worker,
                              1 + below(disturbances, CHOOSE(disturbances, limits)),
                              choose_cache_fate(disturbances));
+}
+
+static void kill_worker(Disturbances *disturbances) {
+        worker_kill(disturbances->world->worker, choose_cache_fate(disturbances));
+        /* Its successor, too, maybe while it takes in what is left. */
+        if (one_in(disturbances, 3))
+                kill_worker_at_store(disturbances);
 }
 
 static void lose_power(Disturbances *disturbances) {
@@ -266,6 +275,7 @@ void disturbances_end(Disturbances *disturbances) {
         event_timer_clear(&disturbances->timer);
         event_timer_clear(&disturbances->heal_timer);
         event_timer_clear(&disturbances->return_timer);
+        worker_kill_at_store(disturbances->world->worker, 0, HARDWARE_CACHE_WRITTEN);
         disturbances->is_due = false;
         disturbances->n_left = 0;
         return_device(disturbances);

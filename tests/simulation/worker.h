@@ -77,7 +77,8 @@ bool worker_add_client(Worker *worker, unsigned lun, int fd, const NbdAgreement 
 void worker_stop(Worker *worker);
 /* At once. A successor is started, with what is in the arena. */
 void worker_kill(Worker *worker, HardwareCache cache);
-/* Likewise, but right before it changes its arena for the n-th time from now. */
+/* Likewise, but right before it, or its successor, changes its arena for the n-th time from now; 0:
+ * not at all. */
 void worker_kill_at_store(Worker *worker, uint64_t n, HardwareCache cache);
 /* The host loses its power: the worker is killed, and all arenas are gone. */
 void worker_lose_power(Worker *worker, HardwareCache cache);
