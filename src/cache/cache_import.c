@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "cache/cache_import.h"
+#include "cache/cache_state.h"
 #include "cache/cache_volume_internal.h"
 #include "cache/cache_writer.h"
 
@@ -25,13 +26,13 @@ static int take_in(CacheVolume *volume, uint64_t offset, const uint8_t *bytes, u
                 slot = cache_table_get_slot(volume->table, entry);
                 if (is_lost) {
                         cache_arena_lose(volume->table->arena, slot, blocks);
-                        cache_writer_mark_lost(volume, entry, blocks);
+                        cache_state_mark_lost(volume, entry, blocks);
                 } else {
                         cache_arena_store(volume->table->arena, slot,
                                           (uint32_t) (offset % volume->line_size), bytes,
                                           (uint32_t) (stop - offset), /* is_kept= */ true,
                                           /* is_summed= */ true);
-                        cache_writer_mark_dirty(volume, entry, blocks);
+                        cache_state_mark_dirty(volume, entry, blocks);
                 }
                 bytes += stop - offset;
                 offset = stop;

@@ -12,6 +12,8 @@
 #include "block/block_request.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
+#include "cache/cache_run.h"
+#include "cache/cache_state.h"
 #include "cache/cache_writer.h"
 
 /* What one READ or PREFETCH has on its way at once, and how small a part of the cache. */
@@ -297,8 +299,7 @@ static bool store_line(CacheRequest *request) {
                           (uint32_t) (request->position % volume->line_size),
                           source_bytes(request, size), (uint32_t) size, /* is_kept= */ true,
                           /* is_summed= */ true);
-        cache_writer_mark_dirty(volume, entry,
-                                cache_volume_blocks(volume, request->position, stop));
+        cache_state_mark_dirty(volume, entry, cache_volume_blocks(volume, request->position, stop));
         cache_volume_touch(volume, entry);
         request->position = stop;
         return true;
@@ -381,7 +382,7 @@ static void start_flush(CacheRequest *request) {
         bool is_upkeep = request->block == &volume->upkeep_block;
 
         if (!is_upkeep || event_loop_now_ns(volume->device.loop) >= volume->retry_ns)
-                cache_writer_retry(volume);
+                cache_state_retry(volume);
         request->sequence = volume->write_sequence;
         cache_request_enter(request, CACHE_REQUEST_STATE_FLUSHING);
 }
@@ -393,7 +394,7 @@ static void forget_part(CacheVolume *volume, CacheEntry *entry, uint64_t offset,
         uint64_t first = MAX(start, offset), stop = MIN(start + volume->line_size, end);
 
         if (first < stop)
-                cache_writer_drop(volume, entry, cache_volume_blocks(volume, first, stop));
+                cache_state_drop(volume, entry, cache_volume_blocks(volume, first, stop));
 }
 
 /* Goes through the lines of the range, or through all slots if these are fewer. */
@@ -484,7 +485,7 @@ void cache_request_send(CacheRequest *request) {
         if (!cache_volume_may_submit(volume))
                 return;
         if (changes_below(request)) {
-                if (cache_writer_is_writing(volume, lower->offset, end))
+                if (cache_run_touches(volume, lower->offset, end))
                         return;
                 cache_writer_before_change(volume, lower->offset, end);
         }

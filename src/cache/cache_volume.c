@@ -10,6 +10,7 @@
 #include "cache/cache_fill.h"
 #include "cache/cache_loan.h"
 #include "cache/cache_manager_internal.h"
+#include "cache/cache_state.h"
 #include "cache/cache_volume_internal.h"
 #include "cache/cache_writer.h"
 
@@ -420,7 +421,7 @@ void cache_volume_discard(BlockDevice *device) {
                 CacheEntry *entry = &volume->table->entries[slot];
 
                 if (entry->volume == volume)
-                        cache_writer_drop(volume, entry, cache_entry_get_kept(entry));
+                        cache_state_drop(volume, entry, cache_entry_get_kept(entry));
         }
         cache_arena_clear_identity(volume->table->arena, volume->lun);
 }
