@@ -8,6 +8,7 @@
 
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
+#include "cache/cache_read.h"
 
 /* A batch of blocks that follow each other, over the borders of lines. */
 typedef struct Batch {
@@ -101,7 +102,7 @@ static void wake_waiters(CacheVolume *volume, const CacheFill *fill) {
                         CacheRequest *request = list_entry(node, CacheRequest, node);
 
                         if (fill->block.error < 0)
-                                cache_request_fill_failed(request, &fill->block);
+                                cache_read_fill_failed(request, &fill->block);
                         else
                                 cache_request_enter(request, CACHE_REQUEST_STATE_READY);
                 }

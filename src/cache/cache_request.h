@@ -8,6 +8,7 @@
 
 #include "block/block_device.h"
 #include "block/block_range_lock.h"
+#include "cache/cache_manager.h"
 
 typedef struct CacheEntry CacheEntry;
 typedef struct CacheRequest CacheRequest;
@@ -57,16 +58,8 @@ struct CacheRequest {
 void cache_request_start(CacheRequest *request, BlockRequest *block);
 /* In READY: as far as it can. */
 void cache_request_go_on(CacheRequest *request);
-/* In FILLING: the fill that it waited for has failed. */
-void cache_request_fill_failed(CacheRequest *request, const BlockRequest *fill);
-/* In WRITING: whether nothing of its range is left to be written, which ends that state. */
-void cache_request_check_written(CacheRequest *request);
 /* In FLUSHING or SYNCING. */
 void cache_request_synced(CacheRequest *request, int error);
-/* In SENDING: does so if it can be done. */
-void cache_request_send(CacheRequest *request);
-/* In SENDING or BELOW: nothing may be written in this range. */
-bool cache_request_excludes(const CacheRequest *request, uint64_t offset, uint64_t end);
 /* Ends it, unless the device below has it: then when that comes back, soon if `with_lower`. */
 void cache_request_give_up(CacheRequest *request, int error, bool with_lower);
 /* In FINISHED: tells the owner and is free again. */
@@ -75,4 +68,11 @@ void cache_request_complete(CacheRequest *request);
 void cache_request_enter(CacheRequest *request, CacheRequestState state);
 /* Waits for a fill of the entry to end. */
 void cache_request_enter_filling(CacheRequest *request, CacheEntry *entry);
+/* It will be completed soon: well, with an error, or with one at `position`, before which all is
+ * good. */
+void cache_request_finish(CacheRequest *request);
 void cache_request_fail(CacheRequest *request, int error);
+void cache_request_fail_at(CacheRequest *request, int error, uint64_t position);
+/* Where the request's part of the line at its position ends. */
+uint64_t cache_request_get_line_stop(const CacheRequest *request);
+CacheMode cache_request_get_mode(const CacheRequest *request);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cache/cache_clear.h"
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_run.h"
 #include "cache/cache_state.h"
@@ -64,8 +65,8 @@ static uint32_t run_size_max(const CacheVolume *volume, const CacheEntry *entry)
 
 static bool is_excluded_by(const CacheVolume *volume, CacheRequestState state, uint64_t offset) {
         LIST_FOR_EACH (node, (ListNode *) &volume->requests[state])
-                if (cache_request_excludes(list_entry(node, CacheRequest, node), offset,
-                                           offset + volume->line_size))
+                if (cache_clear_excludes(list_entry(node, CacheRequest, node), offset,
+                                         offset + volume->line_size))
                         return true;
         return false;
 }

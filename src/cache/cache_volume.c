@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cache/cache_clear.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_loan.h"
 #include "cache/cache_manager_internal.h"
@@ -101,7 +102,7 @@ static void work(CacheVolume *volume) {
 
 static void send(CacheVolume *volume) {
         LIST_FOR_EACH (node, &volume->requests[CACHE_REQUEST_STATE_SENDING])
-                cache_request_send(list_entry(node, CacheRequest, node));
+                cache_clear_send(list_entry(node, CacheRequest, node));
 }
 
 /* In the order in which they came: as long as the first one starves, so do the others. */

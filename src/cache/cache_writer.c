@@ -11,6 +11,7 @@
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_run.h"
 #include "cache/cache_state.h"
+#include "cache/cache_write.h"
 #include "cache/cache_writer.h"
 
 /* Nobody has asked for anything for so long: what is dirty is written. */
@@ -185,7 +186,7 @@ static void synchronize(CacheVolume *volume) {
 
 static void check_written(CacheVolume *volume) {
         LIST_FOR_EACH (node, &volume->requests[CACHE_REQUEST_STATE_WRITING])
-                cache_request_check_written(list_entry(node, CacheRequest, node));
+                cache_write_check(list_entry(node, CacheRequest, node));
 }
 
 void cache_writer_run(CacheVolume *volume) {

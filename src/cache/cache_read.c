@@ -1,0 +1,180 @@
+/*
+ * READs and PREFETCHes are copied out in order, line by line, as the lines come.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "block/block_request.h"
+#include "cache/cache_fill.h"
+#include "cache/cache_manager_internal.h"
+#include "cache/cache_read.h"
+
+/* What one request has on its way at once, and how small a part of the cache. */
+#define FILL_WINDOW_SIZE (2 * MIB)
+#define FILL_WINDOW_SHARE 8
+
+static uint8_t *line_bytes(const CacheVolume *volume, const CacheEntry *entry) {
+        return (uint8_t *) cache_arena_get_data(volume->table->arena,
+                                                cache_table_get_slot(volume->table, entry));
+}
+
+static bool is_intact(CacheVolume *volume, CacheEntry *entry, uint64_t offset, uint64_t end) {
+        uint32_t slot = cache_table_get_slot(volume->table, entry);
+        uint64_t start = cache_volume_line_start(volume, offset);
+
+        if (!volume->manager->options.verifies_hits)
+                return true;
+        for (uint64_t i = (offset - start) / CACHE_CHUNK_SIZE;
+             i < DIV_ROUND_UP(end - start, CACHE_CHUNK_SIZE); i++)
+                if (!cache_arena_verify(volume->table->arena, slot, (unsigned) i)) {
+                        volume->manager->statistics.n_sum_errors++;
+                        return false;
+                }
+        return true;
+}
+
+/* Up to where the blocks from the request's position on are there. */
+static uint64_t find_valid_end(const CacheRequest *request, const CacheEntry *entry,
+                               CacheBits blocks) {
+        uint64_t start = cache_volume_line_start(request->volume, request->position);
+        CacheBits invalid = cache_bits_without(blocks, entry->valid);
+        unsigned end = cache_bits_next_set(invalid, 0);
+
+        if (end == CACHE_BITS_MAX)
+                return cache_request_get_line_stop(request);
+        return MAX(start + (uint64_t) end * request->volume->block_size, request->position);
+}
+
+static void copy_out(CacheRequest *request, CacheEntry *entry, uint64_t stop) {
+        CacheVolume *volume = request->volume;
+
+        if (request->block->operation == BLOCK_OPERATION_READ)
+                block_request_scatter(request->block, request->position - request->block->offset,
+                                      line_bytes(volume, entry) +
+                                                      request->position % volume->line_size,
+                                      stop - request->position);
+        cache_fill_count_use(volume, entry, cache_volume_blocks(volume, request->position, stop));
+        cache_volume_touch(volume, entry);
+        request->position = stop;
+        if (cache_request_get_mode(request) == CACHE_MODE_OFF && cache_entry_may_evict(entry) &&
+            list_is_empty(&entry->waiters))
+                cache_table_release(volume->table, entry);
+}
+
+/* Copies what is there of the line at the request's position. False: that is not all of it, or the
+ * request has failed. */
+static bool copy_line(CacheRequest *request) {
+        CacheVolume *volume = request->volume;
+        CacheEntry *entry = cache_volume_find(volume, request->position);
+        uint64_t stop = cache_request_get_line_stop(request), valid_end;
+        CacheBits blocks = cache_volume_blocks(volume, request->position, stop);
+        bool is_lost;
+
+        if (!entry)
+                return false;
+        valid_end = find_valid_end(request, entry, blocks);
+        is_lost = valid_end < stop &&
+                  cache_bits_has(entry->lost,
+                                 (unsigned) (valid_end % volume->line_size / volume->block_size));
+        if (valid_end > request->position) {
+                if (!is_intact(volume, entry, request->position, valid_end)) {
+                        cache_request_fail_at(request, -EIO, request->position);
+                        return false;
+                }
+                copy_out(request, entry, valid_end);
+        }
+        if (is_lost)
+                cache_request_fail_at(request, -EIO, request->position);
+        return valid_end == stop;
+}
+
+static uint64_t fill_window(const CacheRequest *request) {
+        const CacheTable *table = request->volume->table;
+        uint64_t share = (uint64_t) table->n_used_max * request->volume->line_size /
+                         FILL_WINDOW_SHARE;
+
+        return MAX(MIN(FILL_WINDOW_SIZE, share), (uint64_t) request->volume->line_size);
+}
+
+/* Waits for the line at the request's position, which is not there. */
+void cache_read_await_line(CacheRequest *request, CacheBits blocks) {
+        CacheEntry *entry = cache_volume_find(request->volume, request->position);
+
+        if (entry && cache_bits_intersect(entry->filling, cache_bits_without(blocks, entry->valid)))
+                cache_request_enter_filling(request, entry);
+        else
+                cache_request_enter(request, CACHE_REQUEST_STATE_STARVING);
+}
+
+static bool is_on_its_way(const CacheRequest *request, CacheBits blocks) {
+        CacheEntry *entry = cache_volume_find(request->volume, request->position);
+
+        return entry && cache_bits_contain(cache_bits_or(entry->valid, entry->filling), blocks);
+}
+
+void cache_read_go_on(CacheRequest *request) {
+        CacheVolume *volume = request->volume;
+        CacheFillOptions options = {
+                .is_exact = request->is_exact || cache_request_get_mode(request) == CACHE_MODE_OFF,
+        };
+        CacheBits blocks;
+        uint64_t window_end;
+
+        while (request->position < request->end)
+                if (!copy_line(request))
+                        break;
+        if (request->state == CACHE_REQUEST_STATE_FINISHED)
+                return;
+        if (request->position == request->end) {
+                if (request->issued_end > request->block->offset)
+                        volume->manager->statistics.n_misses++;
+                else
+                        volume->manager->statistics.n_hits++;
+                cache_request_finish(request);
+                return;
+        }
+
+        blocks = cache_volume_blocks(volume, request->position,
+                                     cache_request_get_line_stop(request));
+        window_end = MIN(request->end, request->position + fill_window(request));
+        /* What was brought before and is gone again is brought again. */
+        if (!is_on_its_way(request, blocks))
+                request->issued_end = request->position;
+        if (request->issued_end < window_end)
+                request->issued_end = cache_fill_range(volume,
+                                                       MAX(request->issued_end, request->position),
+                                                       window_end, &options);
+        cache_read_await_line(request, blocks);
+}
+
+static bool is_alone(const CacheRequest *request, const BlockRequest *fill) {
+        uint32_t block_size = request->volume->block_size;
+
+        return fill->offset >= ALIGN_DOWN(request->position, block_size) &&
+               fill->offset + fill->size <= ALIGN_UP(request->end, block_size);
+}
+
+void cache_read_fill_failed(CacheRequest *request, const BlockRequest *fill) {
+        uint64_t position = request->position;
+
+        if (fill->error == -ESHUTDOWN) {
+                cache_request_enter(request, CACHE_REQUEST_STATE_READY);
+                return;
+        }
+        if (fill->has_error_offset) {
+                uint64_t bad = fill->error_offset;
+                uint64_t block = ALIGN_DOWN(bad, request->volume->block_size);
+
+                /* Else what is good is copied first; then it meets the bad block again. */
+                if (block <= position && position < bad + request->volume->block_size) {
+                        cache_request_fail_at(request, fill->error, MAX(position, block));
+                        return;
+                }
+        } else if (is_alone(request, fill)) {
+                cache_request_fail(request, fill->error);
+                return;
+        }
+        request->is_exact = true;
+        cache_request_enter(request, CACHE_REQUEST_STATE_READY);
+}
