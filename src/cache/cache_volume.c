@@ -87,9 +87,13 @@ static CacheRequest *first_request(const CacheVolume *volume, CacheRequestState 
 static void unblock(CacheVolume *volume) {
         BlockRange *range;
 
-        while ((range = block_range_lock_next(&volume->lock)))
-                cache_request_enter(container_of(range, CacheRequest, range),
-                                    CACHE_REQUEST_STATE_READY);
+        while ((range = block_range_lock_next(&volume->lock))) {
+                CacheRequest *request = container_of(range, CacheRequest, range);
+
+                /* One that was given up meanwhile is about to be completed. */
+                if (request->state == CACHE_REQUEST_STATE_BLOCKED)
+                        cache_request_enter(request, CACHE_REQUEST_STATE_READY);
+        }
 }
 
 /* Those that can't go on end up in another state. */

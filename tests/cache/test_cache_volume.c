@@ -413,6 +413,25 @@ START_TEST(a_shut_down_ends_what_waits) {
 }
 END_TEST
 
+/* Its range is free for the next one, which has not noticed yet. */
+static void cancel_second(BlockRequest *block) {
+        fixture.requests[0].is_done = true;
+        block_device_cancel(fixture.volume, &fixture.requests[1].block);
+}
+
+START_TEST(what_was_given_up_does_not_come_back_to_life) {
+        cache_fixture_start(&fixture);
+        for (unsigned i = 0; i < 2; i++)
+                cache_fixture_submit(&fixture, BLOCK_OPERATION_TRIM, 0, 0, 64 * KIB, NULL);
+        fixture.requests[0].block.done = cancel_second;
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert(fixture.requests[1].is_done);
+        ck_assert_int_eq(fixture.requests[1].block.error, -ECANCELED);
+        ck_assert_uint_eq(cache_fixture_count(&fixture, 0x42), 1);
+}
+END_TEST
+
 START_TEST(a_successor_has_what_was_acknowledged) {
         cache_fixture_start(&fixture);
         ck_assert_int_eq(do_write(70000, 200000), 0);
@@ -497,6 +516,7 @@ int main(void) {
                 a_parked_volume_answers_from_memory_and_keeps_writes,
                 what_was_in_flight_at_an_unplug_is_done_after_it,
                 a_shut_down_ends_what_waits,
+                what_was_given_up_does_not_come_back_to_life,
                 a_successor_has_what_was_acknowledged,
                 nobody_waits_past_a_deadline,
                 the_budget_can_shrink_under_dirty_data,
