@@ -63,6 +63,8 @@ int cache_import_remains(BlockDevice *device, const CacheRemains *remains) {
         uint32_t cursor = 0;
         int r;
 
+        /* It is written even if nobody asks for anything. */
+        cache_volume_run_later(volume);
         while (cache_remains_next(remains, volume->lun, &cursor, &remnant)) {
                 r = take_in_blocks(volume, &remnant, remnant.kept, /* is_lost= */ false);
                 if (r < 0)

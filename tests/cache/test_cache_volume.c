@@ -444,6 +444,17 @@ START_TEST(a_successor_has_what_was_acknowledged) {
 }
 END_TEST
 
+START_TEST(a_successor_writes_what_was_left_by_itself) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 64 * KIB), 0);
+        cache_fixture_kill(&fixture);
+        ck_assert_uint_gt(cache_volume_get_kept_size(fixture.volume), 0);
+        cache_fixture_run_for(&fixture, 10 * NS_PER_S);
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+        ck_assert_mem_eq(fixture.ram.persistent, data, 64 * KIB);
+}
+END_TEST
+
 START_TEST(nobody_waits_past_a_deadline) {
         cache_fixture_start(&fixture);
         fixture.ram.is_held = true;
@@ -518,6 +529,7 @@ int main(void) {
                 a_shut_down_ends_what_waits,
                 what_was_given_up_does_not_come_back_to_life,
                 a_successor_has_what_was_acknowledged,
+                a_successor_writes_what_was_left_by_itself,
                 nobody_waits_past_a_deadline,
                 the_budget_can_shrink_under_dirty_data,
                 corrupt_memory_is_not_handed_out,
