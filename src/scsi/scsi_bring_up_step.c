@@ -18,6 +18,8 @@
 #define MEDIUM_CHANGES_MAX 25
 #define MEDIUM_CHANGE_POLL_NS (200 * NS_PER_MS)
 
+#define ASC_NOT_READY 0x04
+#define ASCQ_BECOMING_READY 0x01
 #define ASC_MEDIUM_CHANGED 0x28
 #define ASC_NO_MEDIUM 0x3A
 
@@ -58,6 +60,14 @@ bool scsi_bring_up_has_no_medium(const ScsiBringUp *bring_up) {
                bring_up->command.sense.asc == ASC_NO_MEDIUM;
 }
 
+/* One that was ready before, and has lost its power for a moment. */
+static bool scsi_bring_up_is_becoming_ready(const ScsiBringUp *bring_up) {
+        const ScsiSense *sense = &bring_up->command.sense;
+
+        return scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_NOT_READY) &&
+               sense->asc == ASC_NOT_READY && sense->ascq == ASCQ_BECOMING_READY;
+}
+
 bool scsi_bring_up_bear(ScsiBringUp *bring_up, ScsiBringUpPatience *patience) {
         const ScsiCommand *command = &bring_up->command;
 
@@ -66,6 +76,9 @@ bool scsi_bring_up_bear(ScsiBringUp *bring_up, ScsiBringUpPatience *patience) {
 
         switch (command->result) {
         case SCSI_RESULT_CHECK_CONDITION:
+                if (scsi_bring_up_is_becoming_ready(bring_up))
+                        return ++patience->n_attentions < ATTENTIONS_MAX &&
+                               task_sleep(bring_up->task, BUSY_POLL_NS) >= 0;
                 if (command->sense.key != SCSI_SENSE_KEY_UNIT_ATTENTION)
                         return ++patience->n_tries < TRIES_MAX;
                 if (command->sense.asc != ASC_MEDIUM_CHANGED)

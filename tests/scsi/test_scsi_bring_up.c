@@ -128,6 +128,15 @@ static const BringUpCase bring_up_cases[] = {
           SCSI_BRING_UP_RESULT_READY,
           OLD_TEXT,
           "INQUIRY, INQUIRY, REQUEST SENSE, " OLD },
+        { "an old stick that is not ready any more",
+          { { INQUIRY_OF(inquiry_old) },
+            { READ_CAPACITY_10, .n_times = 4, .sense = 0x020401 },
+            DISK_BASICS },
+          SCSI_BRING_UP_RESULT_READY,
+          OLD_TEXT,
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), REQUEST SENSE, READ CAPACITY(10), "
+          "REQUEST SENSE, READ CAPACITY(10), REQUEST SENSE, READ CAPACITY(10), REQUEST SENSE, "
+          "READ CAPACITY(10), READ(10), MODE SENSE(6)" },
         { "strings that want to write to a terminal",
           { { INQUIRY_OF(inquiry_dirty) }, DISK_BASICS },
           SCSI_BRING_UP_RESULT_READY,
