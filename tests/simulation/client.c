@@ -390,13 +390,15 @@ static void disconnect(Client *client) {
 }
 
 static uint64_t deadline_of(const Client *client, const ClientRequest *request) {
-        uint64_t start_ns = MAX(request->sent_ns, client->world->returned_ns);
+        const ClientWorld *world = client->world;
+        uint64_t parked_ns =
+                        world->worker->hardware->cut_ns + world->plan->park_timeout_ms * NS_PER_MS;
+        uint64_t back_ns = MAX(world->returned_ns, parked_ns);
+        uint64_t start_ns = MAX(request->sent_ns, back_ns);
         uint64_t timeout_ns = request->command == NBD_CMD_FLUSH ? 2 * DEADLINE_NS : DEADLINE_NS;
         /* A second more for each MiB ahead of it on its connection, and of its own. */
         uint64_t size = PLAN_DEPTH_MAX * MODEL_RANGE_SIZE_MAX + request->model.size;
 
-        if (client->world->worker->hardware->cut_ns >= request->sent_ns)
-                timeout_ns += client->world->plan->park_timeout_ms * NS_PER_MS;
         return start_ns + timeout_ns + size / MIB * NS_PER_S + SLACK_NS;
 }
 
