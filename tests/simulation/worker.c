@@ -26,6 +26,7 @@ static void on_export_opened(StorageManager *storage, const StorageExport *expor
                 .own_generation = export->generation,
                 .info = export->info,
         };
+        worker->luns_saved &= ~(1U << export->lun);
         journal_note(worker->journal, "LUN %u is open", export->lun);
         if (export->info.size != worker->plan->size)
                 journal_fail(worker->journal, "LUN %u is of %ju bytes", export->lun,
@@ -122,12 +123,19 @@ static void forget(Worker *worker, size_t index) {
                 (worker->n_remains - index) * sizeof(worker->remains[0]));
 }
 
+/* What was saved from the arena does not matter there any more. */
+static unsigned luns_in_arena(const Worker *worker) {
+        return ((1U << worker->plan->n_luns) - 1) & ~worker->luns_saved;
+}
+
 static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
         Worker *worker = userdata;
 
-        if (!worker->is_killed)
+        if (!worker->is_killed) {
                 keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size), luns,
                      /* is_file= */ true);
+                worker->luns_saved |= luns;
+        }
         storage_manager_saved(storage, luns, 0);
 }
 
@@ -161,21 +169,29 @@ CacheManager *worker_get_cache(Worker *worker) {
 static void make_arena(Worker *worker) {
         int r;
 
+        worker->luns_saved = 0;
         worker->arena_fd = memfd_create("simulation-arena", MFD_CLOEXEC);
         assert(worker->arena_fd >= 0);
         r = ftruncate(worker->arena_fd, (off_t) worker->plan->arena_size);
         assert(r == 0);
 }
 
+/* An arena whose owner was wiping it holds nothing, and is none any more. */
 static void give_remains(Worker *worker) {
-        for (size_t i = 0; i < worker->n_remains; i++) {
+        for (size_t i = 0; i < worker->n_remains;) {
                 const WorkerRemains *remains = &worker->remains[i];
                 int r = storage_manager_add_remains(worker->storage, remains->id, remains->luns,
                                                     dup(remains->fd));
 
-                if (r < 0)
+                if (r == 0) {
+                        i++;
+                        continue;
+                }
+                if (r != -EBADMSG || remains->is_file)
                         journal_fail(worker->journal, "remains %u are refused with %d", remains->id,
                                      r);
+                journal_note(worker->journal, "remains %u are no arena", remains->id);
+                forget(worker, i);
         }
 }
 
@@ -284,7 +300,7 @@ static void keep_arena(Worker *worker) {
         if (worker->arena_fd < 0)
                 return;
         if (worker->has_failed && !worker->is_killed)
-                keep(worker, TAKE_FD(worker->arena_fd), (1U << worker->plan->n_luns) - 1,
+                keep(worker, TAKE_FD(worker->arena_fd), luns_in_arena(worker),
                      /* is_file= */ false);
         worker->arena_fd = fd_close(worker->arena_fd);
 }
@@ -339,7 +355,7 @@ void worker_kill(Worker *worker, HardwareCache cache) {
         worker->n_stores_left = 0;
         if (worker->arena_fd >= 0)
                 keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size),
-                     (1U << worker->plan->n_luns) - 1, /* is_file= */ false);
+                     luns_in_arena(worker), /* is_file= */ false);
         hardware_cut(worker->hardware, cache);
         worker->events->killed(worker->userdata);
 }

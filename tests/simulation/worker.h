@@ -55,6 +55,7 @@ typedef struct Worker {
         EventTimer start_timer;
 
         int arena_fd;           /* owned; negative: there is none */
+        unsigned luns_saved;    /* of what is in it */
         uint64_t n_stores_left; /* until it is killed; 0: it is not */
         HardwareCache cache_at_kill;
         WorkerRemains remains[WORKER_REMAINS_MAX]; /* the oldest first */
