@@ -64,6 +64,10 @@ static void after_below(CacheRequest *request) {
 
         switch (lower->operation) {
         case BLOCK_OPERATION_STATUS:
+                if (request->n_resets != volume->n_resets) {
+                        cache_write_await(request);
+                        return;
+                }
                 request->block->n_extents = lower->n_extents;
                 cache_request_finish(request);
                 return;
@@ -113,6 +117,11 @@ void cache_clear_send(CacheRequest *request) {
 
         if (!cache_volume_may_submit(volume))
                 return;
+        /* The device may have lost what was written for it. */
+        if (!changes_below(request) && request->n_resets != volume->n_resets) {
+                cache_write_await(request);
+                return;
+        }
         if (changes_below(request)) {
                 if (cache_run_touches(volume, lower->offset, end))
                         return;

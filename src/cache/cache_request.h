@@ -45,7 +45,8 @@ struct CacheRequest {
         bool is_exact;       /* its fills are of its own blocks alone, as a larger one failed */
         bool was_written;    /* STATUS: what was dirty */
         bool was_cleared;    /* TRIM, WRITE_ZEROES: the device has done its part */
-        uint64_t n_resets;   /* BELOW: CacheVolume::n_resets when it was sent */
+        uint64_t n_resets;   /* CacheVolume::n_resets when it was sent; STATUS: when all was
+                                  written, too */
         int error;
         uint64_t error_position;
         bool is_error_exact;

@@ -119,6 +119,7 @@ void cache_write_go_on(CacheRequest *request) {
 static void after_written(CacheRequest *request) {
         request->was_written = true;
         if (request->block->operation == BLOCK_OPERATION_STATUS) {
+                request->n_resets = request->volume->n_resets;
                 cache_request_enter(request, CACHE_REQUEST_STATE_READY);
         } else if (request->block->flags & BLOCK_REQUEST_FUA) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_FLUSHING);

@@ -285,6 +285,32 @@ START_TEST(zeroes_are_there_whatever_was_dirty_before) {
 }
 END_TEST
 
+/* Into requests[0]. */
+static BlockRequest *submit_status(BlockExtent *extents, size_t n_extents, uint64_t offset,
+                                   uint64_t size) {
+        BlockRequest *block = &fixture.requests[0].block;
+
+        *block = (BlockRequest){
+                .operation = BLOCK_OPERATION_STATUS,
+                .offset = offset,
+                .size = size,
+                .extents = extents,
+                .n_extents_max = n_extents,
+                .deadline_ns = event_loop_now_ns(fixture.loop) + 30 * NS_PER_S,
+                .done = block->done,
+        };
+        fixture.requests[0].is_done = false;
+        ck_assert_int_eq(block_device_submit(fixture.volume, block), 0);
+        return block;
+}
+
+static void expect_no_hole(const BlockRequest *block) {
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(block->error, 0);
+        ck_assert_uint_eq(block->n_extents, 1);
+        ck_assert_uint_eq(block->extents[0].flags, 0);
+}
+
 START_TEST(what_is_dirty_is_no_hole) {
         BlockExtent extents[8];
         BlockRequest *block;
@@ -292,27 +318,30 @@ START_TEST(what_is_dirty_is_no_hole) {
         cache_fixture_start(&fixture);
         memset(fixture.ram.memory, 0, CACHE_FIXTURE_DISK_SIZE);
         ck_assert_int_eq(do_write(0, 4096), 0);
-        block = &cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL)->block;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL);
         cache_fixture_run(&fixture);
-        fixture.n_requests = 0;
         ck_assert_int_eq(do_write(8192, 4096), 0);
-        block = &fixture.requests[fixture.n_requests++].block;
-        *block = (BlockRequest){
-                .operation = BLOCK_OPERATION_STATUS,
-                .offset = 8192,
-                .size = 4096,
-                .extents = extents,
-                .n_extents_max = N_ELEMENTS(extents),
-                .deadline_ns = event_loop_now_ns(fixture.loop) + 30 * NS_PER_S,
-                .done = block->done,
-        };
-        fixture.requests[0].is_done = false;
-        ck_assert_int_eq(block_device_submit(fixture.volume, block), 0);
+        block = submit_status(extents, N_ELEMENTS(extents), 8192, 4096);
         cache_fixture_run(&fixture);
-        ck_assert(fixture.requests[0].is_done);
-        ck_assert_int_eq(block->error, 0);
-        ck_assert_uint_eq(block->n_extents, 1);
-        ck_assert_uint_eq(extents[0].flags, 0);
+        expect_no_hole(block);
+}
+END_TEST
+
+START_TEST(what_the_device_lost_meanwhile_is_no_hole) {
+        BlockExtent extents[8];
+        BlockRequest *block;
+
+        fixture.options.mode = CACHE_MODE_WRITE_THROUGH;
+        cache_fixture_start(&fixture);
+        memset(fixture.ram.memory, 0, CACHE_FIXTURE_DISK_SIZE);
+        memset(fixture.ram.persistent, 0, CACHE_FIXTURE_DISK_SIZE);
+        ck_assert_int_eq(do_write(8192, 4096), 0);
+        cache_fixture_unplug(&fixture);
+        block = submit_status(extents, N_ELEMENTS(extents), 8192, 4096);
+        cache_fixture_run(&fixture);
+        cache_fixture_replug(&fixture, /* loses_power= */ true);
+        cache_fixture_run(&fixture);
+        expect_no_hole(block);
 }
 END_TEST
 
@@ -521,6 +550,7 @@ int main(void) {
                 a_trim_forgets_what_was_there,
                 zeroes_are_there_whatever_was_dirty_before,
                 what_is_dirty_is_no_hole,
+                what_the_device_lost_meanwhile_is_no_hole,
                 a_bad_block_is_told_exactly,
                 more_than_fits_is_written_in_time,
                 loans_are_of_the_same_bytes,
