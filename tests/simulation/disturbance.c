@@ -189,7 +189,7 @@ static const Kind kinds[] = {
         { have_power_cycle, PLAN_WEATHER_STORM, 1 },
         { pull_cable, PLAN_WEATHER_ROUGH, 3 },
         { kill_worker, PLAN_WEATHER_ROUGH, 3 },
-        { kill_worker_at_store, PLAN_WEATHER_ROUGH, 4 },
+        { kill_worker_at_store, PLAN_WEATHER_ROUGH, 8 },
         { lose_power, PLAN_WEATHER_ROUGH, 1 },
         { stop_worker, PLAN_WEATHER_ROUGH, 1 },
         { change_mode, PLAN_WEATHER_ROUGH, 1 },

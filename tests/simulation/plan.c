@@ -96,7 +96,7 @@ static void choose_client(Plan *plan, Random *random, PlanClient *client, unsign
                 .is_sequential = one_in(random, 4),
                 .is_unaligned = one_in(random, 3),
                 .size_max = (uint32_t) CHOOSE(random, 512, 4, 4, 16, 64, 200),
-                .spot_size = CHOOSE(random, 4, 16, 64, 256) * KIB,
+                .spot_size = CHOOSE(random, 4, 4, 16, 64, 256) * KIB,
                 .pause_ns_max = CHOOSE(random, 0, 0, 10, 1000, 100000) * NS_PER_US,
                 .mix = choose_mix(plan, random),
         };
