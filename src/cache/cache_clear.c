@@ -49,13 +49,22 @@ static bool changes_below(const CacheRequest *request) {
         return request->lower.operation != BLOCK_OPERATION_STATUS;
 }
 
-bool cache_clear_excludes(const CacheRequest *request, uint64_t offset, uint64_t end) {
-        const BlockRequest *lower = &request->lower;
+static bool touches(const CacheVolume *volume, CacheRequestState state, uint64_t offset,
+                    uint64_t end) {
+        LIST_FOR_EACH (node, (ListNode *) &volume->requests[state]) {
+                const CacheRequest *request = list_entry(node, CacheRequest, node);
+                const BlockRequest *lower = &request->lower;
 
-        assert(request->state == CACHE_REQUEST_STATE_SENDING ||
-               request->state == CACHE_REQUEST_STATE_BELOW);
-        return changes_below(request) && lower->offset < end &&
-               offset < lower->offset + lower->size;
+                if (changes_below(request) && lower->offset < end &&
+                    offset < lower->offset + lower->size)
+                        return true;
+        }
+        return false;
+}
+
+bool cache_clear_touches(const CacheVolume *volume, uint64_t offset, uint64_t end) {
+        return touches(volume, CACHE_REQUEST_STATE_SENDING, offset, end) ||
+               touches(volume, CACHE_REQUEST_STATE_BELOW, offset, end);
 }
 
 static void after_below(CacheRequest *request) {
@@ -93,6 +102,14 @@ static void after_below(CacheRequest *request) {
         cache_request_enter(request, CACHE_REQUEST_STATE_READY);
 }
 
+/* A TRIM is a hint: one that the device no longer takes is left alone. */
+static void fail(CacheRequest *request, int error) {
+        if (error == -EOPNOTSUPP && request->lower.operation == BLOCK_OPERATION_TRIM)
+                cache_request_finish(request);
+        else
+                cache_request_fail(request, error);
+}
+
 static void on_lower_done(BlockRequest *lower) {
         CacheRequest *request = container_of(lower, CacheRequest, lower);
         CacheVolume *volume = request->volume;
@@ -103,7 +120,7 @@ static void on_lower_done(BlockRequest *lower) {
         else if (lower->error == -ESHUTDOWN && !volume->is_shut_down)
                 cache_request_enter(request, CACHE_REQUEST_STATE_SENDING);
         else if (lower->error < 0)
-                cache_request_fail(request, lower->error);
+                fail(request, lower->error);
         else
                 after_below(request);
         cache_volume_run(volume);
@@ -134,7 +151,7 @@ void cache_clear_send(CacheRequest *request) {
         if (r == 0)
                 cache_request_enter(request, CACHE_REQUEST_STATE_BELOW);
         else if (r != -ESHUTDOWN && r != -EBUSY)
-                cache_request_fail(request, r);
+                fail(request, r);
 }
 
 static void send_soon(CacheRequest *request) {

@@ -16,5 +16,6 @@ void cache_clear_go_on(CacheRequest *request);
 void cache_clear_ask_status(CacheRequest *request);
 /* In SENDING: does so if it can be done. */
 void cache_clear_send(CacheRequest *request);
-/* In SENDING or BELOW: nothing may be written in this range. */
-bool cache_clear_excludes(const CacheRequest *request, uint64_t offset, uint64_t end);
+/* Something of this range is being cleared, or will be next: nothing may be written there, and what
+ * is read there is of no worth. */
+bool cache_clear_touches(const CacheVolume *volume, uint64_t offset, uint64_t end);

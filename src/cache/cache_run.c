@@ -63,20 +63,10 @@ static uint32_t run_size_max(const CacheVolume *volume, const CacheEntry *entry)
         return volume->block_size;
 }
 
-static bool is_excluded_by(const CacheVolume *volume, CacheRequestState state, uint64_t offset) {
-        LIST_FOR_EACH (node, (ListNode *) &volume->requests[state])
-                if (cache_clear_excludes(list_entry(node, CacheRequest, node), offset,
-                                         offset + volume->line_size))
-                        return true;
-        return false;
-}
-
-/* Some of the line's blocks are being cleared. */
 static bool is_excluded(const CacheVolume *volume, const CacheEntry *entry) {
         uint64_t offset = entry->line * volume->line_size;
 
-        return is_excluded_by(volume, CACHE_REQUEST_STATE_SENDING, offset) ||
-               is_excluded_by(volume, CACHE_REQUEST_STATE_BELOW, offset);
+        return cache_clear_touches(volume, offset, offset + volume->line_size);
 }
 
 /* How far dirty blocks go on without a gap. */

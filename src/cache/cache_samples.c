@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <xxhash.h>
 
+#include "cache/cache_clear.h"
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_samples.h"
 #include "cache/cache_volume_internal.h"
@@ -117,7 +118,8 @@ static int take_sample(CacheVolume *volume, Task *task, unsigned index) {
         CacheSample sample = place(&volume->device.info, index);
         int r;
 
-        if (sample.size == 0 || is_kept(volume, &sample))
+        if (sample.size == 0 || is_kept(volume, &sample) ||
+            cache_clear_touches(volume, sample.offset, sample.offset + sample.size))
                 return 0;
         volume->taking = sample;
         r = read_sample(volume, volume->lower, task, &sample);

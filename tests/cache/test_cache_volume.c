@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/cache_samples.h"
 #include "cache_fixture.h"
 #include "scsi/scsi_cdb.h"
 #include "unit_test.h"
@@ -511,6 +512,68 @@ START_TEST(the_budget_can_shrink_under_dirty_data) {
 }
 END_TEST
 
+static int take_samples(Task *task, void *userdata) {
+        return cache_samples_take(fixture.volume, task);
+}
+
+static int compare_samples(Task *task, void *userdata) {
+        return cache_samples_compare(cache_samples_get(fixture.volume), fixture.lun, task);
+}
+
+static void note_result(Task *task, int result, void *userdata) { *(int *) userdata = result; }
+
+static int run_task(TaskMain main_function) {
+        int result = -EINPROGRESS;
+
+        ck_assert_int_eq(task_start(NULL, fixture.loop, "samples", main_function, note_result,
+                                    &result),
+                         0);
+        cache_fixture_run(&fixture);
+        return result;
+}
+
+START_TEST(samples_recognise_the_medium_as_long_as_only_we_write) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(run_task(take_samples), 0);
+        ck_assert_int_eq(run_task(compare_samples), 1);
+        ck_assert_int_eq(do_write(4096, 100000), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_int_eq(run_task(compare_samples), 1);
+        fixture.ram.memory[700 * KIB] ^= 1;
+        ck_assert_int_eq(run_task(compare_samples), 0);
+}
+END_TEST
+
+START_TEST(what_is_being_cleared_is_no_sample) {
+        int result = -EINPROGRESS;
+
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 0, 512 * KIB, NULL);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert_int_eq(task_start(NULL, fixture.loop, "samples", take_samples, note_result,
+                                    &result),
+                         0);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert_int_eq(result, 0);
+        ck_assert_uint_eq(cache_samples_get(fixture.volume)[0].size, 0);
+        ck_assert_uint_gt(cache_samples_get(fixture.volume)[8].size, 0);
+}
+END_TEST
+
+START_TEST(a_trim_that_the_device_rejects_is_left_alone) {
+        cache_fixture_start(&fixture);
+        fixture.ram.unknown[0] = SCSI_OPCODE_UNMAP;
+        fixture.ram.unknown[1] = SCSI_OPCODE_WRITE_SAME_16;
+        for (unsigned i = 0; i < 2; i++)
+                ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_TRIM, 0, 0, 64 * KIB,
+                                                  NULL),
+                                 0);
+}
+END_TEST
+
 START_TEST(corrupt_memory_is_not_handed_out) {
         fixture.options.verifies_hits = true;
         cache_fixture_start(&fixture);
@@ -562,6 +625,9 @@ int main(void) {
                 a_successor_writes_what_was_left_by_itself,
                 nobody_waits_past_a_deadline,
                 the_budget_can_shrink_under_dirty_data,
+                samples_recognise_the_medium_as_long_as_only_we_write,
+                what_is_being_cleared_is_no_sample,
+                a_trim_that_the_device_rejects_is_left_alone,
                 corrupt_memory_is_not_handed_out,
         };
         Suite *suite = suite_create("cache_volume");
