@@ -45,6 +45,22 @@ bool cache_identity_is_equal(const CacheIdentity *a, const CacheIdentity *b) {
         return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* Takes a number from the one that has it. */
+static void complete(char *a, char *b, size_t size) {
+        if (a[0] == '\0')
+                memcpy(a, b, size);
+        else if (b[0] == '\0')
+                memcpy(b, a, size);
+}
+
+bool cache_identity_may_be_same(const CacheIdentity *a, const CacheIdentity *b) {
+        CacheIdentity one = *a, other = *b;
+
+        complete(one.unit_serial, other.unit_serial, sizeof(one.unit_serial));
+        complete(one.identifier, other.identifier, sizeof(one.identifier));
+        return cache_identity_is_equal(&one, &other);
+}
+
 bool cache_identity_is_sane(const CacheIdentity *identity) {
         return is_power_of_two(identity->block_size) && identity->block_size >= 512 &&
                identity->block_size <= 4096 && identity->n_blocks > 0 &&

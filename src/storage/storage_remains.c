@@ -77,7 +77,7 @@ int storage_remains_add(StorageRemains *remains, uint32_t id, unsigned luns, int
 static int is_same(const Remain *remain, Task *task, const StorageUnit *unit) {
         const CacheIdentity *identity = cache_remains_get_identity(remain->data, unit->lun);
 
-        if (!identity || !cache_identity_is_equal(identity, &unit->identity))
+        if (!identity || !cache_identity_may_be_same(identity, &unit->identity))
                 return 0;
         return cache_samples_compare(cache_remains_get_samples(remain->data, unit->lun),
                                      unit->lun_device, task);

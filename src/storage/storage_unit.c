@@ -198,7 +198,7 @@ int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const
 
         assert(!unit->lun_device && unit->volume);
 
-        if (!cache_identity_is_equal(identity, &unit->identity))
+        if (!cache_identity_may_be_same(identity, &unit->identity))
                 return 0;
         r = make_lun(unit, target, disk, options, &lun_device);
         if (r < 0)

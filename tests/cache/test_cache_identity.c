@@ -68,6 +68,25 @@ START_TEST(whatever_differs_is_another_one) {
 }
 END_TEST
 
+START_TEST(a_number_that_was_not_told_is_no_difference) {
+        CacheIdentity identity = make_identity(), other = identity;
+
+        memset(other.unit_serial, 0, sizeof(other.unit_serial));
+        ck_assert(!cache_identity_is_equal(&identity, &other));
+        ck_assert(cache_identity_may_be_same(&identity, &other));
+        memset(other.identifier, 0, sizeof(other.identifier));
+        ck_assert(cache_identity_may_be_same(&identity, &other));
+        ck_assert(cache_identity_may_be_same(&other, &identity));
+
+        other = identity;
+        other.unit_serial[0] ^= 1;
+        ck_assert(!cache_identity_may_be_same(&identity, &other));
+        memset(other.unit_serial, 0, sizeof(other.unit_serial));
+        other.usb_serial[0] ^= 1;
+        ck_assert(!cache_identity_may_be_same(&identity, &other));
+}
+END_TEST
+
 START_TEST(a_size_that_can_not_be_is_senseless) {
         static const struct {
                 uint32_t block_size;
@@ -126,7 +145,8 @@ END_TEST
 int main(void) {
         const TTest *const tests[] = {
                 it_takes_what_device_and_disk_tell, a_text_that_is_too_long_is_cut_off,
-                whatever_differs_is_another_one,    a_size_that_can_not_be_is_senseless,
+                whatever_differs_is_another_one,
+                a_number_that_was_not_told_is_no_difference,    a_size_that_can_not_be_is_senseless,
                 a_text_without_end_is_senseless,    NULL,
         };
 
