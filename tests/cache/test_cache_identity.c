@@ -144,10 +144,13 @@ END_TEST
 
 int main(void) {
         const TTest *const tests[] = {
-                it_takes_what_device_and_disk_tell, a_text_that_is_too_long_is_cut_off,
+                it_takes_what_device_and_disk_tell,
+                a_text_that_is_too_long_is_cut_off,
                 whatever_differs_is_another_one,
-                a_number_that_was_not_told_is_no_difference,    a_size_that_can_not_be_is_senseless,
-                a_text_without_end_is_senseless,    NULL,
+                a_number_that_was_not_told_is_no_difference,
+                a_size_that_can_not_be_is_senseless,
+                a_text_without_end_is_senseless,
+                NULL,
         };
 
         return run_suite(suite_of("cache_identity", tests));
