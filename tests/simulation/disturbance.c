@@ -42,6 +42,8 @@ static void have_hiccup(Disturbances *disturbances) {
                 "phase-error",
                 "zero-packet",
                 "reset",
+                "reset@opcode=35",
+                "reset@opcode=2A",
                 "unit-attention:29/00",
                 "unit-attention:2A/01",
                 "sense:B/47/00",
