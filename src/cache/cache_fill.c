@@ -132,6 +132,7 @@ static void on_fill_done(BlockRequest *block) {
         unmark(volume, block->offset, end);
         put_fill(volume, fill);
         cache_volume_returned(volume, block->error);
+        cache_manager_wake_starving(volume->manager);
         cache_volume_run(volume);
 }
 

@@ -74,6 +74,5 @@ void cache_loan_take_back(CacheVolume *volume, BlockLoan *loan) {
         assert(volume->n_loaned >= loan->n_parts);
         volume->n_loaned -= (uint32_t) loan->n_parts;
         loan->n_parts = 0;
-        if (!list_is_empty(&volume->requests[CACHE_REQUEST_STATE_STARVING]))
-                cache_volume_run_later(volume);
+        cache_manager_wake_starving(volume->manager);
 }

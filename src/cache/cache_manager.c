@@ -65,6 +65,15 @@ void cache_manager_wake(CacheManager *manager) {
                 cache_volume_run_later(list_entry(node, CacheVolume, node));
 }
 
+void cache_manager_wake_starving(CacheManager *manager) {
+        LIST_FOR_EACH (node, &manager->volumes) {
+                CacheVolume *volume = list_entry(node, CacheVolume, node);
+
+                if (!list_is_empty(&volume->requests[CACHE_REQUEST_STATE_STARVING]))
+                        cache_volume_run_later(volume);
+        }
+}
+
 static void on_evict(CacheEntry *entry) { cache_fill_count_waste(entry->volume, entry); }
 
 static void set_defaults(CacheOptions *options) {

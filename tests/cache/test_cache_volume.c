@@ -512,6 +512,39 @@ START_TEST(the_budget_can_shrink_under_dirty_data) {
 }
 END_TEST
 
+/* Two LUNs share the slots; what one gives back the other may wait for. */
+START_TEST(a_lun_gets_the_slots_that_another_one_needs_no_longer) {
+        CacheIdentity identity = { .block_size = 512, .n_blocks = CACHE_FIXTURE_DISK_SIZE / 512 };
+        CacheFixtureRequest *request;
+        BlockDevice *first, *second;
+
+        cache_fixture_start(&fixture);
+        cache_manager_set_size(fixture.manager, 0); /* as few as there can be */
+        ck_assert_int_eq(cache_volume_new(&second, fixture.manager, 1, &identity, fixture.lun), 0);
+        fixture.ram.is_held = true;
+        for (unsigned i = 0; i < 16; i++)
+                cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, i * 128 * KIB, 64 * KIB,
+                                     other + i * 64 * KIB);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+
+        first = fixture.volume;
+        fixture.volume = second;
+        request = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, data);
+        fixture.volume = first;
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert(request->is_done);
+        ck_assert_int_eq(request->block.error, 0);
+        ck_assert_mem_eq(data, fixture.ram.memory, 4096);
+
+        cache_volume_park(second);
+        cache_volume_shut_down(second);
+        cache_fixture_run(&fixture);
+        block_device_free(second);
+}
+END_TEST
+
 static int take_samples(Task *task, void *userdata) {
         return cache_samples_take(fixture.volume, task);
 }
@@ -625,6 +658,7 @@ int main(void) {
                 a_successor_writes_what_was_left_by_itself,
                 nobody_waits_past_a_deadline,
                 the_budget_can_shrink_under_dirty_data,
+                a_lun_gets_the_slots_that_another_one_needs_no_longer,
                 samples_recognise_the_medium_as_long_as_only_we_write,
                 what_is_being_cleared_is_no_sample,
                 a_trim_that_the_device_rejects_is_left_alone,
