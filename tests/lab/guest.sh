@@ -97,6 +97,11 @@ wait_for_kernel_disk() { # SERIAL LUN
         wait_until 40 kernel_disk "$1" "$2" && kernel_disk "$1" "$2"
 }
 
+no_error_in_kernel_log() {
+        ! dmesg | grep -iE 'I/O error|EXT4-fs error|JBD2: Error|abort(ed|ing) journal|Remounting filesystem read-only' |
+                sed 's/^/# /' | grep .
+}
+
 # --- files
 
 # Some small files and a large one in a folder of their own, and their sums.
@@ -152,6 +157,22 @@ worker_of() { # SERIAL
         return 1
 }
 
+another_worker() { # SERIAL OLD-PID
+        local pid
+
+        pid=$(worker_of "$1") && [ "$pid" != "$2" ]
+}
+
+# Kills it when it pleases a command that is given, or at once.
+kill_worker() { # SERIAL [COMMAND WITH PID...]
+        local pid
+
+        pid=$(worker_of "$1") || return 1
+        [ $# = 1 ] || "${@:2}" "$pid" || return 1
+        kill -9 "$pid"
+        wait_until 30 another_worker "$1" "$pid"
+}
+
 # Loads that run in the background until end_load(), with their output in a file each.
 start_load() { # NAME EXPORT [ARGUMENT]...
         "$here/load.py" "$(export_uri "$2")" --seconds 400 --until "$state/$1.end" "${@:3}" \
@@ -177,6 +198,10 @@ attach() { # NAME
 
 detach() {
         nbd-client -d /dev/nbd0
+}
+
+mount_new_file_system() {
+        mkfs.ext4 -q -F /dev/nbd0 && mount /dev/nbd0 /mnt/disk
 }
 
 # --- the round trip: the kernel writes, we read and write, the kernel reads

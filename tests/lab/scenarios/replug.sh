@@ -11,10 +11,6 @@ plug_disk() { # PORT IMAGE
         plug DISK "usb-storage,bus=xhci.0,port=$1,serial=DISK" "$LAB_SCRATCH/$2.img"
 }
 
-no_error_in_kernel_log() {
-        ! dmesg | grep -iE 'I/O error|EXT4-fs error|aborted journal|Remounting filesystem read-only' | sed 's/^/# /' | grep .
-}
-
 orphan_files() {
         find "$service_folder/state/orphans" -name '*.orphan' | grep .
 }
@@ -42,10 +38,6 @@ survives_replugs() { # EXPORT
         check "the file system is unmounted" umount /mnt/disk
         check "and clean" e2fsck -fn /dev/nbd0
         check "/dev/nbd0 is detached" detach
-}
-
-mount_new_file_system() {
-        mkfs.ext4 -q -F /dev/nbd0 && mount /dev/nbd0 /mnt/disk
 }
 
 # The disk goes while data is written, without a FLUSH: the end of it stays in the cache.

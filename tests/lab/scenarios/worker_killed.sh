@@ -13,20 +13,6 @@ machine() {
         done
 }
 
-kill_worker() { # SERIAL
-        local pid
-
-        pid=$(worker_of "$1") || return 1
-        kill -9 "$pid"
-        wait_until 30 another_worker "$1" "$pid"
-}
-
-another_worker() { # SERIAL OLD-PID
-        local pid
-
-        pid=$(worker_of "$1") && [ "$pid" != "$2" ]
-}
-
 guest() {
         local victim witness witness_worker
 
