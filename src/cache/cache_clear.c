@@ -117,7 +117,9 @@ static void on_lower_done(BlockRequest *lower) {
         cache_volume_returned(volume, lower->error);
         if (request->error < 0)
                 cache_request_finish(request); /* it was given up meanwhile */
-        else if (lower->error == -ESHUTDOWN && !volume->is_shut_down)
+        else if (volume->is_shut_down)
+                cache_request_fail(request, -ESHUTDOWN);
+        else if (lower->error == -ESHUTDOWN)
                 cache_request_enter(request, CACHE_REQUEST_STATE_SENDING);
         else if (lower->error < 0)
                 fail(request, lower->error);
@@ -144,7 +146,7 @@ void cache_clear_send(CacheRequest *request) {
                         return;
                 cache_writer_before_change(volume, lower->offset, end);
         }
-        lower->deadline_ns = cache_volume_get_lower_deadline_ns(volume);
+        lower->deadline_ns = request->deadline_ns;
         lower->done = on_lower_done;
         request->n_resets = volume->n_resets;
         r = cache_volume_submit_below(volume, lower);

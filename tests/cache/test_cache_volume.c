@@ -462,6 +462,57 @@ START_TEST(what_was_given_up_does_not_come_back_to_life) {
 }
 END_TEST
 
+/* The volume is shut down while the device still works on it, and then the device was reset. */
+START_TEST(a_shut_down_ends_what_the_device_has_as_well) {
+        CacheFixtureRequest *request;
+
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        request = cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 0, 512 * KIB,
+                                       NULL);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        cache_volume_park(fixture.volume);
+        cache_volume_shut_down(fixture.volume);
+        cache_manager_on_reset(fixture.manager);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert(request->is_done);
+        ck_assert_int_eq(request->block.error, -ESHUTDOWN);
+        fixture.n_requests = 0;
+        fixture.volume = block_device_free(fixture.volume);
+        fixture.manager = cache_manager_free(fixture.manager);
+        fixture.arena_fd = fd_close(fixture.arena_fd);
+        fixture.lun = block_device_free(fixture.lun);
+}
+END_TEST
+
+static const RamCommand *find_command(uint8_t opcode) {
+        for (size_t i = 0; i < fixture.ram.n_commands; i++)
+                if (fixture.ram.journal[i].opcode == opcode)
+                        return &fixture.ram.journal[i];
+        ck_abort_msg("no command %02x", opcode);
+}
+
+START_TEST(what_the_device_does_itself_has_the_clients_deadline) {
+        CacheFixtureRequest *request;
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        request = cache_fixture_submit(&fixture, BLOCK_OPERATION_TRIM, 0, 0, 64 * KIB, NULL);
+        /* For twenty seconds it waits for the write of what was dirty there. */
+        cache_fixture_run_for(&fixture, 20 * NS_PER_S);
+        ck_assert(!request->is_done);
+        ram_target_release(&fixture.ram, 1);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert_uint_le(find_command(SCSI_OPCODE_UNMAP)->deadline_ns, request->block.deadline_ns);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+}
+END_TEST
+
 START_TEST(a_successor_has_what_was_acknowledged) {
         cache_fixture_start(&fixture);
         ck_assert_int_eq(do_write(70000, 200000), 0);
@@ -654,6 +705,8 @@ int main(void) {
                 what_was_in_flight_at_an_unplug_is_done_after_it,
                 a_shut_down_ends_what_waits,
                 what_was_given_up_does_not_come_back_to_life,
+                a_shut_down_ends_what_the_device_has_as_well,
+                what_the_device_does_itself_has_the_clients_deadline,
                 a_successor_has_what_was_acknowledged,
                 a_successor_writes_what_was_left_by_itself,
                 nobody_waits_past_a_deadline,
