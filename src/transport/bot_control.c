@@ -13,6 +13,7 @@
 
 /* BOT 1.0, 3.2: LUNs are 0 to 15. */
 #define BOT_MAX_LUN 15
+#define MAX_LUN_TRIES 2
 
 static int errno_from_result(Task *task, UsbResult result) {
         if (result == USB_RESULT_GONE)
@@ -93,10 +94,15 @@ int bot_control_get_max_lun(Task *task, UsbDevice *device, const UsbInterface *i
         uint8_t max_lun = 0; /* also if the answer is empty */
         int r;
 
-        r = request(task, device, &setup, &max_lun, sizeof(max_lun),
-                    BOT_CONTROL_MAX_LUN_TIMEOUT_NS);
-        if (r == -ENODEV || r == -ECANCELED)
-                return r;
+        /* A stall may be a glitch, and would cost a card reader all its slots but the first. */
+        for (unsigned i = 0; i < MAX_LUN_TRIES; i++) {
+                r = request(task, device, &setup, &max_lun, sizeof(max_lun),
+                            BOT_CONTROL_MAX_LUN_TIMEOUT_NS);
+                if (r == -ENODEV || r == -ECANCELED)
+                        return r;
+                if (r >= 0 || r == -ETIMEDOUT)
+                        break;
+        }
 
         /* A device with one LUN may stall (3.2); what makes no sense means the same. */
         if (r < 0 || max_lun > BOT_MAX_LUN)
