@@ -4,6 +4,8 @@
  */
 
 #include "cache/cache_loan.h"
+#include <string.h>
+
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
 
@@ -31,8 +33,9 @@ static void pin(CacheVolume *volume, CacheEntry *entry, uint64_t offset, uint64_
 
 bool cache_loan_lend(CacheVolume *volume, uint64_t offset, uint64_t size, BlockLoan *ret) {
         uint64_t end = offset + size, position = offset;
-        BlockLoan loan = { .n_parts = 0 };
+        BlockLoan loan; /* most of it is not needed, and not even cleared */
 
+        loan.n_parts = 0;
         if (!may_lend(volume, offset, end))
                 return false;
         while (position < end) {
@@ -60,7 +63,8 @@ bool cache_loan_lend(CacheVolume *volume, uint64_t offset, uint64_t size, BlockL
         volume->manager->statistics.hit_size += size;
         volume->manager->last_asked_ns = event_loop_now_ns(volume->device.loop);
         cache_fill_observe(volume, offset, size);
-        *ret = loan;
+        memcpy(ret->parts, loan.parts, loan.n_parts * sizeof(*loan.parts));
+        ret->n_parts = loan.n_parts;
         return true;
 }
 

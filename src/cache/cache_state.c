@@ -209,6 +209,7 @@ void cache_state_end_writing(CacheVolume *volume, CacheEntry *entry, const Cache
 }
 
 void cache_state_synchronized(CacheVolume *volume, uint64_t epoch) {
+        bool is_off = volume->manager->options.mode == CACHE_MODE_OFF;
         ListNode *node;
 
         while ((node = list_first(&volume->unsynced))) {
@@ -219,6 +220,8 @@ void cache_state_synchronized(CacheVolume *volume, uint64_t epoch) {
                         return;
                 states.unsynced = (CacheBits){};
                 set_states(volume, entry, &states);
+                if (is_off && cache_entry_may_evict(entry) && list_is_empty(&entry->waiters))
+                        cache_table_release(volume->table, entry);
         }
 }
 

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cache/cache_table.h"
 
 #define NO_SLOT UINT32_MAX
+#define HUGE_PAGE_SIZE ((size_t) (2 * MIB))
 
 static uint64_t key_of(unsigned lun, uint64_t line) {
         /* The finaliser of MurmurHash3: every bit of both counts. */
@@ -35,6 +37,16 @@ static void put_free(CacheTable *table, CacheEntry *entry) {
         table->first_free = cache_table_get_slot(table, entry);
 }
 
+/* A look-up goes anywhere: with pages of 4 KiB it would miss the processor's table of pages. */
+static void *allocate(size_t size) {
+        size_t alignment = size >= HUGE_PAGE_SIZE ? HUGE_PAGE_SIZE : alignof(CacheEntry);
+        void *memory = aligned_alloc(alignment, ALIGN_UP(size, alignment));
+
+        if (memory && alignment == HUGE_PAGE_SIZE)
+                (void) madvise(memory, ALIGN_UP(size, alignment), MADV_HUGEPAGE);
+        return memory;
+}
+
 int cache_table_init(CacheTable *table, CacheArena *arena, CachePolicyKind policy,
                      void (*on_evict)(CacheEntry *entry)) {
         uint32_t n_slots = cache_arena_get_n_slots(arena), n_buckets = 1;
@@ -53,8 +65,8 @@ int cache_table_init(CacheTable *table, CacheArena *arena, CachePolicyKind polic
         while (n_buckets < n_slots)
                 n_buckets *= 2;
         table->bucket_mask = n_buckets - 1;
-        table->buckets = malloc(n_buckets * sizeof(*table->buckets));
-        table->entries = aligned_alloc(alignof(CacheEntry), n_slots * sizeof(*table->entries));
+        table->buckets = allocate(n_buckets * sizeof(*table->buckets));
+        table->entries = allocate(n_slots * sizeof(*table->entries));
         if (!table->buckets || !table->entries)
                 return -ENOMEM;
 
