@@ -25,6 +25,9 @@
 #define STORAGE_SESSIONS_GRACE_NS (5 * NS_PER_S)
 /* How long a unit may still be looked at once its manager was told to stop. */
 #define STORAGE_LOOK_GRACE_NS (2 * NS_PER_S)
+/* A unit that could not be brought up is looked at again, at first after so long. */
+#define STORAGE_RETRY_MIN_NS (10 * NS_PER_S)
+#define STORAGE_RETRY_DOUBLINGS_MAX 5U
 /* How long it may take to save an arena. */
 #define STORAGE_SAVE_TIMEOUT_NS (300 * NS_PER_S)
 
@@ -227,6 +230,7 @@ static int look_run(Task *task, void *userdata) {
 
         /* A change from now on is not in what will be learned. */
         look->unit->is_medium_changed = false;
+        look->unit->retry_ns = 0;
         look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun, NULL, &look->disk);
         return 0;
 }
@@ -262,6 +266,15 @@ static int unit_look(UnitLook *look, Task *task) {
         return 0;
 }
 
+/* What failed may have been a glitch, but a LUN that is broken for good must not keep the device
+ * busy. */
+static void unit_plan_retry(StorageManager *manager, StorageUnit *unit) {
+        unsigned n_doublings = MIN(unit->n_failures, STORAGE_RETRY_DOUBLINGS_MAX);
+
+        unit->n_failures++;
+        unit->retry_ns = event_loop_now_ns(manager->loop) + (STORAGE_RETRY_MIN_NS << n_doublings);
+}
+
 /* Returns 1 with what is there, 0 if there is nothing to export, -ENODEV: gone, -ENOMEM. */
 static int unit_find(UnitLook *look, Task *task) {
         StorageManager *manager = look->manager;
@@ -279,15 +292,18 @@ static int unit_find(UnitLook *look, Task *task) {
 
         switch (look->result) {
         case SCSI_BRING_UP_RESULT_READY:
+                look->unit->n_failures = 0;
                 cache_identity_init(&look->identity,
                                     usb_device_get_descriptors(
                                                     storage_stack_get_device(manager->stack)),
                                     manager->serial ?: "", &look->disk);
                 return 1;
+        case SCSI_BRING_UP_RESULT_FAILED:
+                unit_plan_retry(manager, look->unit);
+                /* fallthrough */
         case SCSI_BRING_UP_RESULT_NO_UNIT:
         case SCSI_BRING_UP_RESULT_NO_MEDIUM:
         case SCSI_BRING_UP_RESULT_UNSUPPORTED:
-        case SCSI_BRING_UP_RESULT_FAILED:
                 log_device_info(manager->name, "LUN %u is not exported: %s", lun,
                                 scsi_bring_up_result_to_string(look->result));
                 return 0;
@@ -433,23 +449,37 @@ static int unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
         return r;
 }
 
-static StorageUnit *storage_find_changed(StorageManager *manager) {
-        for (unsigned i = 0; i < manager->n_units; i++)
-                if (manager->units[i].is_medium_changed)
-                        return &manager->units[i];
+static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
+        return unit->is_medium_changed || (unit->retry_ns != 0 && unit->retry_ns <= now_ns);
+}
+
+/* NULL: there is none before `ret_next_ns`. */
+static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next_ns) {
+        uint64_t now_ns = event_loop_now_ns(manager->loop);
+
+        *ret_next_ns = TASK_NEVER;
+        for (unsigned i = 0; i < manager->n_units; i++) {
+                StorageUnit *unit = &manager->units[i];
+
+                if (unit_is_due(unit, now_ns))
+                        return unit;
+                if (unit->retry_ns != 0)
+                        *ret_next_ns = MIN(*ret_next_ns, unit->retry_ns);
+        }
         return NULL;
 }
 
 static void storage_serve(StorageManager *manager, Task *task) {
-        StorageUnit *changed;
+        uint64_t next_ns;
+        StorageUnit *due;
 
         while (!storage_must_end(manager)) {
-                changed = storage_find_changed(manager);
-                if (!changed) {
-                        storage_wait(manager, task, TASK_NEVER);
+                due = storage_find_due(manager, &next_ns);
+                if (!due) {
+                        storage_wait(manager, task, next_ns);
                         continue;
                 }
-                if (unit_reopen(manager, task, changed) < 0)
+                if (unit_reopen(manager, task, due) < 0)
                         return;
                 storage_remains_tell(&manager->remains, on_remains_left, manager);
         }

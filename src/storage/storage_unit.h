@@ -30,6 +30,8 @@ struct StorageUnit {
         bool is_open;
         bool is_announced;      /* others know of the export */
         bool is_medium_changed; /* the device said so: to be closed and looked at again */
+        uint64_t retry_ns;      /* looked at again then, as it failed; 0: it did not */
+        unsigned n_failures;    /* looks in a row that failed */
         char name[STORAGE_NAME_SIZE_MAX];
         char description[STORAGE_NAME_SIZE_MAX];
         NbdExportInfo info;

@@ -168,6 +168,21 @@ START_TEST(medium_changed_while_it_was_looked_at_is_looked_at_again) {
 }
 END_TEST
 
+START_TEST(unit_that_failed_is_looked_at_again) {
+        Life life;
+
+        /* Its capacity can't be read at first. */
+        life_begin(&life, "size=1M,luns=2,faults=sense:4/44/00@opcode=25+lun=1*12");
+        while (!life.is_brought_up)
+                ck_assert_int_gt(event_loop_run_once(life.loop, /* may_wait= */ true), 0);
+        ck_assert_uint_eq(life.n_opened, 1);
+        virtual_event_loop_run_until(life.loop, event_loop_now_ns(life.loop) + 600 * NS_PER_S);
+        ck_assert_uint_eq(life.n_opened, 2);
+        storage_manager_stop(life.storage);
+        life_end(&life);
+}
+END_TEST
+
 START_TEST(sessions_end_when_the_device_is_stopped) {
         char byte;
         Life life;
@@ -278,6 +293,7 @@ int main(void) {
         tcase_add_loop_test(tcase, life_may_be_ended_at_every_moment, 0, N_ELEMENTS(enders));
         tcase_add_test(tcase, device_that_fails_at_every_transfer_ends);
         tcase_add_test(tcase, medium_changed_while_it_was_looked_at_is_looked_at_again);
+        tcase_add_test(tcase, unit_that_failed_is_looked_at_again);
         tcase_add_test(tcase, sessions_end_when_the_device_is_stopped);
         tcase_add_test(tcase, silent_clients_of_all_units_hold_the_stop_for_one_patience);
         tcase_add_loop_test(tcase, stop_does_not_wait_for_bring_up, 0, 3);
