@@ -57,14 +57,11 @@ static int take_in_blocks(CacheVolume *volume, const CacheRemnant *remnant, Cach
         return 0;
 }
 
-int cache_import_remains(BlockDevice *device, const CacheRemains *remains) {
-        CacheVolume *volume = cache_volume_get_inside(device);
+static int take_in_all(CacheVolume *volume, const CacheRemains *remains) {
         CacheRemnant remnant;
         uint32_t cursor = 0;
         int r;
 
-        /* It is written even if nobody asks for anything. */
-        cache_volume_run_later(volume);
         while (cache_remains_next(remains, volume->lun, &cursor, &remnant)) {
                 r = take_in_blocks(volume, &remnant, remnant.kept, /* is_lost= */ false);
                 if (r < 0)
@@ -74,4 +71,19 @@ int cache_import_remains(BlockDevice *device, const CacheRemains *remains) {
                         return r;
         }
         return 0;
+}
+
+int cache_import_remains(BlockDevice *device, const CacheRemains *remains) {
+        CacheVolume *volume = cache_volume_get_inside(device);
+        CacheTable *table = volume->table;
+        uint32_t n_used_max = table->n_used_max;
+        int r;
+
+        /* What was acknowledged comes before a budget, which may have been larger then. */
+        cache_table_set_limit(table, table->n_slots);
+        r = take_in_all(volume, remains);
+        cache_table_set_limit(table, n_used_max);
+        /* It is written even if nobody asks for anything. */
+        cache_volume_run_later(volume);
+        return r;
 }

@@ -536,6 +536,27 @@ START_TEST(a_successor_writes_what_was_left_by_itself) {
 }
 END_TEST
 
+START_TEST(a_successor_with_a_smaller_budget_has_it_too) {
+        fixture.arena_size = 4 * MIB;
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        for (unsigned i = 0; i < 24; i++)
+                cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, i * 64 * KIB, 4096,
+                                     data + i * 4096);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        fixture.options.size_max = 1; /* as few slots as there can be: 16 */
+        cache_fixture_kill(&fixture);
+        fixture.ram.is_held = false;
+        for (unsigned i = 0; i < 24; i++) {
+                ck_assert_int_eq(do_read(i * 64 * KIB, 4096), 0);
+                ck_assert_mem_eq(other, data + i * 4096, 4096);
+        }
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_int_eq(do_read(2 * MIB, 512 * KIB), 0);
+        ck_assert_uint_le(cache_manager_get_statistics(fixture.manager)->n_slots_used, 16);
+}
+END_TEST
+
 START_TEST(nobody_waits_past_a_deadline) {
         cache_fixture_start(&fixture);
         fixture.ram.is_held = true;
@@ -709,6 +730,7 @@ int main(void) {
                 what_the_device_does_itself_has_the_clients_deadline,
                 a_successor_has_what_was_acknowledged,
                 a_successor_writes_what_was_left_by_itself,
+                a_successor_with_a_smaller_budget_has_it_too,
                 nobody_waits_past_a_deadline,
                 the_budget_can_shrink_under_dirty_data,
                 a_lun_gets_the_slots_that_another_one_needs_no_longer,
