@@ -270,9 +270,10 @@ static void sort_lines(CacheRemains *remains) {
         if (remains->n_lines > 0)
                 qsort(remains->lines, remains->n_lines, sizeof(*remains->lines), compare_lines);
         for (size_t i = 0; i < remains->n_lines; i++) {
-                const Line *line = &remains->lines[i], *last = &remains->lines[n_lines - 1];
+                const Line *line = &remains->lines[i];
+                const Line *last = n_lines > 0 ? &remains->lines[n_lines - 1] : NULL;
 
-                if (n_lines > 0 && line->lun == last->lun && line->number == last->number)
+                if (last && line->lun == last->lun && line->number == last->number)
                         remains->n_senseless++;
                 else
                         remains->lines[n_lines++] = *line;
