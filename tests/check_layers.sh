@@ -32,6 +32,7 @@ homes=(
         'libusb|^(src|include)/usb/'
         'ini\.h|^src/config/'
         'seccomp\.h|^src/sandbox/'
+        'scsi/sg_|^src/scsi/scsi_sense\.c'
         'xxhash\.h|^src/cache/'
         'bsd/|^src/cache/'
         'fuse|^src/export/'
@@ -48,9 +49,9 @@ homes=(
 
 # Libraries that a program must not link directly.
 programs=(
-        "usb-storaged|libusb libfuse libgnutls"
+        "usb-storaged|libusb libfuse libgnutls libsgutils"
         "usb-storage-worker|libgnutls libudev libinih libnl"
-        "usb-storage-front|libusb libfuse libudev libinih"
+        "usb-storage-front|libusb libfuse libudev libinih libsgutils"
 )
 
 violation() {

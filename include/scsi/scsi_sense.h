@@ -47,5 +47,6 @@ typedef struct ScsiSense {
 /* -EBADMSG: the bytes are no sense data (too few, or an unknown response code). */
 int scsi_sense_decode(ScsiSense *sense, const uint8_t *bytes, size_t size);
 const char *scsi_sense_key_to_string(ScsiSenseKey key);
-/* "medium error, 11/00 at block 1234" into `text`, which is returned. */
+/* "medium error, unrecovered read error (11/00) at block 1234" into `text`, which is returned. */
+#define SCSI_SENSE_TEXT_SIZE 192
 const char *scsi_sense_format(const ScsiSense *sense, char *text, size_t size);

@@ -27,7 +27,7 @@
 ScsiResult scsi_bring_up_send(ScsiBringUp *bring_up, ScsiBringUpBuild build) {
         ScsiCommand *command = &bring_up->command;
         EventLoop *loop = bring_up->target->loop;
-        char text[80];
+        char text[SCSI_SENSE_TEXT_SIZE];
         ScsiResult result;
 
         scsi_command_init(command, bring_up->disk.lun,
@@ -93,6 +93,7 @@ bool scsi_bring_up_bear(ScsiBringUp *bring_up, ScsiBringUpPatience *patience) {
         case SCSI_RESULT_TRANSPORT_ERROR:
         case SCSI_RESULT_TIMED_OUT:
                 return ++patience->n_tries < TRIES_MAX;
+        case SCSI_RESULT_RESERVED:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_CANCELLED:
         case SCSI_RESULT_GONE:

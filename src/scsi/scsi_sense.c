@@ -5,8 +5,11 @@
 
 #include "scsi/scsi_sense.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <scsi/sg_lib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/macros.h"
@@ -152,8 +155,24 @@ const char *scsi_sense_key_to_string(ScsiSenseKey key) {
         assert_not_reached();
 }
 
+/* ", unrecovered read error" as sg3_utils has it; "" where it knows no words. */
+static void scsi_sense_find_words(const ScsiSense *sense, char *words, size_t size) {
+        static const char prefix[] = "Additional sense: ";
+        char text[128];
+        size_t length = strlen(prefix);
+
+        words[0] = '\0';
+        sg_get_asc_ascq_str(sense->asc, sense->ascq, sizeof(text), text);
+        if (strncmp(text, prefix, length) != 0)
+                return;
+        /* Not of an abbreviation. */
+        if (islower((unsigned char) text[length + 1]))
+                text[length] = (char) tolower((unsigned char) text[length]);
+        snprintf(words, size, ", %s", text + length);
+}
+
 const char *scsi_sense_format(const ScsiSense *sense, char *text, size_t size) {
-        char details[40] = "";
+        char details[40] = "", words[128];
 
         assert(size > 0);
 
@@ -162,7 +181,8 @@ const char *scsi_sense_format(const ScsiSense *sense, char *text, size_t size) {
                          (unsigned long long) sense->information);
         else if (sense->has_progress)
                 snprintf(details, sizeof(details), ", %u%% done", sense->progress * 100U / 65536);
-        snprintf(text, size, "%s%s, %02x/%02x%s", sense->is_deferred ? "deferred " : "",
-                 scsi_sense_key_to_string(sense->key), sense->asc, sense->ascq, details);
+        scsi_sense_find_words(sense, words, sizeof(words));
+        snprintf(text, size, "%s%s%s (%02x/%02x)%s", sense->is_deferred ? "deferred " : "",
+                 scsi_sense_key_to_string(sense->key), words, sense->asc, sense->ascq, details);
         return text;
 }

@@ -68,7 +68,7 @@ static void fuzz_vpd(const uint8_t *bytes, size_t size, uint8_t page) {
 
 static void fuzz_sense(const uint8_t *bytes, size_t size) {
         ScsiSense sense;
-        char text[80];
+        char text[SCSI_SENSE_TEXT_SIZE];
 
         if (scsi_sense_decode(&sense, bytes, size) >= 0)
                 check_text(scsi_sense_format(&sense, text, sizeof(text)), sizeof(text));
