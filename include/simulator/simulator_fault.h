@@ -41,12 +41,18 @@
  *     medium-error                03/11/00 at the first selected block; reading (always; needs
  *                                 lba=)
  *     write-error                 03/0C/00 likewise; writing (always; needs lba=)
+ *     information-missing         a medium-error or write-error does not tell where (always)
+ *     information-wrong:LBA       it tells this block instead (always)
  *     sense:KEY/ASC/ASCQ          the command fails so (hexadecimal)
+ *     deferred:KEY/ASC/ASCQ       likewise, but as a deferred error: what the LUN's cache held is
+ *                                 lost
  *     unit-attention:ASC/ASCQ     established on all LUNs before the command
  *     not-ready:MS                02/04/01 from this command on for MS milliseconds
  *     slow:MS                     the answer comes MS milliseconds later (always)
  *     reset                       the device's own reset: its cache is lost, 29/00
  *     medium-change               another medium, as seen by the host: 28/00
+ *     unmap-overreach[:BLOCKS]    UNMAP and WRITE SAME with UNMAP also clear so many blocks (1) before
+ *                                 and behind (always)
  *     port-reset-fails            a port reset ends in an error; selectors but one-in don't apply
  *     port-reset-gone             after a port reset it is another device; likewise
  */
@@ -80,12 +86,16 @@ typedef enum SimulatorFaultKind {
         SIMULATOR_FAULT_RESIDUE,
         SIMULATOR_FAULT_MEDIUM_ERROR,
         SIMULATOR_FAULT_WRITE_ERROR,
+        SIMULATOR_FAULT_INFORMATION_MISSING,
+        SIMULATOR_FAULT_INFORMATION_WRONG,
         SIMULATOR_FAULT_SENSE,
+        SIMULATOR_FAULT_DEFERRED,
         SIMULATOR_FAULT_UNIT_ATTENTION,
         SIMULATOR_FAULT_NOT_READY,
         SIMULATOR_FAULT_SLOW,
         SIMULATOR_FAULT_RESET,
         SIMULATOR_FAULT_MEDIUM_CHANGE,
+        SIMULATOR_FAULT_UNMAP_OVERREACH,
         SIMULATOR_FAULT_PORT_RESET_FAILS,
         SIMULATOR_FAULT_PORT_RESET_GONE,
         _SIMULATOR_FAULT_KIND_MAX,

@@ -182,6 +182,21 @@ static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
         return true;
 }
 
+/* SPC-4, 4.5.3: the INFORMATION field, which not all devices get right. */
+static void tell_block(SimulatedTarget *target, const SimulatorFaultOccasion *occasion,
+                       uint64_t lba, SimulatedSense *sense) {
+        SimulatorFaultPlan *plan = &target->spec.faults;
+        const SimulatorFault *fault;
+
+        if (simulator_fault_plan_take(plan, SIMULATOR_FAULT_INFORMATION_MISSING, 0, occasion,
+                                      &target->random))
+                return;
+        fault = simulator_fault_plan_take(plan, SIMULATOR_FAULT_INFORMATION_WRONG, 0, occasion,
+                                          &target->random);
+        sense->has_information = true;
+        sense->information = fault ? fault->argument : lba;
+}
+
 /* The data ends before the first bad block (when reading) or is thrown away from there on. */
 static void take_block_fault(SimulatedCommand *command, SimulatorFaultKind kind,
                              const SimulatorFaultOccasion *occasion) {
@@ -195,8 +210,7 @@ static void take_block_fault(SimulatedCommand *command, SimulatorFaultKind kind,
 
         SimulatedSense sense = kind == SIMULATOR_FAULT_MEDIUM_ERROR ? SIMULATED_SENSE_READ_ERROR
                                                                     : SIMULATED_SENSE_WRITE_ERROR;
-        sense.has_information = true;
-        sense.information = lba;
+        tell_block(target, occasion, lba, &sense);
         simulated_command_fail(command, sense);
         if (command->data == SIMULATED_DATA_READ)
                 command->data_size = (lba - occasion->lba) * target->spec.block_size;
@@ -204,20 +218,38 @@ static void take_block_fault(SimulatedCommand *command, SimulatorFaultKind kind,
                 command->n_writable = (lba - occasion->lba) * target->spec.block_size;
 }
 
+/* Whether the command is to fail; with `sense`, then. */
+static bool take_sense(SimulatedCommand *command, const SimulatorFaultOccasion *occasion) {
+        SimulatedTarget *target = command->target;
+        SimulatorFaultPlan *plan = &target->spec.faults;
+        const SimulatorFault *fault;
+
+        fault = simulator_fault_plan_take(plan, SIMULATOR_FAULT_SENSE, 0, occasion,
+                                          &target->random);
+        if (fault) {
+                command->sense = SIMULATED_SENSE(fault->sense_key, fault->asc, fault->ascq);
+                return true;
+        }
+        fault = simulator_fault_plan_take(plan, SIMULATOR_FAULT_DEFERRED, 0, occasion,
+                                          &target->random);
+        if (!fault || !command->lun)
+                return false;
+        command->sense = SIMULATED_SENSE(fault->sense_key, fault->asc, fault->ascq);
+        command->sense.is_deferred = true;
+        simulated_target_lose_cache(target, command->lun_number);
+        return true;
+}
+
 static void start_with_faults(SimulatedCommand *command, const CommandTraits *traits) {
         SimulatedTarget *target = command->target;
         SimulatorFaultOccasion occasion;
-        const SimulatorFault *fault;
 
         simulated_target_describe(target, command->lun_number, command->cdb, /* has_data= */ true,
                                   &occasion);
         take_device_faults(target, &occasion);
 
-        fault = simulator_fault_plan_take(&target->spec.faults, SIMULATOR_FAULT_SENSE, 0, &occasion,
-                                          &target->random);
-        if (fault)
-                simulated_command_fail(command,
-                                       SIMULATED_SENSE(fault->sense_key, fault->asc, fault->ascq));
+        if (take_sense(command, &occasion))
+                simulated_command_fail(command, command->sense);
         else if (may_run(command, traits))
                 traits->start(command);
 

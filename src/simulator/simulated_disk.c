@@ -102,7 +102,25 @@ void simulated_disk_synchronize_cache(SimulatedCommand *command) {
                 sync_range(command, lba * block_size(command), n_blocks * block_size(command));
 }
 
+/* A device that rounds the range the wrong way. */
+static void overreach(SimulatedCommand *command, uint64_t *lba, uint64_t *n_blocks) {
+        SimulatedTarget *target = command->target;
+        SimulatorFaultOccasion occasion;
+        const SimulatorFault *fault;
+        uint64_t end = *lba + *n_blocks;
+
+        simulated_target_describe(target, command->lun_number, command->cdb, /* has_data= */ true,
+                                  &occasion);
+        fault = simulator_fault_plan_take(&target->spec.faults, SIMULATOR_FAULT_UNMAP_OVERREACH, 0,
+                                          &occasion, &target->random);
+        if (!fault)
+                return;
+        *lba -= MIN(*lba, fault->argument);
+        *n_blocks = MIN(end + fault->argument, command->lun->n_blocks) - *lba;
+}
+
 static void discard(SimulatedCommand *command, uint64_t lba, uint64_t n_blocks) {
+        overreach(command, &lba, &n_blocks);
         if (simulated_medium_discard(command->lun->medium, lba * block_size(command),
                                      n_blocks * block_size(command)) < 0)
                 simulated_command_fail(command, SIMULATED_SENSE_WRITE_ERROR);

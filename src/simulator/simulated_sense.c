@@ -11,7 +11,7 @@ static size_t encode_fixed(const SimulatedSense *sense, uint8_t *bytes) {
         bool fits = sense->information <= UINT32_MAX;
 
         memset(bytes, 0, SIMULATED_SENSE_SIZE);
-        bytes[0] = 0x70 | (sense->has_information && fits ? 0x80 : 0);
+        bytes[0] = (sense->is_deferred ? 0x71 : 0x70) | (sense->has_information && fits ? 0x80 : 0);
         bytes[2] = sense->key;
         if (sense->has_information && fits)
                 put_be32(bytes + 3, (uint32_t) sense->information);
@@ -24,7 +24,7 @@ static size_t encode_fixed(const SimulatedSense *sense, uint8_t *bytes) {
 /* SPC-4, 4.5.2, with the information descriptor of 4.5.2.2. */
 static size_t encode_descriptors(const SimulatedSense *sense, uint8_t *bytes) {
         memset(bytes, 0, SIMULATED_SENSE_SIZE_MAX);
-        bytes[0] = 0x72;
+        bytes[0] = sense->is_deferred ? 0x73 : 0x72;
         bytes[1] = sense->key;
         bytes[2] = sense->asc;
         bytes[3] = sense->ascq;

@@ -15,6 +15,7 @@ typedef struct SimulatedSense {
         uint8_t ascq;
         bool has_information;
         uint64_t information; /* the first block that failed */
+        bool is_deferred;     /* of an earlier command (SPC-4, 4.5.5) */
 } SimulatedSense;
 
 /* SPC-4, table 57 and annex D: those that this device says. */

@@ -92,6 +92,12 @@ static void lun_lose_cache(SimulatedTarget *target, SimulatedLun *lun) {
                 target->n_cache_losses++;
 }
 
+void simulated_target_lose_cache(SimulatedTarget *target, size_t lun_index) {
+        assert(lun_index < target->spec.n_luns);
+
+        lun_lose_cache(target, &target->luns[lun_index]);
+}
+
 void simulated_target_reset(SimulatedTarget *target, bool loses_cache) {
         for (size_t i = 0; i < target->spec.n_luns; i++) {
                 SimulatedLun *lun = &target->luns[i];

@@ -53,6 +53,8 @@ void simulated_target_establish_attention(SimulatedTarget *target, size_t lun,
 void simulated_target_reset(SimulatedTarget *target, bool loses_cache);
 /* The same, and it has to spin up again. */
 void simulated_target_power_cycle(SimulatedTarget *target);
+/* What was not synchronised is gone. */
+void simulated_target_lose_cache(SimulatedTarget *target, size_t lun);
 void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_ms);
 void simulated_target_remove_medium(SimulatedTarget *target, size_t lun);
 void simulated_target_insert_medium(SimulatedTarget *target, size_t lun);

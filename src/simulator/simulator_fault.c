@@ -50,12 +50,18 @@ static const KindTraits kind_traits[_SIMULATOR_FAULT_KIND_MAX] = {
         [SIMULATOR_FAULT_RESIDUE] = { "residue", ARGUMENT_NUMBER, 512 },
         [SIMULATOR_FAULT_MEDIUM_ERROR] = { "medium-error", .needs_lba = true, .is_lasting = true },
         [SIMULATOR_FAULT_WRITE_ERROR] = { "write-error", .needs_lba = true, .is_lasting = true },
+        [SIMULATOR_FAULT_INFORMATION_MISSING] = { "information-missing", .is_lasting = true },
+        [SIMULATOR_FAULT_INFORMATION_WRONG] = { "information-wrong", ARGUMENT_NUMBER,
+                                                .is_lasting = true },
         [SIMULATOR_FAULT_SENSE] = { "sense", ARGUMENT_SENSE },
+        [SIMULATOR_FAULT_DEFERRED] = { "deferred", ARGUMENT_SENSE },
         [SIMULATOR_FAULT_UNIT_ATTENTION] = { "unit-attention", ARGUMENT_ASC },
         [SIMULATOR_FAULT_NOT_READY] = { "not-ready", ARGUMENT_NUMBER },
         [SIMULATOR_FAULT_SLOW] = { "slow", ARGUMENT_NUMBER, .is_lasting = true },
         [SIMULATOR_FAULT_RESET] = { "reset" },
         [SIMULATOR_FAULT_MEDIUM_CHANGE] = { "medium-change" },
+        [SIMULATOR_FAULT_UNMAP_OVERREACH] = { "unmap-overreach", ARGUMENT_NUMBER, 1,
+                                              .is_lasting = true },
         [SIMULATOR_FAULT_PORT_RESET_FAILS] = { "port-reset-fails" },
         [SIMULATOR_FAULT_PORT_RESET_GONE] = { "port-reset-gone" },
 };
@@ -172,8 +178,9 @@ static int parse_kind(SimulatorFault *fault, SimulatorText text, char **ret_erro
                                 ":control), short-data, short-data-untold, babble, data-skipped, "
                                 "zero-packet, csw-missing, csw-tag, csw-signature, csw-status, "
                                 "csw-size, phase-error, residue, medium-error, write-error, "
-                                "sense, unit-attention, not-ready, slow, reset, medium-change, "
-                                "port-reset-fails, port-reset-gone",
+                                "information-missing, information-wrong, sense, deferred, "
+                                "unit-attention, not-ready, slow, reset, medium-change, "
+                                "unmap-overreach, port-reset-fails, port-reset-gone",
                                 (int) name.size, name.start);
 
         const KindTraits *traits = &kind_traits[fault->kind];

@@ -204,6 +204,53 @@ START_TEST(a_bad_block_ends_a_read_before_it_and_is_named) {
 }
 END_TEST
 
+START_TEST(a_bad_block_is_named_wrongly_or_not_at_all) {
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "size=1M,faults=medium-error@lba=5;information-missing@lba=3*1;"
+                                "information-wrong:77");
+        SCSI_EXPECT(&bench, 0x031100, READ_10, 0, 0, 0, 0, 3, 0, 0, 8);
+        SCSI_EXPECT(&bench, 0, REQUEST_SENSE, 0, 0, 0, 18);
+        ck_assert_uint_eq(bench.data[0], 0x70);
+        SCSI_EXPECT(&bench, 0x031100, READ_10, 0, 0, 0, 0, 3, 0, 0, 8);
+        SCSI_EXPECT(&bench, 0, REQUEST_SENSE, 0, 0, 0, 18);
+        ck_assert_uint_eq(bench.data[0], 0xF0);
+        ck_assert_uint_eq(get_be32(bench.data + 3), 77);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
+START_TEST(a_deferred_error_comes_with_the_loss_of_what_was_cached) {
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "size=1M,faults=deferred:3/0c/00@opcode=28");
+        memset(bench.data, 0xEE, 512);
+        SCSI_EXPECT(&bench, 0, WRITE_10, 0, 0, 0, 0, 3, 0, 0, 1);
+        SCSI_EXPECT(&bench, 0x030C00, READ_10, 0, 0, 0, 0, 3, 0, 0, 1);
+        SCSI_EXPECT(&bench, 0, REQUEST_SENSE, 0, 0, 0, 18);
+        ck_assert_uint_eq(bench.data[0], 0x71);
+        SCSI_EXPECT(&bench, 0, READ_10, 0, 0, 0, 0, 3, 0, 0, 1);
+        ck_assert_uint_eq(bench.data[0], 0);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
+START_TEST(an_unmap_may_reach_too_far) {
+        static const uint8_t list[24] = { 0, 22, 0, 16, [15] = 5, [19] = 1 };
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "size=1M,unmap=yes,faults=unmap-overreach:2");
+        memset(bench.data, 0xEE, 8 * 512);
+        SCSI_EXPECT(&bench, 0, WRITE_10, 0, 0, 0, 0, 2, 0, 0, 8);
+        memcpy(bench.data, list, sizeof(list));
+        SCSI_EXPECT(&bench, 0, 0x42, 0, 0, 0, 0, 0, 0, 0, 24);
+        SCSI_EXPECT(&bench, 0, READ_10, 0, 0, 0, 0, 2, 0, 0, 8);
+        for (unsigned i = 0; i < 8; i++)
+                ck_assert_uint_eq(bench.data[i * 512], i >= 1 && i <= 5 ? 0 : 0xEE);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
 START_TEST(a_bad_block_stops_a_write_there) {
         ScsiBench bench;
 
@@ -278,6 +325,9 @@ int main(void) {
                 a_read_only_disk_refuses_what_writes,
                 a_bad_block_ends_a_read_before_it_and_is_named,
                 a_bad_block_stops_a_write_there,
+                a_bad_block_is_named_wrongly_or_not_at_all,
+                a_deferred_error_comes_with_the_loss_of_what_was_cached,
+                an_unmap_may_reach_too_far,
                 a_device_that_resets_itself_forgets_what_it_cached,
                 NULL,
         };
