@@ -13,6 +13,7 @@ typedef enum ErrorAction {
         ERROR_ACTION_SUCCEED,      /* good, or good enough (recovered error) */
         ERROR_ACTION_FAIL,         /* an answer: pass it on */
         ERROR_ACTION_RETRY_NOW,    /* counts against the retries */
+        ERROR_ACTION_RETRY_SLOWLY, /* after a pause, longer each time; counts as well */
         ERROR_ACTION_RETRY_FREELY, /* the device asks for it (UNIT ATTENTION after a reset); bounded
                                       by the deadline */
         ERROR_ACTION_RETRY_LATER, /* becoming ready, busy: after a delay, bounded by the deadline */

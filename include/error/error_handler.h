@@ -23,7 +23,8 @@ typedef enum ErrorHandlerState {
 } ErrorHandlerState;
 
 typedef enum ErrorHandlerEvent {
-        /* The device was reset, or may have been: it lost its cache and its modes. */
+        /* The device was reset, or may have been: it lost its cache and its modes. Also when it told
+         * that it lost a write. */
         ERROR_HANDLER_EVENT_RESET,
         ERROR_HANDLER_EVENT_MEDIUM_CHANGED, /* of `lun`: UNIT ATTENTION 28h */
         ERROR_HANDLER_EVENT_FAILED,

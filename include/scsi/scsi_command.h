@@ -54,6 +54,7 @@ struct ScsiCommand {
         ScsiResult result;
         ScsiSense sense; /* if CHECK_CONDITION; no sense at all is told as HARDWARE ERROR 00/00 */
         size_t actual_size; /* bytes of data that are meaningful */
+        bool saw_deferred;  /* the device told of an earlier write that failed: there is a cache */
 
         /* Of the layers below, one after the other. */
         ScsiCommandDone processor_done; /* set by whoever wraps the target: what to call at its own
@@ -61,9 +62,11 @@ struct ScsiCommand {
         void *processor_owner;
         void *processor; /* the ScsiProcessor that has it; borrowed */
         ScsiCommandState state;
-        bool was_sent;     /* the device has seen it, or part of it, in the last try */
-        bool is_cancelled; /* its sender gave it up: it is not tried again */
-        unsigned n_tries;  /* of those that count */
+        bool was_sent;      /* the device has seen it, or part of it, in the last try */
+        bool is_cancelled;  /* its sender gave it up: it is not tried again */
+        bool has_failed;    /* one of its tries did */
+        ScsiResult failure; /* how the last one of these ended; GOOD: with too little data */
+        unsigned n_tries;   /* of those that count */
         unsigned n_free_tries;
         bool shares_deadline; /* one try gets two thirds of the time left, so that there can be
                                  another one */

@@ -10,6 +10,7 @@ typedef enum ScsiResult {
         SCSI_RESULT_GOOD,
         SCSI_RESULT_CHECK_CONDITION, /* `sense` tells what */
         SCSI_RESULT_BUSY,            /* the device could not take it now */
+        SCSI_RESULT_RESERVED,        /* another initiator has the unit for itself */
         SCSI_RESULT_TRANSPORT_ERROR, /* no proper answer; the device needs, or resisted, recovery */
         SCSI_RESULT_TIMED_OUT,
         SCSI_RESULT_NO_MEMORY, /* the host could not transfer this much at once */

@@ -25,10 +25,11 @@ typedef enum TransportDirection {
 } TransportDirection;
 
 typedef enum TransportResult {
-        TRANSPORT_RESULT_GOOD,   /* delivered; the command succeeded */
-        TRANSPORT_RESULT_FAILED, /* delivered; the command failed: sense follows or must be asked
+        TRANSPORT_RESULT_GOOD,     /* delivered; the command succeeded */
+        TRANSPORT_RESULT_FAILED,   /* delivered; the command failed: sense follows or must be asked
                                     for */
-        TRANSPORT_RESULT_BUSY,   /* delivered; the device was busy or its queue full (UAS) */
+        TRANSPORT_RESULT_BUSY,     /* delivered; the device was busy or its queue full (UAS) */
+        TRANSPORT_RESULT_RESERVED, /* delivered; RESERVATION CONFLICT (UAS) */
         TRANSPORT_RESULT_ERROR, /* not delivered or not answered properly; the device needs recovery
                                  */
         TRANSPORT_RESULT_TIMED_OUT, /* the deadline passed; the device needs recovery */

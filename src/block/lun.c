@@ -37,6 +37,11 @@ bool lun_shrink_transfers(Lun *lun, uint64_t size) {
         return true;
 }
 
+void lun_note_cache(Lun *lun) {
+        lun->limits.can_synchronize = true;
+        lun->device.info.has_volatile_cache = true;
+}
+
 void *lun_get_zeroes(Lun *lun) {
         if (!lun->zeroes) {
                 lun->zeroes_size = MAX(LUN_STEP_ZEROES_SIZE_MAX, lun->limits.block_size);

@@ -14,7 +14,6 @@
 
 static int error_from_sense(const ScsiSense *sense) {
         switch (sense->key) {
-        case SCSI_SENSE_KEY_NO_SENSE:
         case SCSI_SENSE_KEY_RECOVERED_ERROR:
         case SCSI_SENSE_KEY_COMPLETED:
                 return 0;
@@ -23,6 +22,7 @@ static int error_from_sense(const ScsiSense *sense) {
                                                                                      : -EPERM;
         case SCSI_SENSE_KEY_VOLUME_OVERFLOW:
                 return -ENOSPC;
+        case SCSI_SENSE_KEY_NO_SENSE: /* a failure all the same: nobody knows the data */
         case SCSI_SENSE_KEY_NOT_READY:
         case SCSI_SENSE_KEY_MEDIUM_ERROR:
         case SCSI_SENSE_KEY_HARDWARE_ERROR:
@@ -50,6 +50,8 @@ int lun_error_from_command(const ScsiCommand *command) {
         case SCSI_RESULT_BUSY:
         case SCSI_RESULT_TRANSPORT_ERROR:
                 return -EIO;
+        case SCSI_RESULT_RESERVED:
+                return -EPERM;
         case SCSI_RESULT_TIMED_OUT:
                 return -ETIMEDOUT;
         case SCSI_RESULT_NO_MEMORY:

@@ -67,6 +67,9 @@ void lun_run(Lun *lun);
 /* A request waits for something that may outlast its deadline. */
 void lun_watch_deadline(Lun *lun, uint64_t deadline_ns);
 
+/* The device has a cache after all: the next FLUSH is for it, and hears what became of writes. */
+void lun_note_cache(Lun *lun);
+
 LunPiece *lun_piece_get(Lun *lun);
 void lun_piece_put(Lun *lun, LunPiece *piece);
 

@@ -529,6 +529,8 @@ static void on_command_done(ScsiCommand *command) {
 
         assert(command == piece->command);
 
+        if (command->saw_deferred)
+                lun_note_cache(lun);
         if (tries_otherwise(piece, error))
                 next_step(piece);
         else

@@ -9,23 +9,24 @@ static bool error_deferred_is_flush(const ScsiCommand *command) {
                opcode == SCSI_OPCODE_SYNCHRONIZE_CACHE_16;
 }
 
-void error_deferred_note(ErrorDeferred *deferred, const ScsiCommand *command) {
+bool error_deferred_note(ErrorDeferred *deferred, const ScsiCommand *command) {
         uint8_t lun = command->request.lun;
 
         if (command->result != SCSI_RESULT_CHECK_CONDITION || !command->sense.is_deferred ||
             command->sense.key == SCSI_SENSE_KEY_RECOVERED_ERROR)
-                return;
+                return false;
 
         deferred->luns |= (uint16_t) (1U << lun);
         deferred->sense[lun] = command->sense;
+        return true;
 }
 
 void error_deferred_apply(ErrorDeferred *deferred, ScsiCommand *command) {
         uint8_t lun = command->request.lun;
 
-        assert(command->result == SCSI_RESULT_GOOD);
-
         if (!(deferred->luns & (1U << lun)) || !error_deferred_is_flush(command))
+                return;
+        if (command->result != SCSI_RESULT_GOOD && command->result != SCSI_RESULT_CHECK_CONDITION)
                 return;
 
         deferred->luns &= (uint16_t) ~(1U << lun);

@@ -17,7 +17,10 @@ typedef struct ErrorDeferred {
         ScsiSense sense[SCSI_PROCESSOR_LUNS_MAX];
 } ErrorDeferred;
 
-/* Of a command that failed. */
-void error_deferred_note(ErrorDeferred *deferred, const ScsiCommand *command);
-/* A command that succeeded fails if it is the flush that has to tell. */
+/* Of a command that failed. True: it told of a write that is lost. */
+bool error_deferred_note(ErrorDeferred *deferred, const ScsiCommand *command);
+/*
+ * A command that ends fails if it is the flush that has to tell: also one that the device does not
+ * know, which would pass for a success.
+ */
 void error_deferred_apply(ErrorDeferred *deferred, ScsiCommand *command);

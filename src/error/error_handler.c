@@ -14,6 +14,7 @@
 #include "error/error_action.h"
 #include "error/error_deferred.h"
 #include "error/error_recovery.h"
+#include "error/error_report.h"
 #include "error/error_retry_queue.h"
 #include "scsi/scsi_cdb.h"
 
@@ -78,6 +79,7 @@ static void error_handler_finish(ErrorHandler *handler, ScsiCommand *command) {
         assert(handler->n_outstanding > 0);
 
         handler->n_outstanding--;
+        error_report_end(&handler->target, command);
         command->state = SCSI_COMMAND_STATE_IDLE;
         command->processor_done = NULL;
         command->processor_owner = NULL;
@@ -134,6 +136,15 @@ static bool error_handler_retry_counted(ErrorHandler *handler, ScsiCommand *comm
 
         command->n_tries++;
         return error_handler_retry(handler, command, 0);
+}
+
+static bool error_handler_retry_slowly(ErrorHandler *handler, ScsiCommand *command) {
+        if (command->n_tries >= handler->options.n_retries_max)
+                return false;
+
+        command->n_tries++;
+        return error_handler_retry(handler, command,
+                                   error_retry_queue_get_delay_ns(command->n_tries - 1));
 }
 
 static bool error_handler_retry_freely(ErrorHandler *handler, ScsiCommand *command) {
@@ -242,6 +253,7 @@ static const char *error_handler_explain(ScsiResult result) {
         case SCSI_RESULT_GOOD:
         case SCSI_RESULT_CHECK_CONDITION:
         case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_RESERVED:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_GONE:
                 return "was not answered properly";
@@ -352,6 +364,16 @@ static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *c
         handler->luns_reset &= (uint16_t) ~lun_bit(command);
 }
 
+/* Whatever else the device had acknowledged and not synchronised is as unsure as after a reset. */
+static void error_handler_note_deferred(ErrorHandler *handler, ScsiCommand *command) {
+        if (!error_deferred_note(&handler->deferred, command))
+                return;
+
+        command->saw_deferred = true;
+        error_report_deferred(&handler->target, command);
+        error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
+}
+
 /* A command that was carried out had no UNIT ATTENTION in its way, so the next one is news; but a
  * few are carried out in spite of one (SPC-4, "Unit attention condition"). */
 static void error_handler_note_good(ErrorHandler *handler, const ScsiCommand *command) {
@@ -376,7 +398,7 @@ static void error_handler_on_wake_done(ScsiCommand *command) {
                 error_handler_set_gone(handler);
         else if (command->was_sent && command->result != SCSI_RESULT_GOOD &&
                  command->result != SCSI_RESULT_CHECK_CONDITION &&
-                 command->result != SCSI_RESULT_BUSY)
+                 command->result != SCSI_RESULT_BUSY && command->result != SCSI_RESULT_RESERVED)
                 error_handler_begin_recovery(handler, command);
         error_handler_check_drained(handler);
 }
@@ -432,6 +454,8 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
                 return false;
         case ERROR_ACTION_RETRY_NOW:
                 return error_handler_retry_counted(handler, command);
+        case ERROR_ACTION_RETRY_SLOWLY:
+                return error_handler_retry_slowly(handler, command);
         case ERROR_ACTION_RECOVER:
                 return command->was_sent && error_handler_retry_counted(handler, command);
         case ERROR_ACTION_RETRY_FREELY:
@@ -458,8 +482,10 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
 static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command) {
         ErrorAction action = error_handler_judge(handler, command);
 
+        command->has_failed = true;
+        command->failure = command->result;
         error_handler_note_reset(handler, command);
-        error_deferred_note(&handler->deferred, command);
+        error_handler_note_deferred(handler, command);
         if (action == ERROR_ACTION_GONE)
                 error_handler_set_gone(handler);
         else if (error_handler_is_out_of_step(command, action))
@@ -470,6 +496,7 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
                 return;
         if (handler->state == ERROR_HANDLER_STATE_GONE && command->result != SCSI_RESULT_GOOD)
                 command->result = SCSI_RESULT_GONE;
+        error_deferred_apply(&handler->deferred, command);
         error_handler_finish(handler, command);
 }
 
@@ -496,6 +523,8 @@ static void error_handler_submit(ScsiTarget *target, ScsiCommand *command) {
         handler->n_outstanding++;
         command->n_tries = 0;
         command->n_free_tries = 0;
+        command->has_failed = false;
+        command->saw_deferred = false;
         command->is_cancelled = false;
         command->was_sent = false;
         /* A READ or WRITE that hangs is worth another try; what may rightly take all of its time is

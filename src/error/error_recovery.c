@@ -42,6 +42,7 @@ static ErrorRecoveryResult error_recovery_probe(ErrorRecovery *recovery, Task *t
                 return ERROR_RECOVERY_RESULT_HELPED;
         case SCSI_RESULT_GOOD:
         case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_RESERVED:
                 return ERROR_RECOVERY_RESULT_HELPED;
         case SCSI_RESULT_TRANSPORT_ERROR:
         case SCSI_RESULT_TIMED_OUT:

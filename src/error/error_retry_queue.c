@@ -59,9 +59,12 @@ ScsiCommand *error_retry_queue_take(ErrorRetryQueue *queue) {
         return node ? list_entry(node, ScsiCommand, node) : NULL;
 }
 
-uint64_t error_retry_queue_next_delay_ns(ScsiCommand *command) {
-        unsigned n_doublings = MIN(command->n_free_tries, DOUBLINGS_MAX);
+uint64_t error_retry_queue_get_delay_ns(unsigned n_earlier) {
+        unsigned n_doublings = MIN(n_earlier, DOUBLINGS_MAX);
 
-        command->n_free_tries++;
         return MIN(DELAY_MIN_NS << n_doublings, DELAY_MAX_NS);
+}
+
+uint64_t error_retry_queue_next_delay_ns(ScsiCommand *command) {
+        return error_retry_queue_get_delay_ns(command->n_free_tries++);
 }

@@ -22,5 +22,7 @@ void error_retry_queue_done(ErrorRetryQueue *queue);
 void error_retry_queue_add(ErrorRetryQueue *queue, ScsiCommand *command, uint64_t retry_ns);
 /* The first, no matter when; NULL: it is empty. */
 ScsiCommand *error_retry_queue_take(ErrorRetryQueue *queue);
+/* How long one that has waited `n_earlier` times waits. */
+uint64_t error_retry_queue_get_delay_ns(unsigned n_earlier);
 /* How long `command` waits this time: longer each time. */
 uint64_t error_retry_queue_next_delay_ns(ScsiCommand *command);

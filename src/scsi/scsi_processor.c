@@ -67,6 +67,7 @@ static void scsi_processor_count(ScsiProcessor *processor, ScsiResult result) {
                 break;
         case SCSI_RESULT_GOOD:
         case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_RESERVED:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_CANCELLED:
         case SCSI_RESULT_GONE:
@@ -251,6 +252,8 @@ static ScsiResult scsi_processor_translate(TransportResult result) {
                 return SCSI_RESULT_CHECK_CONDITION;
         case TRANSPORT_RESULT_BUSY:
                 return SCSI_RESULT_BUSY;
+        case TRANSPORT_RESULT_RESERVED:
+                return SCSI_RESULT_RESERVED;
         case TRANSPORT_RESULT_ERROR:
                 return SCSI_RESULT_TRANSPORT_ERROR;
         case TRANSPORT_RESULT_TIMED_OUT:
@@ -274,6 +277,7 @@ static ScsiResult scsi_processor_translate_sense(TransportResult result) {
         case TRANSPORT_RESULT_GOOD:
         case TRANSPORT_RESULT_FAILED:
         case TRANSPORT_RESULT_BUSY:
+        case TRANSPORT_RESULT_RESERVED:
         case TRANSPORT_RESULT_NO_MEMORY:
                 /* The device does talk: the failure stands, with or without an explanation. */
                 return SCSI_RESULT_CHECK_CONDITION;

@@ -12,6 +12,8 @@ const char *scsi_result_to_string(ScsiResult result) {
                 return "check condition";
         case SCSI_RESULT_BUSY:
                 return "busy";
+        case SCSI_RESULT_RESERVED:
+                return "reserved";
         case SCSI_RESULT_TRANSPORT_ERROR:
                 return "transport error";
         case SCSI_RESULT_TIMED_OUT:

@@ -62,6 +62,7 @@ const char *transport_result_to_string(TransportResult result) {
                 [TRANSPORT_RESULT_GOOD] = "good",
                 [TRANSPORT_RESULT_FAILED] = "failed",
                 [TRANSPORT_RESULT_BUSY] = "busy",
+                [TRANSPORT_RESULT_RESERVED] = "reserved",
                 [TRANSPORT_RESULT_ERROR] = "error",
                 [TRANSPORT_RESULT_TIMED_OUT] = "timed out",
                 [TRANSPORT_RESULT_NO_MEMORY] = "no memory",

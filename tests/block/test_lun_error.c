@@ -10,6 +10,7 @@ START_TEST(each_result_has_one_error) {
                 [SCSI_RESULT_GOOD] = 0,
                 [SCSI_RESULT_CHECK_CONDITION] = -EIO,
                 [SCSI_RESULT_BUSY] = -EIO,
+                [SCSI_RESULT_RESERVED] = -EPERM,
                 [SCSI_RESULT_TRANSPORT_ERROR] = -EIO,
                 [SCSI_RESULT_TIMED_OUT] = -ETIMEDOUT,
                 [SCSI_RESULT_NO_MEMORY] = -ENOMEM,
@@ -33,7 +34,7 @@ START_TEST(sense_decides_where_there_is_some) {
                 int error;
                 bool is_unsupported;
         } table[] = {
-                { SCSI_SENSE_KEY_NO_SENSE, 0, 0, 0, false },
+                { SCSI_SENSE_KEY_NO_SENSE, 0, 0x1D, -EIO, false },
                 { SCSI_SENSE_KEY_RECOVERED_ERROR, 0x17, 1, 0, false },
                 { SCSI_SENSE_KEY_NOT_READY, 0x3A, 0, -EIO, false },
                 { SCSI_SENSE_KEY_MEDIUM_ERROR, 0x11, 0, -EIO, false },

@@ -34,12 +34,18 @@ typedef struct Fixture {
         char events[256];
         size_t n_logged;
         char logged[256];
+        size_t n_warned;
+        char warned[256];
 } Fixture;
 
 static Fixture fixture;
 static uint8_t data[4096];
 
 static void on_log(const LogRecord *record, void *userdata) {
+        if (record->level == LOG_LEVEL_WARNING) {
+                fixture.n_warned++;
+                snprintf(fixture.warned, sizeof(fixture.warned), "%s", record->message);
+        }
         if (record->level != LOG_LEVEL_ERROR)
                 return;
         fixture.n_logged++;
@@ -182,6 +188,11 @@ static const RetryCase retry_cases[] = {
         { "busy",
           .answers = { { READ_10, .n_times = 2, .result = TRANSPORT_RESULT_BUSY }, { READ_10 } },
           .trace = "READ(10), READ(10), READ(10)", .events = "" },
+        { "reserved by another", .answers = { { READ_10, .result = TRANSPORT_RESULT_RESERVED } },
+          .result = SCSI_RESULT_RESERVED, .trace = "READ(10)", .events = "" },
+        { "broken for a moment",
+          .answers = { { READ_10, .n_times = 2, .sense = 0x044400 }, { READ_10 } },
+          .trace = READ_SENSE READ_SENSE "READ(10)", .events = "" },
         { "no memory for so much", .answers = { { READ_10, .result = TRANSPORT_RESULT_NO_MEMORY } },
           .result = SCSI_RESULT_NO_MEMORY, .trace = "READ(10)", .events = "" },
         { "short", .answers = { { READ_10, .n_times = 1, .data = data, .size = 512 }, { READ_10 } },
@@ -226,6 +237,9 @@ static const EndlessCase endless_cases[] = {
         { { READ_10, .sense = 0x020402 }, SCSI_RESULT_CHECK_CONDITION, 150 },
         { { READ_10, .sense = 0x062900 }, SCSI_RESULT_CHECK_CONDITION, 100 },
         { { READ_10, .result = TRANSPORT_RESULT_BUSY }, SCSI_RESULT_BUSY, 40 },
+        /* Each try of it takes long: the deadline comes before the last try. */
+        { { READ_10, .sense = 0x044400, .delay_ns = 9 * NS_PER_S }, SCSI_RESULT_TIMED_OUT, 12 },
+        { { READ_10, .sense = 0x0B0000, .delay_ns = 9 * NS_PER_S }, SCSI_RESULT_TIMED_OUT, 12 },
 };
 
 START_TEST(no_excuse_outlives_the_deadline) {
@@ -238,6 +252,43 @@ START_TEST(no_excuse_outlives_the_deadline) {
         ck_assert_int_eq(command->result, c->result);
         ck_assert_uint_eq(fixture.late_ns, 0);
         ck_assert_uint_lt(fixture.scripted.n_commands, c->n_commands_max);
+}
+END_TEST
+
+typedef struct ReportCase {
+        ScriptedAnswer answers[2];
+        const char *warned; /* NULL: nothing is worth a line */
+} ReportCase;
+
+static const ReportCase report_cases[] = {
+        { { { READ_10, .n_times = 2, .sense = 0x0B4703 }, { READ_10 } },
+          "READ(10) to LUN 0: aborted command, information unit iuCRC error detected (47/03); it "
+          "succeeded at try 3" },
+        { { { READ_10, .sense = 0x044400 } },
+          "READ(10) to LUN 0: hardware error, internal target failure (44/00); given up after 6 "
+          "tries" },
+        { { { READ_10, .sense = 0x031100 } },
+          "READ(10) to LUN 0: medium error, unrecovered read error (11/00)" },
+        { { { READ_10, .n_times = 1, .result = TRANSPORT_RESULT_BUSY }, { READ_10 } },
+          "READ(10) to LUN 0: busy; it succeeded at try 2" },
+        { { { READ_10, .n_times = 1, .data = data, .size = 512 }, { READ_10 } },
+          "READ(10) to LUN 0: less data than was asked for; it succeeded at try 2" },
+        { { { READ_10, .n_times = 1, .sense = 0x062900 }, { READ_10 } }, NULL },
+        { { { READ_10, .n_times = 3, .sense = 0x020401 }, { READ_10 } }, NULL },
+        { { { READ_10, .sense = 0x052100 } }, NULL },
+        { { { READ_10 } }, NULL },
+};
+
+START_TEST(what_came_of_a_failure_is_told_once_and_in_words) {
+        const ReportCase *c = &report_cases[_i];
+
+        start_table(c->answers, c->answers[1].command_size > 0 ? 2 : 1);
+        submit_read(0);
+        finish();
+        ck_assert_uint_eq(fixture.n_warned, c->warned ? 1 : 0);
+        if (c->warned)
+                ck_assert_str_eq(fixture.warned, c->warned);
+        ck_assert_uint_eq(fixture.n_logged, 0);
 }
 END_TEST
 
@@ -598,6 +649,37 @@ START_TEST(a_deferred_error_fails_the_next_flush) {
         ck_assert_int_eq(flushes[1]->result, SCSI_RESULT_CHECK_CONDITION);
         ck_assert_int_eq(flushes[1]->sense.key, SCSI_SENSE_KEY_MEDIUM_ERROR);
         ck_assert_int_eq(flushes[2]->result, SCSI_RESULT_GOOD);
+        ck_assert(fixture.commands[0].saw_deferred);
+        /* What else it had not synchronised is lost as after a reset. */
+        ck_assert_str_eq(fixture.events, "reset.1");
+        ck_assert_uint_eq(fixture.n_logged, 1);
+        ck_assert_str_eq(fixture.logged,
+                         "scripted: READ(10) to LUN 1: deferred medium error, write error (0c/00); "
+                         "a write that the device had acknowledged is lost");
+}
+END_TEST
+
+START_TEST(a_deferred_error_is_not_lost_with_a_flush_that_the_device_does_not_know) {
+        static const ScriptedAnswer answers[] = {
+                { READ_10, .n_times = 1, .sense = 0x030C00, .is_deferred = true },
+                { READ_10 },
+                { SYNC, .sense = 0x052000 },
+        };
+        ScsiCommand *flush;
+
+        start_table(answers, N_ELEMENTS(answers));
+        submit_read(0);
+        run();
+        for (unsigned i = 0; i < 2; i++) {
+                flush = prepare(0, TIMEOUT_NS);
+                scsi_command_synchronize_cache(flush);
+                submit(flush);
+                run();
+                ck_assert_int_eq(flush->result, SCSI_RESULT_CHECK_CONDITION);
+                ck_assert_int_eq(flush->sense.key, i == 0 ? SCSI_SENSE_KEY_MEDIUM_ERROR
+                                                          : SCSI_SENSE_KEY_ILLEGAL_REQUEST);
+        }
+        finish();
 }
 END_TEST
 
@@ -712,6 +794,8 @@ int main(void) {
         tcase_add_loop_test(tcase, commands_are_tried_again_as_their_sense_wants, 0,
                             N_ELEMENTS(retry_cases));
         tcase_add_loop_test(tcase, no_excuse_outlives_the_deadline, 0, N_ELEMENTS(endless_cases));
+        tcase_add_loop_test(tcase, what_came_of_a_failure_is_told_once_and_in_words, 0,
+                            N_ELEMENTS(report_cases));
         tcase_add_loop_test(tcase, the_ladder_is_climbed_until_it_helps, 0,
                             N_ELEMENTS(ladder_cases));
         tcase_add_test(tcase, a_flush_is_not_cut_short);
@@ -728,6 +812,8 @@ int main(void) {
         tcase_add_test(tcase, a_cancelled_command_leaves_the_device_in_step);
         tcase_add_test(tcase, a_command_that_waits_to_be_tried_again_can_be_cancelled);
         tcase_add_test(tcase, a_deferred_error_fails_the_next_flush);
+        tcase_add_test(tcase,
+                       a_deferred_error_is_not_lost_with_a_flush_that_the_device_does_not_know);
         tcase_add_test(tcase, it_may_be_unplugged_at_any_moment);
         tcase_add_loop_test(tcase, each_step_may_fail, 0, N_ELEMENTS(sweep_cases));
         tcase_add_test(tcase, a_device_that_comes_back_as_another_is_gone);

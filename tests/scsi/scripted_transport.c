@@ -118,7 +118,7 @@ static void scripted_transport_start_slot(ScriptedTransport *scripted, ScriptedS
                 slot->result = TRANSPORT_RESULT_GOOD;
         } else {
                 answer = scripted_transport_find(scripted, request);
-                hangs = answer->hangs;
+                hangs = answer->hangs || now_ns + answer->delay_ns > request->deadline_ns;
                 when_ns += answer->delay_ns;
                 slot->result = hangs ? TRANSPORT_RESULT_TIMED_OUT
                                      : scripted_transport_answer(scripted, request, answer);

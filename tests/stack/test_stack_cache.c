@@ -74,6 +74,16 @@ START_TEST(a_reset_loses_nothing) {
 }
 END_TEST
 
+START_TEST(a_write_that_the_device_lost_later_is_written_again) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
+        stack_add_faults(&stack, "deferred:3/0c/00@opcode=35");
+        /* It is told, though nothing is lost: the device did fail. */
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), NBD_EIO);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, sizeof(data)));
+}
+END_TEST
+
 START_TEST(it_may_come_back_at_another_speed) {
         ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, sizeof(data), 0), 0);
         stack_unplug(&stack);
@@ -291,6 +301,7 @@ int main(void) {
                 a_replug_keeps_connections_and_writes,
                 what_the_device_had_not_synchronised_is_written_again,
                 a_reset_loses_nothing,
+                a_write_that_the_device_lost_later_is_written_again,
                 it_may_come_back_at_another_speed,
                 requests_wait_while_the_device_is_away,
                 new_clients_are_accepted_while_it_is_away,

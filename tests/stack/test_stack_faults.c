@@ -53,6 +53,12 @@ static const FaultCase transient_cases[] = {
         { .faults = "not-ready:3000" },
         { .faults = "slow:5000*1" },
         { .faults = "sense:B/00/00" },
+        { .faults = "sense:0/00/00*2" },
+        { .faults = "sense:4/44/00*3" },
+        { .faults = "sense:2/04/00*3" },
+        { .faults = "sense:2/04/0A*9" },
+        { .faults = "sense:6/3F/0E*3" },
+        { .faults = "deferred:3/0C/00" },
         { .faults = "phase-error*2;stall:status" },
 };
 
@@ -61,6 +67,13 @@ static const FaultCase lasting_cases[] = {
         { .faults = "medium-error@lba=2050", .read_error = NBD_EIO },
         { .faults = "write-error@lba=2050", .write_error = NBD_EIO },
         { .faults = "sense:3/11/00*always", .read_error = NBD_EIO, .write_error = NBD_EIO },
+        { .faults = "sense:4/44/00*always", .read_error = NBD_EIO, .write_error = NBD_EIO },
+        { .faults = "sense:4/44/00*always;slow:7000@opcode=28;slow:7000@opcode=2A",
+          .read_error = NBD_EIO,
+          .write_error = NBD_EIO },
+        { .faults = "sense:0/00/00*always", .read_error = NBD_EIO, .write_error = NBD_EIO },
+        { .faults = "sense:0/00/1D*always", .read_error = NBD_EIO, .write_error = NBD_EIO },
+        { .faults = "not-ready:60000", .read_error = NBD_EIO, .write_error = NBD_EIO },
         { .faults = "sense:7/27/00@opcode=2A", .write_error = NBD_EPERM },
 };
 
@@ -201,6 +214,19 @@ START_TEST(unplugged_device_ends_its_clients) {
 }
 END_TEST
 
+START_TEST(client_hears_of_a_write_that_the_device_lost_later) {
+        FaultRun run;
+
+        run_init(&run, "size=16M,write-cache=no");
+        write_is(&run, "before", 5, 0);
+        stack_add_faults(&run.stack, "deferred:3/0C/00");
+        read_is(&run, "while it is told", 0);
+        ck_assert_int_eq(stack_command(&run.stack, 0, NBD_CMD_FLUSH, 0, 0, 0), NBD_EIO);
+        ck_assert_int_eq(stack_command(&run.stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        run_done(&run);
+}
+END_TEST
+
 START_TEST(structured_client_is_told_where_the_medium_is_bad) {
         uint64_t error_offset = 0;
         FaultRun run;
@@ -300,6 +326,7 @@ int main(void) {
         tcase_add_test(tcase, device_that_never_answers_again_fails_by_the_deadline);
         tcase_add_test(tcase, slow_device_answers_within_the_deadline_that_it_was_given);
         tcase_add_test(tcase, unplugged_device_ends_its_clients);
+        tcase_add_test(tcase, client_hears_of_a_write_that_the_device_lost_later);
         tcase_add_test(tcase, structured_client_is_told_where_the_medium_is_bad);
         tcase_add_test(tcase, device_that_breaks_on_early_transfers_is_driven_by_phase);
         tcase_add_loop_test(tcase, trial_of_pipelining_costs_little, 0, N_ELEMENTS(trial_cases));

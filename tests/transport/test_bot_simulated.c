@@ -95,6 +95,7 @@ static int mend(Conversation *conversation, Task *task, TransportResult result) 
         case TRANSPORT_RESULT_GONE:
                 return -ENODEV;
         case TRANSPORT_RESULT_BUSY:
+        case TRANSPORT_RESULT_RESERVED:
         case TRANSPORT_RESULT_NO_MEMORY:
         case TRANSPORT_RESULT_CANCELLED:
         case _TRANSPORT_RESULT_MAX:
