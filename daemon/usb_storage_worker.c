@@ -190,8 +190,14 @@ static void worker_add_remains(Worker *worker, const PendingRemains *remains) {
         worker_send_luns(worker, CONTROL_TYPE_REMAINS_LEFT, remains->id, remains->luns);
 }
 
-static void worker_start_storage(Worker *worker, UsbDevice *device, const char *base_name,
-                                 bool is_read_only, bool is_restart) {
+typedef struct DeviceTraits {
+        const char *base_name;
+        const char *serial;
+        bool is_read_only;
+        bool is_restart;
+} DeviceTraits;
+
+static void worker_start_storage(Worker *worker, UsbDevice *device, const DeviceTraits *traits) {
         static const StorageHandlers handlers = {
                 .export_opened = on_export_opened,
                 .export_closed = on_export_closed,
@@ -207,10 +213,11 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const char *
 
         r = storage_manager_new(&worker->storage, device,
                                 &(StorageOptions){
-                                                .base_name = base_name,
-                                                .is_read_only = is_read_only,
+                                                .base_name = traits->base_name,
+                                                .serial = traits->serial,
+                                                .is_read_only = traits->is_read_only,
                                                 .is_trim_enabled = worker->is_trim_enabled,
-                                                .starts_with_reset = is_restart,
+                                                .starts_with_reset = traits->is_restart,
                                                 .device_timeout_ms = worker->device_timeout_ms,
                                                 .n_luns_max = worker->n_luns_max,
                                                 .has_cache = worker->arena_fd >= 0,
@@ -271,8 +278,13 @@ static void on_usb_device(Worker *worker, const ControlUsbDevice *message, int *
         else if (worker->storage)
                 storage_manager_replug(worker->storage, device);
         else
-                worker_start_storage(worker, device, message->base_name, message->is_read_only,
-                                     message->is_restart);
+                worker_start_storage(worker, device,
+                                     &(DeviceTraits){
+                                                     .base_name = message->base_name,
+                                                     .serial = message->serial,
+                                                     .is_read_only = message->is_read_only,
+                                                     .is_restart = message->is_restart,
+                                     });
 }
 
 static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds, size_t n_fds) {
@@ -291,8 +303,13 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
                 worker_fail(worker, r, error ? error : "it could not be simulated");
                 return;
         }
-        worker_start_storage(worker, device, message->base_name, message->is_read_only,
-                             message->is_restart);
+        worker_start_storage(worker, device,
+                             &(DeviceTraits){
+                                             .base_name = message->base_name,
+                                             .serial = spec.serial,
+                                             .is_read_only = message->is_read_only,
+                                             .is_restart = message->is_restart,
+                             });
 }
 
 static void on_configure(Worker *worker, const ControlConfigure *message) {

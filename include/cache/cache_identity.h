@@ -37,7 +37,7 @@ void cache_identity_init(CacheIdentity *identity, const UsbDescriptors *descript
                          const char *usb_serial, const ScsiDisk *disk);
 bool cache_identity_is_equal(const CacheIdentity *a, const CacheIdentity *b);
 /* They may be the same unit's: equal, but for numbers (VPD 80, 83) that one of them lacks, as units
- * do not always answer when they are asked for these. */
+ * do not always answer when they are asked for these; nor did arenas always have the USB serial. */
 bool cache_identity_may_be_same(const CacheIdentity *a, const CacheIdentity *b);
 /* What came from an arena: terminated strings, a block size that can be, a size that can be. */
 bool cache_identity_is_sane(const CacheIdentity *identity);

@@ -25,7 +25,7 @@
 #include "base/nbd_protocol.h"
 #include "cache/cache_manager.h"
 
-#define CONTROL_VERSION 2
+#define CONTROL_VERSION 3
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -91,6 +91,7 @@ typedef struct ControlLog {
 typedef struct ControlUsbDevice {              /* fd 0: the usbfs node */
         char name[CONTROL_NAME_SIZE_MAX];      /* the port path, for the log: "1-4.1" */
         char base_name[CONTROL_NAME_SIZE_MAX]; /* of the exports, "-lun<N>" is appended */
+        char serial[CONTROL_NAME_SIZE_MAX];    /* as sysfs tells it, any text; "": none */
         uint32_t speed_mbps;                   /* as sysfs tells it; 0: unknown */
         uint8_t is_read_only;
         uint8_t is_restart; /* a predecessor died, or it came back: begin with a port reset */

@@ -56,6 +56,7 @@ static void complete(char *a, char *b, size_t size) {
 bool cache_identity_may_be_same(const CacheIdentity *a, const CacheIdentity *b) {
         CacheIdentity one = *a, other = *b;
 
+        complete(one.usb_serial, other.usb_serial, sizeof(one.usb_serial));
         complete(one.unit_serial, other.unit_serial, sizeof(one.unit_serial));
         complete(one.identifier, other.identifier, sizeof(one.identifier));
         return cache_identity_is_equal(&one, &other);

@@ -74,8 +74,8 @@ static bool is_log_valid(const ControlLog *log) {
 
 static bool is_usb_device_valid(const ControlUsbDevice *device) {
         return IS_TERMINATED(device->name) && IS_TERMINATED(device->base_name) &&
-               is_name(device->base_name) && is_bool(device->is_read_only) &&
-               is_bool(device->is_restart);
+               is_name(device->base_name) && IS_TERMINATED(device->serial) &&
+               is_bool(device->is_read_only) && is_bool(device->is_restart);
 }
 
 static bool is_simulate_valid(const ControlSimulate *simulate) {

@@ -242,6 +242,7 @@ static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
         control_message_init(&message, CONTROL_TYPE_USB_DEVICE);
         snprintf(body->name, sizeof(body->name), "%s", device->name);
         snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
+        snprintf(body->serial, sizeof(body->serial), "%s", device->node.serial);
         body->speed_mbps = device->node.speed_mbps;
         body->is_read_only = device->is_read_only;
         body->is_restart = needs_reset || device->is_restart;

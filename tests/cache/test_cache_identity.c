@@ -77,6 +77,8 @@ START_TEST(a_number_that_was_not_told_is_no_difference) {
         memset(other.identifier, 0, sizeof(other.identifier));
         ck_assert(cache_identity_may_be_same(&identity, &other));
         ck_assert(cache_identity_may_be_same(&other, &identity));
+        memset(other.usb_serial, 0, sizeof(other.usb_serial));
+        ck_assert(cache_identity_may_be_same(&identity, &other));
 
         other = identity;
         other.unit_serial[0] ^= 1;

@@ -15,6 +15,8 @@ static void use(const ControlMessage *message, size_t size) {
 
         if (message->type == CONTROL_TYPE_LOG)
                 assert(strlen(message->body.log.message) < LOG_MESSAGE_SIZE_MAX);
+        if (message->type == CONTROL_TYPE_USB_DEVICE)
+                assert(strlen(message->body.usb_device.serial) < CONTROL_NAME_SIZE_MAX);
         if (message->type == CONTROL_TYPE_SIMULATE)
                 assert(strlen(message->body.simulate.spec) < CONTROL_SPEC_SIZE_MAX);
         if (message->type == CONTROL_TYPE_EXPORT)

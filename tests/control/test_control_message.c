@@ -79,6 +79,7 @@ static const LieCase lie_cases[] = {
         LIE(USB_DEVICE, usb_device.base_name, 'x'),
         LIE(USB_DEVICE, usb_device.base_name, 0),
         LIE(USB_DEVICE, usb_device.base_name[0], '/'),
+        LIE(USB_DEVICE, usb_device.serial, 'x'),
         LIE(USB_DEVICE, usb_device.is_read_only, 2),
         LIE(USB_DEVICE, usb_device.is_restart, 0xff),
         LIE(SIMULATE, simulate.name, 'x'),

@@ -124,7 +124,8 @@ static void on_saved(FakeChild *child) {
 }
 
 static void on_resumed(FakeChild *child, const ControlUsbDevice *device) {
-        tell(child, "resumed as %s, restart %u", device->name, device->is_restart);
+        tell(child, "resumed as %s, serial %s, restart %u", device->name, device->serial,
+             device->is_restart);
         if (does(child, "rejects")) {
                 say(child, CONTROL_TYPE_FAILED);
                 end(child);

@@ -256,7 +256,7 @@ START_TEST(parked_disk_is_resumed_in_another_port) {
         ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 1);
         plug(&ports, "1-2", "First");
         run_until(&ports, &ports.broker.has_worker);
-        ck_assert(broker_was_told(&ports.broker, "resumed as 1-2, restart 1"));
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-2, serial S, restart 1"));
         ck_assert_int_eq(ports.broker.worker_pid, pid);
         ck_assert_uint_eq(ports.broker.n_taken, 1);
         ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 1);
@@ -282,7 +282,7 @@ START_TEST(disk_that_is_back_at_once_is_resumed) {
         unplug(&ports, "1-1");
         plug(&ports, "1-1", "First");
         run_until(&ports, &ports.broker.has_worker);
-        ck_assert(broker_was_told(&ports.broker, "resumed as 1-1, restart 1"));
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-1, serial S, restart 1"));
         ck_assert_uint_eq(ports.broker.n_taken, 1);
         ports_done(&ports);
 }

@@ -156,6 +156,7 @@ def stopped_service():
         assert os.stat(files[0]).st_blocks * 512 < 2 * MIB
         assert read_image(path) == bytes(BLOCK)
 
+        assert ", serial A," in orphan_tool(running, "list")
         assert f"kept: {BLOCK} bytes, lost: 0 bytes" in orphan_tool(running, "list")
         assert orphan_tool(running, "--map", "export", files[0]) == f"{OFFSET} {BLOCK} kept\n"
         orphan_tool(running, "export", files[0], copy)
