@@ -75,13 +75,16 @@ bool lun_error_is_unsupported(const ScsiCommand *command) {
                 asc_ascq == INVALID_FIELD_IN_PARAMETER_LIST);
 }
 
+bool lun_error_is_of_medium(const ScsiCommand *command) {
+        return command->result == SCSI_RESULT_CHECK_CONDITION &&
+               command->sense.key == SCSI_SENSE_KEY_MEDIUM_ERROR && !command->sense.is_deferred;
+}
+
 bool lun_error_get_bad_block(const ScsiCommand *command, uint64_t lba, uint32_t n_blocks,
                              uint64_t *ret_lba) {
         const ScsiSense *sense = &command->sense;
 
-        if (command->result != SCSI_RESULT_CHECK_CONDITION ||
-            sense->key != SCSI_SENSE_KEY_MEDIUM_ERROR || sense->is_deferred ||
-            !sense->has_information)
+        if (!lun_error_is_of_medium(command) || !sense->has_information)
                 return false;
         if (sense->information < lba || sense->information - lba >= n_blocks)
                 return false;

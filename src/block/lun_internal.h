@@ -8,6 +8,7 @@
 
 #include "block/block_range_lock.h"
 #include "block/lun.h"
+#include "block/lun_bad_blocks.h"
 #include "block/lun_piece.h"
 #include "block/lun_request.h"
 
@@ -26,6 +27,13 @@
 /* Bytes that one request has cut before others get their turn. */
 #define LUN_TURN_SIZE_MAX (2 * MIB)
 #define LUN_COMMAND_TIMEOUT_DEFAULT_NS (30 * NS_PER_S)
+
+/* Whether the INFORMATION field names the block that failed. */
+typedef enum LunInformation {
+        LUN_INFORMATION_UNPROVEN, /* what it names is read alone before it is believed */
+        LUN_INFORMATION_TRUE,
+        LUN_INFORMATION_FALSE, /* it named a good one while another was bad */
+} LunInformation;
 
 struct Lun {
         BlockDevice device;
@@ -48,6 +56,8 @@ struct Lun {
         size_t n_pieces_max;
         ScsiCommandPool *commands; /* owned */
         BlockRangeLock lock;
+        LunBadBlocks bad_blocks;
+        LunInformation information;
         void *zeroes; /* owned: staging memory, made when first needed */
         size_t zeroes_size;
 

@@ -112,7 +112,7 @@ static void build_write(LunPiece *piece, void *data) {
                            step_blocks_size(piece));
 }
 
-/* READING, READING_AGAIN. -ENOMEM. */
+/* -ENOMEM. */
 static int build_reading(LunPiece *piece) {
         void *data = get_direct(piece);
 
@@ -200,7 +200,6 @@ static int build_asking(LunPiece *piece) {
 static int build(LunPiece *piece) {
         switch (piece->state) {
         case LUN_PIECE_STATE_READING:
-        case LUN_PIECE_STATE_READING_AGAIN:
                 return build_reading(piece);
         case LUN_PIECE_STATE_MODIFYING:
                 return build_modifying(piece);
@@ -243,6 +242,7 @@ static void enter(LunPiece *piece, LunPieceState state) {
         }
         piece->command->done = on_command_done;
         piece->command->owner = piece;
+        piece->sent_ns = event_loop_now_ns(lun->device.loop);
         scsi_target_submit(lun->target, piece->command);
 }
 
@@ -276,6 +276,71 @@ static void set_step(LunPiece *piece, LunStep step) {
         piece->n_blocks = DIV_ROUND_UP(piece->position + step.size, block_size) - piece->lba;
 }
 
+static void end_with_bad_block(LunPiece *piece, int error, uint64_t lba) {
+        uint64_t bad = MAX(lba * lun_of(piece)->limits.block_size, step_position(piece));
+
+        end_piece(piece, bad, error, /* is_exact= */ true);
+}
+
+/* How much of a step a search wants to know at once: up to the block that is said to be bad, then
+ * that alone, else a half of what is left. */
+static void narrow_step(const LunPiece *piece, LunStep *step) {
+        const LunSearch *state = &piece->search;
+        uint32_t block_size = lun_of(piece)->limits.block_size;
+        uint64_t first = piece->position / block_size, end;
+
+        if (state->has_claim)
+                end = MAX(state->claim, first + 1);
+        else
+                end = first + MAX((DIV_ROUND_UP(state->end, block_size) - first) / 2, UINT64_C(1));
+        step->size = MIN(step->size, end * block_size - piece->position);
+}
+
+/* False: the first block of it is known to be bad, and the piece has ended. */
+static bool prepare_reading(LunPiece *piece, LunStep *step) {
+        Lun *lun = lun_of(piece);
+        LunSearch *state = &piece->search;
+        uint32_t block_size = lun->limits.block_size;
+        uint64_t first = piece->position / block_size, bad;
+        int error = state->error < 0 ? state->error : -EIO;
+
+        if (state->error < 0 && piece->position >= state->end)
+                *state = (LunSearch){ 0 };
+        if (state->error < 0)
+                narrow_step(piece, step);
+        if (lun->information == LUN_INFORMATION_TRUE && state->has_claim && state->claim == first) {
+                lun_bad_blocks_add(&lun->bad_blocks, first, event_loop_now_ns(lun->device.loop));
+                end_with_bad_block(piece, error, first);
+                return false;
+        }
+        if (!lun_bad_blocks_find(&lun->bad_blocks, first,
+                                 DIV_ROUND_UP(piece->position + step->size, block_size),
+                                 event_loop_now_ns(lun->device.loop), &bad))
+                return true;
+        if (bad == first) {
+                end_with_bad_block(piece, error, bad);
+                return false;
+        }
+        step->size = bad * block_size - piece->position;
+        return true;
+}
+
+/* Likewise, where blocks will be changed in part. Nothing of this step will be written, so only its
+ * first block can be the place. */
+static bool may_modify(LunPiece *piece) {
+        Lun *lun = lun_of(piece);
+        uint64_t bad;
+
+        if (!lun_bad_blocks_find(&lun->bad_blocks, piece->lba, piece->lba + piece->n_blocks,
+                                 event_loop_now_ns(lun->device.loop), &bad))
+                return true;
+        if (bad == piece->lba)
+                end_with_bad_block(piece, -EIO, bad);
+        else
+                fail_piece(piece, -EIO);
+        return false;
+}
+
 /* Goes on with what is left of it, or ends it. */
 static void next_step(LunPiece *piece) {
         const BlockRequest *block = piece->request->block;
@@ -288,8 +353,12 @@ static void next_step(LunPiece *piece) {
                         fail_piece(piece, -EOPNOTSUPP);
                         return;
                 }
+                if (step.kind == LUN_STEP_KIND_READ && !prepare_reading(piece, &step))
+                        return;
                 if (step.kind != LUN_STEP_KIND_NOTHING) {
                         set_step(piece, step);
+                        if (step.kind == LUN_STEP_KIND_MODIFY && !may_modify(piece))
+                                return;
                         enter(piece, first_state(step.kind));
                         return;
                 }
@@ -319,73 +388,108 @@ static bool is_short(const ScsiCommand *command) {
         return command->actual_size < command->request.size;
 }
 
-static void end_with_bad_block(LunPiece *piece, int error, uint64_t lba) {
-        uint64_t bad = MAX(lba * lun_of(piece)->limits.block_size, step_position(piece));
+/* The step's first block failed, alone or believably: that is the place. */
+static void end_search(LunPiece *piece, int error, bool is_alone) {
+        Lun *lun = lun_of(piece);
 
-        end_piece(piece, bad, error, /* is_exact= */ true);
+        if (is_alone && piece->search.was_disproved)
+                lun->information = LUN_INFORMATION_FALSE;
+        else if (is_alone && piece->search.has_claim && piece->search.claim == piece->lba &&
+                 !piece->search.is_claim_cheap)
+                lun->information = LUN_INFORMATION_TRUE;
+        lun_bad_blocks_add(&lun->bad_blocks, piece->lba, event_loop_now_ns(lun->device.loop));
+        end_with_bad_block(piece, error, piece->lba);
 }
 
-/* Some of the blocks can't be read. Those before are the client's: they came, or are asked for
- * again. */
-static void reading_failed(LunPiece *piece, int error) {
-        const ScsiCommand *command = piece->command;
-        uint64_t lba, start = step_start(piece), bad;
+/* What came before the block that is claimed to be bad is not read again from a device that is
+ * right about it. */
+static void keep_good_part(LunPiece *piece) {
+        uint64_t bad = piece->search.claim * lun_of(piece)->limits.block_size;
 
-        if (!lun_error_get_bad_block(command, piece->lba, piece->n_blocks, &lba)) {
+        if (!piece->search.has_claim || lun_of(piece)->information != LUN_INFORMATION_TRUE ||
+            bad <= piece->position || piece->command->actual_size < bad - step_start(piece))
+                return;
+        scatter(piece, bad);
+        piece->position = bad;
+}
+
+/* Some of the blocks can't be read. */
+static void search(LunPiece *piece, int error) {
+        Lun *lun = lun_of(piece);
+        LunSearch *state = &piece->search;
+        uint64_t now_ns = event_loop_now_ns(lun->device.loop), lba;
+
+        if (piece->n_blocks == 1) {
+                end_search(piece, error, /* is_alone= */ true);
+                return;
+        }
+        state->error = error;
+        state->end = piece->position + piece->step.size;
+        state->cost_ns = now_ns - piece->sent_ns;
+        state->has_claim =
+                        lun->information != LUN_INFORMATION_FALSE &&
+                        lun_error_get_bad_block(piece->command, piece->lba, piece->n_blocks, &lba);
+        if (state->has_claim) {
+                state->claim = lba;
+                state->is_claim_cheap = lba == piece->lba;
+        }
+        keep_good_part(piece);
+        /* Another step like that would run into the deadline, and that into a reset. */
+        if (now_ns + state->cost_ns >= piece->request->block->deadline_ns)
                 fail_piece(piece, error);
-                return;
-        }
-        bad = lba * lun_of(piece)->limits.block_size;
-        if (bad <= piece->position || command->actual_size >= bad - start) {
-                scatter(piece, bad);
-                end_with_bad_block(piece, error, lba);
-                return;
-        }
-        piece->bad_error = error;
-        piece->bad_position = bad;
-        set_step(piece, (LunStep){ .kind = LUN_STEP_KIND_READ, .size = bad - piece->position });
-        enter(piece, LUN_PIECE_STATE_READING_AGAIN);
+        else
+                next_step(piece);
 }
 
 static void reading_done(LunPiece *piece, int error) {
+        LunSearch *state = &piece->search;
+
         if (error == 0 && is_short(piece->command))
                 error = -EIO;
+        if (error < 0 && lun_error_is_of_medium(piece->command)) {
+                search(piece, error);
+                return;
+        }
         if (error < 0) {
-                reading_failed(piece, error);
+                fail_piece(piece, state->error < 0 ? state->error : error);
                 return;
         }
         scatter(piece, piece->position + piece->step.size);
+        if (state->has_claim && piece->lba + piece->n_blocks > state->claim) {
+                state->has_claim = false;
+                state->was_disproved = true;
+        }
         step_done(piece);
 }
 
-static void reading_again_done(LunPiece *piece, int error) {
-        if (error < 0 || is_short(piece->command)) {
-                fail_piece(piece, piece->bad_error);
-                return;
-        }
-        scatter(piece, piece->bad_position);
-        end_piece(piece, piece->bad_position, piece->bad_error, /* is_exact= */ true);
-}
-
 static void modifying_done(LunPiece *piece, int error) {
+        Lun *lun = lun_of(piece);
+        bool is_alone = piece->n_blocks == 1 && lun_error_is_of_medium(piece->command);
         uint64_t lba;
 
         if (error == 0 && is_short(piece->command))
                 error = -EIO;
-        if (error == 0)
+        if (error == 0) {
                 enter(piece, LUN_PIECE_STATE_WRITING);
-        else if (piece->request->block->operation == BLOCK_OPERATION_WRITE &&
-                 lun_error_get_bad_block(piece->command, piece->lba, 1, &lba))
-                /* Nothing of this step was written, so only its first block can be the place. */
-                end_with_bad_block(piece, error, lba);
+                return;
+        }
+        if (is_alone)
+                lun_bad_blocks_add(&lun->bad_blocks, piece->lba,
+                                   event_loop_now_ns(lun->device.loop));
+        if (is_alone || lun_error_get_bad_block(piece->command, piece->lba, 1, &lba))
+                end_with_bad_block(piece, error, piece->lba);
         else
                 fail_piece(piece, error);
 }
 
+/* What came before the block that the device names may still be in its cache, or not written at
+ * all, so only the step's own beginning is a place that can be told. */
 static void writing_failed(LunPiece *piece, int error) {
         uint64_t lba;
 
-        if (lun_error_get_bad_block(piece->command, piece->lba, piece->n_blocks, &lba))
+        if (piece->n_blocks == 1 && lun_error_is_of_medium(piece->command))
+                end_with_bad_block(piece, error, piece->lba);
+        else if (lun_error_get_bad_block(piece->command, piece->lba, 1, &lba))
                 end_with_bad_block(piece, error, lba);
         else
                 fail_piece(piece, error);
@@ -394,10 +498,12 @@ static void writing_failed(LunPiece *piece, int error) {
 static void writing_done(LunPiece *piece, int error) {
         if (error == 0 && is_short(piece->command))
                 error = -EIO;
-        if (error < 0)
+        if (error < 0) {
                 writing_failed(piece, error);
-        else
-                step_done(piece);
+                return;
+        }
+        lun_bad_blocks_forget(&lun_of(piece)->bad_blocks, piece->lba, piece->lba + piece->n_blocks);
+        step_done(piece);
 }
 
 static BlockExtentFlags extent_flags(const LunLimits *limits, uint8_t provisioning) {
@@ -493,9 +599,6 @@ static void handle(LunPiece *piece, int error) {
         case LUN_PIECE_STATE_READING:
                 reading_done(piece, error);
                 return;
-        case LUN_PIECE_STATE_READING_AGAIN:
-                reading_again_done(piece, error);
-                return;
         case LUN_PIECE_STATE_MODIFYING:
                 modifying_done(piece, error);
                 return;
@@ -515,7 +618,7 @@ static void handle(LunPiece *piece, int error) {
 
 /* Another way to do the step, after an answer that is not the last word. */
 static bool tries_otherwise(LunPiece *piece, int error) {
-        if (error == 0 || piece->state == LUN_PIECE_STATE_READING_AGAIN)
+        if (error == 0)
                 return false;
         if (piece->command->result == SCSI_RESULT_NO_MEMORY)
                 return lun_shrink_transfers(lun_of(piece), piece->command->request.size);
@@ -552,6 +655,7 @@ void lun_piece_start(LunPiece *piece, LunRequest *request, uint64_t position, ui
         assert(position < end);
 
         piece->request = request;
+        piece->search = (LunSearch){ 0 };
         piece->position = position;
         piece->end = end;
         step = lun_step_plan(&request->lun->limits, block->operation, block->flags, position, end);

@@ -16,14 +16,27 @@ typedef struct LunRequest LunRequest;
 
 typedef enum LunPieceState {
         LUN_PIECE_STATE_IDLE,
-        LUN_PIECE_STATE_LOCKING,       /* waits for overlapping writes to end */
-        LUN_PIECE_STATE_READING,       /* for the client */
-        LUN_PIECE_STATE_READING_AGAIN, /* what is good before a bad block */
-        LUN_PIECE_STATE_MODIFYING,     /* reads the blocks that will be changed in part */
-        LUN_PIECE_STATE_WRITING,       /* data, zeroes, or which blocks to unmap */
-        LUN_PIECE_STATE_ASKING,        /* for the status of blocks */
+        LUN_PIECE_STATE_LOCKING,   /* waits for overlapping writes to end */
+        LUN_PIECE_STATE_READING,   /* for the client */
+        LUN_PIECE_STATE_MODIFYING, /* reads the blocks that will be changed in part */
+        LUN_PIECE_STATE_WRITING,   /* data, zeroes, or which blocks to unmap */
+        LUN_PIECE_STATE_ASKING,    /* for the status of blocks */
         _LUN_PIECE_STATE_MAX,
 } LunPieceState;
+
+/*
+ * A read failed at one of its blocks: it is read in ever shorter steps, until the first bad block is
+ * alone and all before it have come.
+ */
+typedef struct LunSearch {
+        int error;           /* what it failed with; 0: no search goes on */
+        uint64_t end;        /* of the device: a bad block is known to be before this */
+        bool has_claim;      /* the device says which one */
+        bool was_disproved;  /* it did say which one, and that was good */
+        bool is_claim_cheap; /* the first of all: what devices say that do not know */
+        uint64_t claim;      /* block */
+        uint64_t cost_ns;    /* how long the failure took */
+} LunSearch;
 
 struct LunPiece {
         LunRequest *request; /* borrowed while in use */
@@ -38,9 +51,9 @@ struct LunPiece {
         bool has_range;
         void *bounce; /* owned: staging memory */
         size_t bounce_size;
-        bool has_fua;          /* the command in flight has the bit */
-        int bad_error;         /* READING_AGAIN: what to end with */
-        uint64_t bad_position; /* likewise */
+        uint64_t sent_ns; /* when the command in flight was sent */
+        bool has_fua;     /* the command in flight has the bit */
+        LunSearch search;
         uint8_t unmap_data[SCSI_UNMAP_DATA_SIZE];
         ListNode node; /* LunRequest::pieces or Lun::free_pieces */
 };

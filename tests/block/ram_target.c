@@ -84,12 +84,17 @@ static void transfer(RamTarget *self, ScsiCommand *command, const RamCommand *de
                 memcpy(self->persistent + (bytes - self->memory), bytes, size);
 }
 
+static bool touches_bad_block(const RamTarget *self, const RamCommand *command) {
+        return self->bad_lba > 0 && self->bad_lba >= command->lba &&
+               self->bad_lba < command->lba + command->n_blocks;
+}
+
 /* SBC-3, 4.18: what lies before the block that INFORMATION names was transferred. */
 static void transfer_to_bad_block(RamTarget *self, ScsiCommand *command, RamCommand decoded,
                                   uint8_t *bytes) {
         uint64_t lba = self->bad_lba;
 
-        if (lba == 0 || lba < decoded.lba || lba >= decoded.lba + decoded.n_blocks) {
+        if (!touches_bad_block(self, &decoded)) {
                 ck_assert_uint_eq(command->request.size,
                                   (size_t) decoded.n_blocks * block_size(self));
                 transfer(self, command, &decoded, bytes);
@@ -99,8 +104,8 @@ static void transfer_to_bad_block(RamTarget *self, ScsiCommand *command, RamComm
         transfer(self, command, &decoded, bytes);
         refuse(command, SCSI_SENSE_KEY_MEDIUM_ERROR, 0x1100);
         command->actual_size = (size_t) decoded.n_blocks * block_size(self);
-        command->sense.has_information = true;
-        command->sense.information = lba;
+        command->sense.has_information = self->is_bad_lba_told;
+        command->sense.information = self->told_lba > 0 ? self->told_lba : lba;
 }
 
 static void write_same(RamTarget *self, const ScsiCommand *command, const RamCommand *decoded,
@@ -192,7 +197,7 @@ static void plan_next(RamTarget *self) {
 
         if (!first || self->is_held)
                 return;
-        if (self->delay_ns_max > 0)
+        if (list_entry(first, ScsiCommand, node)->submitted_ns > 0)
                 event_timer_set(&self->timer, list_entry(first, ScsiCommand, node)->submitted_ns);
         else
                 event_defer_schedule(&self->defer);
@@ -236,6 +241,8 @@ static void ram_submit(ScsiTarget *target, ScsiCommand *command) {
         if (self->delay_ns_max > 0)
                 command->submitted_ns = event_loop_now_ns(target->loop) + 1 +
                                         random_below(&self->random, self->delay_ns_max);
+        if (self->bad_lba_ns > 0 && touches_bad_block(self, &self->journal[self->n_commands - 1]))
+                command->submitted_ns = event_loop_now_ns(target->loop) + self->bad_lba_ns;
         insert_by_due(self, command);
         plan_next(self);
 }
@@ -305,6 +312,7 @@ void ram_target_init(RamTarget *target, EventLoop *loop, uint64_t n_blocks, uint
                         .unmap_granularity_blocks = 1,
                         .write_same_blocks_max = 1024,
                 },
+                .is_bad_lba_told = true,
         };
         target->memory = calloc(n_blocks, block_size);
         target->persistent = calloc(n_blocks, block_size);

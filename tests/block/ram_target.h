@@ -49,7 +49,10 @@ typedef struct RamTarget {
         size_t transfer_size_limit; /* NO_MEMORY beyond; 0: none */
         uint8_t unknown[4];         /* operation codes that it does not know; 0: none */
         bool rejects_fua;
-        uint64_t bad_lba; /* READ and WRITE fail there; 0: none is bad */
+        uint64_t bad_lba;     /* READ and WRITE fail there; 0: none is bad */
+        uint64_t bad_lba_ns;  /* how long that takes */
+        bool is_bad_lba_told; /* by the INFORMATION field */
+        uint64_t told_lba;    /* what it tells instead; 0: the truth */
         RamFault faults[8];
         size_t n_faults;
 

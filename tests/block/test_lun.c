@@ -18,13 +18,6 @@ static void tear_down(void) { lun_fixture_tear_down(&fixture); }
 
 static uint8_t *medium(uint64_t offset) { return fixture.ram.memory + offset; }
 
-static ScsiSense bad_block(uint64_t lba) {
-        return (ScsiSense){ .key = SCSI_SENSE_KEY_MEDIUM_ERROR,
-                            .asc = 0x11,
-                            .has_information = true,
-                            .information = lba };
-}
-
 START_TEST(aligned_data_is_transferred_in_place) {
         lun_fixture_start(&fixture);
         ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 1024, 4096, data), 0);
@@ -171,47 +164,6 @@ START_TEST(a_plain_write_waits_for_an_overlapping_odd_one_and_the_other_way_roun
         ck_assert_uint_eq(*medium(99), 2);
         ck_assert_uint_eq(*medium(100), 3);
         ck_assert_uint_eq(*medium(200), 2);
-}
-END_TEST
-
-START_TEST(the_first_bad_byte_is_told_and_all_before_it_is_good) {
-        FixtureRequest *request;
-
-        fixture.ram.target.n_in_flight_max = 8;
-        lun_fixture_start(&fixture);
-        /* The second piece fails in its fourth block, the third one at once. */
-        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_READ_10,
-                                                       .skip = 1,
-                                                       .result = SCSI_RESULT_CHECK_CONDITION,
-                                                       .sense = bad_block(128 + 3),
-                                                       .actual_size = 3 * 512 });
-        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_READ_10,
-                                                       .skip = 1,
-                                                       .result = SCSI_RESULT_CHECK_CONDITION,
-                                                       .sense = bad_block(256) });
-        request = lun_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 256 * KIB, data);
-        lun_fixture_run(&fixture);
-        ck_assert_int_eq(request->block.error, -EIO);
-        ck_assert(request->block.has_error_offset);
-        ck_assert_uint_eq(request->block.error_offset, 131 * 512);
-        ck_assert_mem_eq(data, medium(0), 131 * 512);
-}
-END_TEST
-
-START_TEST(good_blocks_that_did_not_come_are_read_again) {
-        FixtureRequest *request;
-
-        lun_fixture_start(&fixture);
-        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_READ_10,
-                                                       .result = SCSI_RESULT_CHECK_CONDITION,
-                                                       .sense = bad_block(5) });
-        request = lun_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 100, 8000, data);
-        lun_fixture_run(&fixture);
-        ck_assert_str_eq(lun_fixture_journal(&fixture), "read 0+16, read 0+5");
-        ck_assert_int_eq(request->block.error, -EIO);
-        ck_assert(request->block.has_error_offset);
-        ck_assert_uint_eq(request->block.error_offset, 5 * 512);
-        ck_assert_mem_eq(data, medium(100), 5 * 512 - 100);
 }
 END_TEST
 
@@ -598,8 +550,6 @@ int main(void) {
                 odd_writes_leave_their_neighbours_alone,
                 writes_into_one_block_exclude_each_other,
                 a_plain_write_waits_for_an_overlapping_odd_one_and_the_other_way_round,
-                the_first_bad_byte_is_told_and_all_before_it_is_good,
-                good_blocks_that_did_not_come_are_read_again,
                 a_place_that_is_not_known_is_not_told,
                 nothing_more_is_cut_after_a_failure,
                 transfers_shrink_when_memory_is_short_and_grow_back,
