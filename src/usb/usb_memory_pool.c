@@ -1,7 +1,6 @@
 /*
  * Zero-copy blocks are described apart from themselves, in a fixed table: they are few, and memory
- * that a host controller sees is not written to for bookkeeping. A freed heap block carries its own
- * list node. Whether a block that comes back is of one kind or the other is decided by its address.
+ * that a host controller sees is not written to for bookkeeping. Whether a block that comes back is of one kind or the other is decided by its address.
  */
 
 #include <errno.h>
@@ -17,37 +16,20 @@ typedef struct UsbMemoryBlock {
 struct UsbMemoryPool {
         UsbDevice *device; /* borrowed */
         size_t budget;
-        UsbMemoryStats stats;
+        size_t zero_copy_size;
         unsigned n_requests_refused; /* still to go to the heap */
         UsbMemoryBlock blocks[USB_MEMORY_ZERO_COPY_BLOCKS_MAX];
-        ListNode heap_cached[USB_MEMORY_ORDERS]; /* at the start of the block itself */
+        StagingPool heap;
 };
 
-static_assert(USB_MEMORY_BLOCK_SIZE_MIN << (USB_MEMORY_ORDERS - 1) == USB_MEMORY_BLOCK_SIZE_MAX,
-              "the highest order is the largest block");
-
-static size_t order_size(unsigned order) {
-        assert(order < USB_MEMORY_ORDERS);
-        return USB_MEMORY_BLOCK_SIZE_MIN << order;
-}
-
-/* USB_MEMORY_ORDERS: too large for any. */
-static unsigned order_of(size_t size) {
-        unsigned order = 0;
-
-        while (order < USB_MEMORY_ORDERS && order_size(order) < size)
-                order++;
-        return order;
-}
-
 static void block_release(UsbMemoryPool *pool, UsbMemoryBlock *block) {
-        size_t size = order_size(block->order);
+        size_t size = staging_pool_order_size(block->order);
 
         assert(block->memory);
         assert(!block->is_taken);
-        assert(pool->stats.zero_copy_size >= size);
+        assert(pool->zero_copy_size >= size);
         pool->device->ops->memory_free(pool->device, block->memory, size);
-        pool->stats.zero_copy_size -= size;
+        pool->zero_copy_size -= size;
         *block = (UsbMemoryBlock){ 0 };
 }
 
@@ -56,12 +38,12 @@ static bool make_room(UsbMemoryPool *pool, size_t size) {
         if (size > pool->budget)
                 return false;
         for (size_t i = 0; i < N_ELEMENTS(pool->blocks); i++) {
-                if (pool->stats.zero_copy_size + size <= pool->budget)
+                if (pool->zero_copy_size + size <= pool->budget)
                         break;
                 if (pool->blocks[i].memory && !pool->blocks[i].is_taken)
                         block_release(pool, &pool->blocks[i]);
         }
-        return pool->stats.zero_copy_size + size <= pool->budget;
+        return pool->zero_copy_size + size <= pool->budget;
 }
 
 static UsbMemoryBlock *find_block(UsbMemoryPool *pool, const void *memory) {
@@ -84,7 +66,7 @@ static UsbMemoryBlock *find_unused_block(UsbMemoryPool *pool, unsigned order) {
 /* A refusal costs a system call, so the host is not asked again at once. */
 static UsbMemoryBlock *new_block(UsbMemoryPool *pool, unsigned order) {
         UsbMemoryBlock *block = find_block(pool, NULL);
-        size_t size = order_size(order);
+        size_t size = staging_pool_order_size(order);
         void *memory;
 
         if (!pool->device->ops->memory_new || !block || pool->device->is_gone)
@@ -100,9 +82,9 @@ static UsbMemoryBlock *new_block(UsbMemoryPool *pool, unsigned order) {
                 pool->n_requests_refused = USB_MEMORY_REFUSED_REQUESTS;
                 return NULL;
         }
-        assert((uintptr_t) memory % USB_MEMORY_BLOCK_SIZE_MIN == 0);
+        assert((uintptr_t) memory % STAGING_POOL_BLOCK_SIZE_MIN == 0);
         *block = (UsbMemoryBlock){ .memory = memory, .order = order };
-        pool->stats.zero_copy_size += size;
+        pool->zero_copy_size += size;
         return block;
 }
 
@@ -117,63 +99,29 @@ static void *get_zero_copy(UsbMemoryPool *pool, unsigned order) {
         return block->memory;
 }
 
-static void *get_heap(UsbMemoryPool *pool, unsigned order, size_t size) {
-        void *memory = NULL;
-
-        if (order < USB_MEMORY_ORDERS) {
-                size = order_size(order);
-                memory = list_take_first(&pool->heap_cached[order]);
-        }
-        if (memory)
-                pool->stats.heap_cached_size -= size;
-        else
-                memory = aligned_alloc(USB_MEMORY_BLOCK_SIZE_MIN,
-                                       ALIGN_UP(size, USB_MEMORY_BLOCK_SIZE_MIN));
-        if (memory)
-                pool->stats.heap_size += size;
-        return memory;
-}
-
-static void put_heap(UsbMemoryPool *pool, unsigned order, void *memory, size_t size) {
-        ListNode *node = memory;
-
-        if (order < USB_MEMORY_ORDERS)
-                size = order_size(order);
-        assert(pool->stats.heap_size >= size);
-        pool->stats.heap_size -= size;
-        if (order == USB_MEMORY_ORDERS ||
-            pool->stats.heap_cached_size + size > USB_MEMORY_HEAP_CACHED_MAX) {
-                free(memory);
-                return;
-        }
-        list_init(node);
-        list_prepend(&pool->heap_cached[order], node);
-        pool->stats.heap_cached_size += size;
-}
-
 void *usb_memory_pool_get(UsbMemoryPool *pool, size_t size) {
-        unsigned order = order_of(size);
+        unsigned order = staging_pool_order_of(size);
         void *memory = NULL;
 
-        if (order < USB_MEMORY_ORDERS)
+        if (order < STAGING_POOL_ORDERS)
                 memory = get_zero_copy(pool, order);
-        return memory ?: get_heap(pool, order, size);
+        return memory ?: staging_get(&pool->heap.staging, size);
 }
 
 void usb_memory_pool_put(UsbMemoryPool *pool, void *memory, size_t size) {
-        unsigned order = order_of(size);
+        unsigned order = staging_pool_order_of(size);
         UsbMemoryBlock *block;
 
         assert(memory);
         block = find_block(pool, memory);
         if (!block) {
-                put_heap(pool, order, memory, size);
+                staging_put(&pool->heap.staging, memory, size);
                 return;
         }
         assert(block->is_taken);
         assert(block->order == order);
         block->is_taken = false;
-        if (pool->stats.zero_copy_size > pool->budget || pool->device->is_gone)
+        if (pool->zero_copy_size > pool->budget || pool->device->is_gone)
                 block_release(pool, block);
 }
 
@@ -198,19 +146,20 @@ void usb_memory_pool_set_budget(UsbMemoryPool *pool, size_t budget) {
 }
 
 void usb_memory_pool_get_stats(const UsbMemoryPool *pool, UsbMemoryStats *ret_stats) {
-        *ret_stats = pool->stats;
+        *ret_stats = (UsbMemoryStats){
+                .zero_copy_size = pool->zero_copy_size,
+                .heap_size = pool->heap.taken_size,
+                .heap_cached_size = pool->heap.kept_size,
+        };
 }
 
 UsbMemoryPool *usb_memory_pool_free(UsbMemoryPool *pool) {
         if (!pool)
                 return NULL;
 
-        assert(pool->stats.heap_size == 0);
         (void) usb_memory_pool_shrink(pool);
-        assert(pool->stats.zero_copy_size == 0);
-        for (unsigned order = 0; order < USB_MEMORY_ORDERS; order++)
-                while (!list_is_empty(&pool->heap_cached[order]))
-                        free(list_take_first(&pool->heap_cached[order]));
+        assert(pool->zero_copy_size == 0);
+        staging_pool_done(&pool->heap);
         free(pool);
         return NULL;
 }
@@ -223,8 +172,7 @@ int usb_memory_pool_new(UsbMemoryPool **ret, UsbDevice *device) {
                 return -ENOMEM;
         pool->device = device;
         pool->budget = USB_MEMORY_BUDGET_DEFAULT;
-        for (unsigned order = 0; order < USB_MEMORY_ORDERS; order++)
-                list_init(&pool->heap_cached[order]);
+        staging_pool_init(&pool->heap, USB_MEMORY_HEAP_CACHED_MAX);
         *ret = pool;
         return 0;
 }

@@ -7,12 +7,8 @@
  * a budget lasts and from the heap beyond. Freed blocks are kept for the next taker, within limits.
  */
 
-#include "base/list.h"
+#include "base/staging_pool.h"
 #include "usb/usb_device.h"
-
-#define USB_MEMORY_BLOCK_SIZE_MIN (4 * KIB)
-#define USB_MEMORY_BLOCK_SIZE_MAX (4 * MIB)
-#define USB_MEMORY_ORDERS 11
 
 /*
  * Two of the largest commands, and the small blocks beside them. The host's whole usbfs memory is
