@@ -46,6 +46,7 @@ typedef struct CacheStatistics {
         uint64_t n_misses;
         uint64_t hit_size; /* bytes */
         uint64_t miss_size;
+        uint64_t direct_size; /* read past the cache */
         uint64_t n_evictions;
         uint64_t read_ahead_size;        /* bytes read before they were asked for */
         uint64_t read_ahead_used_size;   /* and then asked for */

@@ -46,7 +46,8 @@ static void forget_lines(CacheVolume *volume, uint64_t offset, uint64_t end) {
 }
 
 static bool changes_below(const CacheRequest *request) {
-        return request->lower.operation != BLOCK_OPERATION_STATUS;
+        return request->lower.operation == BLOCK_OPERATION_TRIM ||
+               request->lower.operation == BLOCK_OPERATION_WRITE_ZEROES;
 }
 
 static bool touches(const CacheVolume *volume, CacheRequestState state, uint64_t offset,

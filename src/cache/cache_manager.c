@@ -11,6 +11,8 @@
 #define LINE_SIZE_DEFAULT ((uint32_t) (64 * KIB))
 #define DIRTY_AGE_DEFAULT_NS (5 * NS_PER_S)
 #define REQUEST_TIMEOUT_DEFAULT_NS (30 * NS_PER_S)
+/* Of memory that clients had, for those to come. */
+#define STAGING_KEPT_SIZE (4 * MIB)
 /* Until it was measured: a slow stick. */
 #define WRITE_RATE_DEFAULT (8 * MIB)
 #define WRITE_RATE_MIN (64 * KIB)
@@ -98,6 +100,7 @@ int cache_manager_new(CacheManager **ret, EventLoop *loop, int arena_fd,
         manager->loop = loop;
         manager->options = *options;
         list_init(&manager->volumes);
+        staging_pool_init(&manager->staging, STAGING_KEPT_SIZE);
         set_defaults(&manager->options);
 
         r = cache_arena_new(&manager->arena, arena_fd, manager->options.line_size);
@@ -122,6 +125,7 @@ CacheManager *cache_manager_free(CacheManager *manager) {
         cache_table_done(&manager->table);
         cache_arena_free(manager->arena);
         free(manager->scratch);
+        staging_pool_done(&manager->staging);
         free(manager);
         return NULL;
 }

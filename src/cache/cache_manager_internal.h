@@ -6,6 +6,7 @@
  * The budget that the volumes of a device share. Private to cache.
  */
 
+#include "base/staging_pool.h"
 #include "cache/cache_manager.h"
 #include "cache/cache_table.h"
 
@@ -20,6 +21,7 @@ struct CacheManager {
         uint64_t last_written_ns;
         uint64_t last_asked_ns; /* a client wanted something */
         uint8_t *scratch;       /* owned: a line, for what must be in one piece */
+        StagingPool staging;    /* for what clients read and write */
 };
 
 /* Bytes that may wait to be written: what the device can do in a third of a deadline. */

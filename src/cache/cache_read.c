@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "block/block_request.h"
+#include "cache/cache_direct.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_read.h"
@@ -94,6 +95,9 @@ static uint64_t fill_window(const CacheRequest *request) {
         uint64_t share = (uint64_t) table->n_used_max * request->volume->line_size /
                          FILL_WINDOW_SHARE;
 
+        /* Of a line that is there in part; the next ones may be read past the cache. */
+        if (request->is_direct)
+                return request->volume->line_size - request->position % request->volume->line_size;
         return MAX(MIN(FILL_WINDOW_SIZE, share), (uint64_t) request->volume->line_size);
 }
 
@@ -135,6 +139,8 @@ void cache_read_go_on(CacheRequest *request) {
                 return;
         }
 
+        if (request->is_direct && cache_direct_send(request))
+                return;
         blocks = cache_volume_blocks(volume, request->position,
                                      cache_request_get_line_stop(request));
         window_end = MIN(request->end, request->position + fill_window(request));

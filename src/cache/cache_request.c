@@ -7,6 +7,7 @@
 
 #include "block/block_request.h"
 #include "cache/cache_clear.h"
+#include "cache/cache_direct.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_read.h"
@@ -131,6 +132,15 @@ static bool must_be_throttled(const CacheRequest *request) {
         return !is_first || cache_manager_get_write_delay_ns(manager, request->block->size) > 0;
 }
 
+static void start_read(CacheRequest *request) {
+        CacheVolume *volume = request->volume;
+
+        request->is_direct = cache_direct_suits(request);
+        if (!request->is_direct)
+                cache_fill_observe(volume, request->block->offset, request->block->size);
+        volume->n_reads++;
+}
+
 void cache_request_start(CacheRequest *request, BlockRequest *block) {
         CacheVolume *volume = request->volume;
 
@@ -150,9 +160,8 @@ void cache_request_start(CacheRequest *request, BlockRequest *block) {
         list_append(&volume->active, &request->active_node);
         if (block->operation == BLOCK_OPERATION_PREFETCH)
                 prefetch_no_more(request);
-        if (block->operation == BLOCK_OPERATION_READ &&
-            cache_request_get_mode(request) != CACHE_MODE_OFF)
-                cache_fill_observe(volume, block->offset, block->size);
+        if (block->operation == BLOCK_OPERATION_READ)
+                start_read(request);
 
         if (!acquire_range(request)) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_BLOCKED);
@@ -195,6 +204,8 @@ void cache_request_complete(CacheRequest *request) {
                 block->has_error_offset = true;
                 block->error_offset = request->error_position;
         }
+        if (block->operation == BLOCK_OPERATION_READ)
+                request->volume->n_reads--;
         if (request->has_range)
                 block_range_lock_release(&request->volume->lock, &request->range);
         list_unlink(&request->active_node);

@@ -42,6 +42,7 @@ struct CacheRequest {
         uint64_t end;        /* of this stage */
         uint64_t issued_end; /* fills were started up to here */
         uint64_t sequence;   /* WRITING, FLUSHING: writes up to this one must be written */
+        bool is_direct;      /* READ: what is missing is read past the cache */
         bool is_exact;       /* its fills are of its own blocks alone, as a larger one failed */
         bool was_written;    /* STATUS: what was dirty */
         bool was_cleared;    /* TRIM, WRITE_ZEROES: the device has done its part */
@@ -51,6 +52,7 @@ struct CacheRequest {
         uint64_t error_position;
         bool is_error_exact;
         BlockRequest lower;   /* what the device below does for it */
+        struct iovec segment; /* of `lower`, a direct READ: owned staging memory of that device */
         ListNode node;        /* CacheVolume::requests[state], or CacheEntry::waiters */
         ListNode active_node; /* CacheVolume::active */
 };

@@ -384,6 +384,7 @@ static void volume_free(BlockDevice *device) {
         event_timer_done(&volume->throttle_timer);
         event_timer_done(&volume->upkeep_timer);
         cache_streams_free(volume->streams);
+        cache_ghost_done(&volume->passed);
         for (size_t i = 0; i < volume->n_slabs; i++)
                 free(volume->slabs[i]);
         free(volume->name);
@@ -480,7 +481,8 @@ int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
         *device = (BlockDevice){
                 .ops = &ops,
                 .loop = lower->loop,
-                .staging = staging_heap(), /* that of the device below goes away with it */
+                /* That of the device below goes away with it. */
+                .staging = &manager->staging.staging,
                 .info = lower->info,
         };
         volume->manager = manager;
@@ -507,6 +509,9 @@ int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
         if (r < 0)
                 return r;
         r = init_streams(volume);
+        if (r < 0)
+                return r;
+        r = cache_ghost_init(&volume->passed, volume->table->n_slots);
         if (r < 0)
                 return r;
         cache_arena_set_identity(manager->arena, lun, identity);

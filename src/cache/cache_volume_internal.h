@@ -9,6 +9,7 @@
  */
 
 #include "block/block_range_lock.h"
+#include "cache/cache_ghost.h"
 #include "cache/cache_request.h"
 #include "cache/cache_stream.h"
 #include "cache/cache_table.h"
@@ -83,6 +84,10 @@ struct CacheVolume {
         CacheStreamAdvice advice; /* what is read ahead next */
         uint32_t n_loaned;        /* slots */
         uint64_t touched_line;    /* the latest: a pass through it counts once */
+
+        /* READs past the cache */
+        size_t n_reads;    /* READs in `active` */
+        CacheGhost passed; /* lines that were read so */
 
         /* Writing back */
         CacheRun run_pool[CACHE_RUNS_MAX];

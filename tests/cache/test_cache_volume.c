@@ -552,7 +552,7 @@ START_TEST(a_successor_with_a_smaller_budget_has_it_too) {
                 ck_assert_mem_eq(other, data + i * 4096, 4096);
         }
         ck_assert_int_eq(do_flush(), 0);
-        ck_assert_int_eq(do_read(2 * MIB, 512 * KIB), 0);
+        ck_assert_int_eq(do_read(2 * MIB, 64 * KIB), 0);
         ck_assert_uint_le(cache_manager_get_statistics(fixture.manager)->n_slots_used, 16);
 }
 END_TEST

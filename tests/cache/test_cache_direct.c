@@ -1,0 +1,236 @@
+/* Large reads of what the cache has nothing of. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cache_fixture.h"
+#include "scsi/scsi_cdb.h"
+#include "unit_test.h"
+
+#define MEDIUM (128 * KIB)
+#define LARGE (256 * KIB)
+
+static CacheFixture fixture;
+static uint8_t data[1 * MIB], other[4 * MIB];
+
+static void set_up(void) {
+        cache_fixture_set_up(&fixture, 512);
+        for (size_t i = 0; i < sizeof(data); i++)
+                data[i] = (uint8_t) (i * 7 + i / 300);
+        memset(other, 0, sizeof(other));
+}
+
+static void tear_down(void) { cache_fixture_tear_down(&fixture); }
+
+static size_t n_reads(void) { return cache_fixture_count(&fixture, SCSI_OPCODE_READ_10); }
+
+static const CacheStatistics *statistics(void) {
+        return cache_manager_get_statistics(fixture.manager);
+}
+
+static int do_read(uint64_t offset, uint64_t size) {
+        return cache_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, offset, size, other);
+}
+
+static int do_write(uint64_t offset, uint64_t size) {
+        return cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE, 0, offset, size, data);
+}
+
+static CacheFixtureRequest *start_read(uint64_t offset, uint64_t size) {
+        return cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, offset, size,
+                                    other + offset);
+}
+
+START_TEST(a_large_read_takes_no_lines) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(LARGE, LARGE), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + LARGE, LARGE);
+        ck_assert_uint_eq(n_reads(), 1);
+        ck_assert_uint_eq(statistics()->n_slots_used, 0);
+        ck_assert_uint_eq(statistics()->direct_size, LARGE);
+        ck_assert_uint_eq(statistics()->n_misses, 1);
+}
+END_TEST
+
+START_TEST(what_is_read_again_soon_is_taken_in) {
+        fixture.arena_size = 8 * MIB;
+        cache_fixture_start(&fixture);
+        for (unsigned i = 0; i < 3; i++) {
+                memset(other, 0, LARGE);
+                ck_assert_int_eq(do_read(LARGE, LARGE), 0);
+                ck_assert_mem_eq(other, fixture.ram.memory + LARGE, LARGE);
+        }
+        ck_assert_uint_eq(n_reads(), 2);
+        ck_assert_uint_eq(statistics()->n_slots_used, 4);
+        ck_assert_uint_eq(statistics()->direct_size, LARGE);
+}
+END_TEST
+
+START_TEST(what_was_read_long_ago_is_not) {
+        cache_fixture_start(&fixture);
+        for (unsigned round = 0; round < 2; round++)
+                for (uint64_t offset = 0; offset < 4 * MIB; offset += MIB)
+                        ck_assert_int_eq(do_read(offset, MIB), 0);
+        ck_assert_uint_eq(statistics()->direct_size, 8 * MIB);
+        ck_assert_uint_eq(statistics()->n_slots_used, 0);
+}
+END_TEST
+
+START_TEST(medium_reads_of_a_busy_client_take_none_either) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        for (unsigned i = 0; i < 8; i++)
+                start_read(i * MEDIUM, MEDIUM);
+        cache_fixture_run(&fixture);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert_mem_eq(other, fixture.ram.memory, 8 * MEDIUM);
+        ck_assert_uint_eq(statistics()->direct_size, 5 * MEDIUM);
+}
+END_TEST
+
+START_TEST(odd_bytes_are_the_right_ones) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(LARGE + 77, LARGE + 100), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + LARGE + 77, LARGE + 100);
+        ck_assert_uint_eq(statistics()->direct_size, LARGE + 100);
+}
+END_TEST
+
+START_TEST(the_end_of_the_disk_can_be_read_so) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(CACHE_FIXTURE_DISK_SIZE - LARGE - 1, LARGE + 1), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + CACHE_FIXTURE_DISK_SIZE - LARGE - 1,
+                         LARGE + 1);
+}
+END_TEST
+
+START_TEST(what_was_written_is_seen_in_the_middle) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(LARGE + 1000, 3000), 0);
+        ck_assert_int_eq(do_read(0, MIB), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, LARGE + 1000);
+        ck_assert_mem_eq(other + LARGE + 1000, data, 3000);
+        ck_assert_mem_eq(other + LARGE + 4000, fixture.ram.memory + LARGE + 4000,
+                         MIB - LARGE - 4000);
+        ck_assert_uint_eq(statistics()->direct_size, MIB - 64 * KIB);
+}
+END_TEST
+
+START_TEST(what_the_device_may_lose_is_never_read_from_it) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 64 * KIB), 0);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL), 0);
+        ck_assert_int_eq(do_write(64 * KIB, 64 * KIB), 0);
+        cache_fixture_reset_disk(&fixture);
+        ck_assert_int_eq(do_read(0, LARGE), 0);
+        ck_assert_mem_eq(other, data, 64 * KIB);
+        ck_assert_mem_eq(other + 64 * KIB, data, 64 * KIB);
+}
+END_TEST
+
+START_TEST(a_bad_block_is_told_exactly) {
+        cache_fixture_start(&fixture);
+        fixture.ram.bad_lba = 700;
+        ck_assert_int_eq(do_read(5, LARGE + LARGE), -EIO);
+        ck_assert(fixture.requests[0].block.has_error_offset);
+        ck_assert_uint_eq(fixture.requests[0].block.error_offset, 700 * 512);
+        ck_assert_mem_eq(other, fixture.ram.memory + 5, 700 * 512 - 5);
+}
+END_TEST
+
+START_TEST(a_failure_without_a_place_is_looked_at_by_lines) {
+        cache_fixture_start(&fixture);
+        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_READ_10,
+                                                       .result = SCSI_RESULT_TRANSPORT_ERROR });
+        ck_assert_int_eq(do_read(0, LARGE), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, LARGE);
+        ck_assert_uint_eq(statistics()->n_slots_used, 4);
+}
+END_TEST
+
+START_TEST(an_unplug_in_the_middle_only_takes_time) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        start_read(0, 3 * MIB);
+        cache_fixture_run(&fixture);
+        cache_fixture_unplug(&fixture);
+        fixture.ram.is_held = false;
+        cache_fixture_run_for(&fixture, 100 * NS_PER_S);
+        ck_assert(!fixture.requests[0].is_done);
+        cache_fixture_replug(&fixture, /* loses_power= */ true);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 3 * MIB);
+}
+END_TEST
+
+START_TEST(one_that_is_cancelled_ends) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        start_read(0, LARGE);
+        cache_fixture_run(&fixture);
+        block_device_cancel(fixture.volume, &fixture.requests[0].block);
+        cache_fixture_run(&fixture);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, -ECANCELED);
+        fixture.ram.is_held = false;
+}
+END_TEST
+
+/* Two megabytes at a time: the second part begins late. */
+START_TEST(the_device_is_given_the_clients_deadline) {
+        CacheFixtureRequest *request;
+
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        request = start_read(0, 3 * MIB);
+        cache_fixture_run_for(&fixture, 20 * NS_PER_S);
+        ck_assert_uint_eq(n_reads(), 2);
+        ram_target_release(&fixture.ram, 2);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert_uint_eq(n_reads(), 3);
+        ck_assert_uint_le(fixture.ram.journal[2].deadline_ns, request->block.deadline_ns);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert(request->is_done);
+}
+END_TEST
+
+START_TEST(without_a_cache_every_read_is_direct) {
+        fixture.options.mode = CACHE_MODE_OFF;
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(4096, 512), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory + 4096, 512);
+        ck_assert_uint_eq(statistics()->direct_size, 512);
+        ck_assert_uint_eq(statistics()->n_slots_used, 0);
+}
+END_TEST
+
+int main(void) {
+        const TTest *const tests[] = {
+                a_large_read_takes_no_lines,
+                what_is_read_again_soon_is_taken_in,
+                what_was_read_long_ago_is_not,
+                medium_reads_of_a_busy_client_take_none_either,
+                odd_bytes_are_the_right_ones,
+                the_end_of_the_disk_can_be_read_so,
+                what_was_written_is_seen_in_the_middle,
+                what_the_device_may_lose_is_never_read_from_it,
+                a_bad_block_is_told_exactly,
+                a_failure_without_a_place_is_looked_at_by_lines,
+                an_unplug_in_the_middle_only_takes_time,
+                one_that_is_cancelled_ends,
+                the_device_is_given_the_clients_deadline,
+                without_a_cache_every_read_is_direct,
+        };
+        Suite *suite = suite_create("cache_direct");
+        TCase *tcase = tcase_create("cache_direct");
+
+        tcase_add_checked_fixture(tcase, set_up, tear_down);
+        for (size_t i = 0; i < N_ELEMENTS(tests); i++)
+                tcase_add_test(tcase, tests[i]);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}
