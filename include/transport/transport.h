@@ -87,7 +87,8 @@ struct TransportOps {
         void (*cancel)(Transport *transport, TransportRequest *request);
         /* Mandatory. Claims the interface and selects its alternate setting. 0, -errno. */
         int (*start)(Transport *transport, Task *task);
-        /* Mandatory. The highest LUN, 0 to 15; what can't be asked is 0. -errno only when gone. */
+        /* Mandatory. The highest LUN, 0 to 15. -EOPNOTSUPP: the device does not tell, which one with
+         * a single LUN need not; -ENODEV: gone; -ECANCELED. */
         int (*get_max_lun)(Transport *transport, Task *task);
         /*
          * Mandatory. No request is in flight. 0; -EOPNOTSUPP: not known to this transport; -ENODEV:

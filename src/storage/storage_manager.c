@@ -28,6 +28,10 @@
 /* A unit that could not be brought up is looked at again, at first after so long. */
 #define STORAGE_RETRY_MIN_NS (10 * NS_PER_S)
 #define STORAGE_RETRY_DOUBLINGS_MAX 5U
+/* A device that does not tell how many LUNs it has is asked again, so often, at first after so long:
+ * one with a single LUN need not tell, but where others were hidden by a glitch, so is their data. */
+#define STORAGE_LUNS_TRIES_MAX 4U
+#define STORAGE_LUNS_RETRY_MIN_NS (2 * NS_PER_S)
 /* How long it may take to save an arena. */
 #define STORAGE_SAVE_TIMEOUT_NS (300 * NS_PER_S)
 
@@ -46,6 +50,8 @@ struct StorageManager {
 
         StorageUnit units[STORAGE_LUNS_MAX];
         unsigned n_units;
+        uint64_t luns_retry_ns; /* the device is asked again how many there are; 0: it is not */
+        unsigned n_luns_tries;
         StorageRemains remains;
         bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
 
@@ -395,6 +401,50 @@ static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
         return r > 0 ? unit_open(manager, task, &look) : 0;
 }
 
+/* LUNs */
+
+static void storage_plan_luns_retry(StorageManager *manager) {
+        manager->luns_retry_ns = 0;
+        if (storage_stack_has_told_luns(manager->stack) ||
+            manager->n_luns_tries >= STORAGE_LUNS_TRIES_MAX)
+                return;
+        manager->luns_retry_ns = event_loop_now_ns(manager->loop) +
+                                 (STORAGE_LUNS_RETRY_MIN_NS << manager->n_luns_tries);
+        manager->n_luns_tries++;
+}
+
+/* Units that are known stay: what a glitch hides is still there. */
+static void storage_count_luns(StorageManager *manager) {
+        unsigned n_luns =
+                        MIN(storage_stack_get_n_luns(manager->stack), manager->options.n_luns_max);
+
+        manager->n_units = MAX(manager->n_units, n_luns);
+        storage_plan_luns_retry(manager);
+}
+
+/* Whether the device says that there is no such LUN. */
+static bool is_lun_missing(const StorageManager *manager, unsigned lun) {
+        return storage_stack_has_told_luns(manager->stack) &&
+               lun >= storage_stack_get_n_luns(manager->stack);
+}
+
+/* -errno: gone. */
+static int storage_ask_luns(StorageManager *manager, Task *task) {
+        unsigned n_known = manager->n_units;
+        int r;
+
+        r = storage_stack_ask_luns(manager->stack, task);
+        if (r < 0 && r != -EAGAIN)
+                return r;
+        storage_count_luns(manager);
+        for (unsigned i = n_known; i < manager->n_units && !storage_must_end(manager); i++) {
+                r = unit_bring_up(manager, task, &manager->units[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* Starting */
 
 /* What was held back until all remains had their place. */
@@ -412,8 +462,7 @@ static int storage_start(StorageManager *manager, Task *task) {
                                 &manager->reason);
         if (r < 0)
                 return r;
-        manager->n_units =
-                        MIN(storage_stack_get_n_luns(manager->stack), manager->options.n_luns_max);
+        storage_count_luns(manager);
         manager->opens_together = manager->remains.n > 0;
         for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
                 r = unit_bring_up(manager, task, &manager->units[i]);
@@ -457,7 +506,7 @@ static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
 static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next_ns) {
         uint64_t now_ns = event_loop_now_ns(manager->loop);
 
-        *ret_next_ns = TASK_NEVER;
+        *ret_next_ns = manager->luns_retry_ns != 0 ? manager->luns_retry_ns : TASK_NEVER;
         for (unsigned i = 0; i < manager->n_units; i++) {
                 StorageUnit *unit = &manager->units[i];
 
@@ -469,17 +518,24 @@ static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next
         return NULL;
 }
 
+static bool are_luns_due(const StorageManager *manager) {
+        return manager->luns_retry_ns != 0 &&
+               manager->luns_retry_ns <= event_loop_now_ns(manager->loop);
+}
+
 static void storage_serve(StorageManager *manager, Task *task) {
         uint64_t next_ns;
         StorageUnit *due;
+        int r;
 
         while (!storage_must_end(manager)) {
                 due = storage_find_due(manager, &next_ns);
-                if (!due) {
+                if (!due && !are_luns_due(manager)) {
                         storage_wait(manager, task, next_ns);
                         continue;
                 }
-                if (unit_reopen(manager, task, due) < 0)
+                r = due ? unit_reopen(manager, task, due) : storage_ask_luns(manager, task);
+                if (r < 0)
                         return;
                 storage_remains_tell(&manager->remains, on_remains_left, manager);
         }
@@ -526,10 +582,12 @@ static int storage_attach(StorageManager *manager, Task *task) {
         if (r < 0)
                 return r;
 
+        manager->n_luns_tries = 0;
+        storage_count_luns(manager);
         for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
                 StorageUnit *unit = &manager->units[i];
 
-                if (i >= storage_stack_get_n_luns(manager->stack)) {
+                if (is_lun_missing(manager, i)) {
                         if (unit->is_open)
                                 unit_set_aside(manager, task, unit);
                         continue;

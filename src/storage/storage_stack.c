@@ -12,6 +12,7 @@ struct StorageStack {
         ScsiProcessor *processor;    /* owned */
         ErrorHandler *error_handler; /* owned */
         unsigned n_luns;
+        bool has_told_luns;
         bool is_claimed;
         bool is_gone;
         StorageStackNotify notify;
@@ -85,18 +86,28 @@ static int start_transport(StorageStack *stack, Task *task, bool with_reset,
         return transport_recover(stack->transport, task, TRANSPORT_RECOVERY_PORT_RESET, 0);
 }
 
+static int get_luns(StorageStack *stack, Task *task) {
+        int max_lun;
+
+        max_lun = transport_get_max_lun(stack->transport, task);
+        if (max_lun < 0 && max_lun != -EOPNOTSUPP)
+                return max_lun;
+        stack->has_told_luns = max_lun >= 0;
+        stack->n_luns = stack->has_told_luns ? (unsigned) max_lun + 1 : 1;
+        return 0;
+}
+
 int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const char **ret_reason) {
-        int max_lun, r;
+        int r;
 
         r = start_transport(stack, task, with_reset, ret_reason);
         if (r < 0)
                 return r;
 
         *ret_reason = "it does not answer";
-        max_lun = transport_get_max_lun(stack->transport, task);
-        if (max_lun < 0)
-                return max_lun;
-        stack->n_luns = (unsigned) max_lun + 1;
+        r = get_luns(stack, task);
+        if (r < 0)
+                return r;
 
         r = scsi_processor_new(&stack->processor, stack->transport);
         if (r < 0)
@@ -105,6 +116,29 @@ int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const 
         return error_handler_new(&stack->error_handler, stack->processor, stack->transport,
                                  &(ErrorHandlerOptions){ .is_removable = true }, on_error_event,
                                  stack);
+}
+
+static bool is_normal(const StorageStack *stack) {
+        return error_handler_get_state(stack->error_handler) == ERROR_HANDLER_STATE_NORMAL;
+}
+
+/* Some devices do not bear a control request beside a command. */
+int storage_stack_ask_luns(StorageStack *stack, Task *task) {
+        int r = 0;
+
+        if (!is_normal(stack))
+                return -EAGAIN;
+        scsi_processor_pause(stack->processor);
+        while (is_normal(stack) && !scsi_processor_is_drained(stack->processor))
+                task_sleep(task, NS_PER_MS);
+        if (is_normal(stack))
+                r = get_luns(stack, task);
+        /* A recovery that has begun meanwhile ends the pause itself. */
+        if (is_normal(stack))
+                scsi_processor_resume(stack->processor);
+        if (r < 0)
+                return r;
+        return stack->has_told_luns ? 0 : -EAGAIN;
 }
 
 static void release(StorageStack *stack, Task *task) {
@@ -150,3 +184,5 @@ ScsiTarget *storage_stack_get_target(const StorageStack *stack) {
 }
 
 unsigned storage_stack_get_n_luns(const StorageStack *stack) { return stack->n_luns; }
+
+bool storage_stack_has_told_luns(const StorageStack *stack) { return stack->has_told_luns; }

@@ -36,3 +36,8 @@ UsbDevice *storage_stack_get_device(const StorageStack *stack);
 ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack);
 ScsiTarget *storage_stack_get_target(const StorageStack *stack);
 unsigned storage_stack_get_n_luns(const StorageStack *stack);
+/* Whether the device told how many there are; else there is one, as far as is known. */
+bool storage_stack_has_told_luns(const StorageStack *stack);
+/* Asks once more how many LUNs there are, while no command is in flight. 0; -ENODEV: gone;
+ * -ECANCELED; -EAGAIN: the device is being recovered, or still does not tell. */
+int storage_stack_ask_luns(StorageStack *stack, Task *task);

@@ -91,7 +91,7 @@ int bot_control_get_max_lun(Task *task, UsbDevice *device, const UsbInterface *i
                 .request = BOT_REQUEST_GET_MAX_LUN,
                 .index = interface->number,
         };
-        uint8_t max_lun = 0; /* also if the answer is empty */
+        uint8_t max_lun = UINT8_MAX; /* also if the answer is empty */
         int r;
 
         /* A stall may be a glitch, and would cost a card reader all its slots but the first. */
@@ -104,10 +104,8 @@ int bot_control_get_max_lun(Task *task, UsbDevice *device, const UsbInterface *i
                         break;
         }
 
-        /* A device with one LUN may stall (3.2); what makes no sense means the same. */
-        if (r < 0 || max_lun > BOT_MAX_LUN)
-                return 0;
-        return max_lun;
+        /* A device with one LUN may stall (3.2), but so may one that was disturbed. */
+        return r < 0 || max_lun > BOT_MAX_LUN ? -EOPNOTSUPP : max_lun;
 }
 
 /* Both are tried in any case, the first failure is told. */

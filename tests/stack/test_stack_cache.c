@@ -94,6 +94,23 @@ START_TEST(it_may_come_back_at_another_speed) {
 }
 END_TEST
 
+START_TEST(a_lun_that_a_glitch_hides_on_return_stays) {
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC ",luns=2", &write_back, NULL, NULL);
+        stack_connect(&stack, 1, /* is_structured= */ false);
+        ck_assert_int_eq(stack_write(&stack, 1, 1 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_replug(&stack, SPEC ",luns=2,faults=stall:control*2");
+        stack_await_unparked(&stack);
+        ck_assert(stack.exports[1].is_open);
+        ck_assert_uint_eq(stack.exports[1].n_opened, 1);
+        ck_assert_uint_eq(stack.saved_luns, 0);
+        ck_assert_int_eq(stack_command(&stack, 1, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        stack_read_image(&stack, 1, 1 * MIB, other, 4096);
+        ck_assert_mem_eq(other, data, 4096);
+}
+END_TEST
+
 START_TEST(requests_wait_while_the_device_is_away) {
         stack_unplug(&stack);
         stack_send_write(&stack, 0, 2 * MIB, data, 4096, NBD_CMD_FLAG_FUA);
@@ -303,6 +320,7 @@ int main(void) {
                 a_reset_loses_nothing,
                 a_write_that_the_device_lost_later_is_written_again,
                 it_may_come_back_at_another_speed,
+                a_lun_that_a_glitch_hides_on_return_stays,
                 requests_wait_while_the_device_is_away,
                 new_clients_are_accepted_while_it_is_away,
                 a_changed_medium_gets_nothing_of_it,

@@ -183,6 +183,30 @@ START_TEST(unit_that_failed_is_looked_at_again) {
 }
 END_TEST
 
+/* BOT 1.0, 3.2: with a single LUN it may stall GET MAX LUN; with several it does when disturbed. */
+START_TEST(luns_that_a_glitch_hid_are_found) {
+        static const struct {
+                const char *spec;
+                unsigned n_opened;
+        } cases[] = {
+                { "size=1M,luns=3,faults=stall:control*2", 3 },
+                { "size=1M,luns=3,faults=stall:control*5", 3 },
+                { "size=1M,faults=stall:control*always", 1 },
+        };
+        Life life;
+
+        life_begin(&life, cases[_i].spec);
+        while (!life.is_brought_up)
+                ck_assert_int_gt(event_loop_run_once(life.loop, /* may_wait= */ true), 0);
+        ck_assert_uint_eq(life.n_opened, 1);
+        virtual_event_loop_run_until(life.loop, event_loop_now_ns(life.loop) + 600 * NS_PER_S);
+        ck_assert_uint_eq(life.n_opened, cases[_i].n_opened);
+        ck_assert_uint_eq(storage_manager_get_n_luns(life.storage), cases[_i].n_opened);
+        storage_manager_stop(life.storage);
+        life_end(&life);
+}
+END_TEST
+
 START_TEST(sessions_end_when_the_device_is_stopped) {
         char byte;
         Life life;
@@ -294,6 +318,7 @@ int main(void) {
         tcase_add_test(tcase, device_that_fails_at_every_transfer_ends);
         tcase_add_test(tcase, medium_changed_while_it_was_looked_at_is_looked_at_again);
         tcase_add_test(tcase, unit_that_failed_is_looked_at_again);
+        tcase_add_loop_test(tcase, luns_that_a_glitch_hid_are_found, 0, 3);
         tcase_add_test(tcase, sessions_end_when_the_device_is_stopped);
         tcase_add_test(tcase, silent_clients_of_all_units_hold_the_stop_for_one_patience);
         tcase_add_loop_test(tcase, stop_does_not_wait_for_bring_up, 0, 3);

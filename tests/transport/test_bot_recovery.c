@@ -54,12 +54,12 @@ static const Dialogue max_luns[] = {
         { { GET_MAX_LUN(max_lun_0) }, 0 },
         { { GET_MAX_LUN(max_lun_3) }, 3 },
         { { GET_MAX_LUN(max_lun_15) }, 15 },
-        { { GET_MAX_LUN(max_lun_16) }, 0 },
-        { { GET_MAX_LUN(max_lun_255) }, 0 },
-        { { GET_MAX_LUN_SHORT() }, 0 },
-        { { GET_MAX_LUN_STALL(), GET_MAX_LUN_STALL() }, 0 },
+        { { GET_MAX_LUN(max_lun_16) }, -EOPNOTSUPP },
+        { { GET_MAX_LUN(max_lun_255) }, -EOPNOTSUPP },
+        { { GET_MAX_LUN_SHORT() }, -EOPNOTSUPP },
+        { { GET_MAX_LUN_STALL(), GET_MAX_LUN_STALL() }, -EOPNOTSUPP },
         { { GET_MAX_LUN_STALL(), GET_MAX_LUN(max_lun_3) }, 3 },
-        { { GET_MAX_LUN_HANG() }, 0 },
+        { { GET_MAX_LUN_HANG() }, -EOPNOTSUPP },
         { { USB_GONE() }, -ENODEV },
 };
 
