@@ -29,7 +29,6 @@ typedef struct Load {
         uint64_t sum; /* of a byte of each read, so that it is one */
         Histogram latency;
         BlockRequest request;
-        struct iovec segment;
         Future done;
 } Load;
 
@@ -40,22 +39,19 @@ static uint64_t now_ns(void) {
         return (uint64_t) now.tv_sec * NS_PER_S + (uint64_t) now.tv_nsec;
 }
 
-static void on_read_done(BlockRequest *request) {
+static void on_prefetch_done(BlockRequest *request) {
         future_complete(&container_of(request, Load, request)->done, request->error);
 }
 
-static int await_read(Load *load, Task *task, uint64_t offset, void *bytes, uint64_t size) {
+static int await_prefetch(Load *load, Task *task, uint64_t offset, uint64_t size) {
         int r;
 
-        load->segment = (struct iovec){ .iov_base = bytes, .iov_len = size };
         load->request = (BlockRequest){
-                .operation = BLOCK_OPERATION_READ,
+                .operation = BLOCK_OPERATION_PREFETCH,
                 .offset = offset,
                 .size = size,
-                .segments = &load->segment,
-                .n_segments = 1,
                 .deadline_ns = event_loop_now_ns(load->loop) + 30 * NS_PER_S,
-                .done = on_read_done,
+                .done = on_prefetch_done,
         };
         future_init(&load->done, load->loop, NULL);
         r = block_device_submit(load->volume, &load->request);
@@ -63,12 +59,11 @@ static int await_read(Load *load, Task *task, uint64_t offset, void *bytes, uint
 }
 
 static int fill(Load *load, Task *task) {
-        _cleanup_(freep) void *bytes = malloc(FILL_SIZE);
         int r = 0;
 
-        for (uint64_t offset = 0; bytes && r == 0 && offset < load->size; offset += FILL_SIZE)
-                r = await_read(load, task, offset, bytes, FILL_SIZE);
-        return bytes ? r : -ENOMEM;
+        for (uint64_t offset = 0; r == 0 && offset < load->size; offset += FILL_SIZE)
+                r = await_prefetch(load, task, offset, FILL_SIZE);
+        return r;
 }
 
 static bool hit(Load *load, Random *random) {
