@@ -161,20 +161,29 @@ static bool is_alone(const CacheRequest *request, const BlockRequest *fill) {
                fill->offset + fill->size <= ALIGN_UP(request->end, block_size);
 }
 
-void cache_read_fill_failed(CacheRequest *request, const BlockRequest *fill) {
-        uint64_t position = request->position;
+/* Whether the request can't go on without the block at that offset. */
+static bool needs_block(const CacheRequest *request, uint64_t block) {
+        uint64_t block_size = request->volume->block_size;
+        uint64_t stop = cache_request_get_line_stop(request);
 
+        if (block == ALIGN_DOWN(request->position, block_size))
+                return true;
+        /* Who writes a part of a block needs its other bytes. */
+        return request->block->operation != BLOCK_OPERATION_READ &&
+               request->block->operation != BLOCK_OPERATION_PREFETCH && stop % block_size != 0 &&
+               block == ALIGN_DOWN(stop, block_size);
+}
+
+void cache_read_fill_failed(CacheRequest *request, const BlockRequest *fill) {
         if (fill->error == -ESHUTDOWN) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_READY);
                 return;
         }
         if (fill->has_error_offset) {
-                uint64_t bad = fill->error_offset;
-                uint64_t block = ALIGN_DOWN(bad, request->volume->block_size);
-
                 /* Else what is good is copied first; then it meets the bad block again. */
-                if (block <= position && position < bad + request->volume->block_size) {
-                        cache_request_fail_at(request, fill->error, MAX(position, block));
+                if (needs_block(request,
+                                ALIGN_DOWN(fill->error_offset, request->volume->block_size))) {
+                        cache_request_fail_at(request, fill->error, request->position);
                         return;
                 }
         } else if (is_alone(request, fill)) {

@@ -361,6 +361,25 @@ START_TEST(a_bad_block_is_told_exactly) {
 }
 END_TEST
 
+START_TEST(a_write_of_a_part_of_a_bad_block_fails_at_once) {
+        cache_fixture_start(&fixture);
+        fixture.ram.bad_lba = 20;
+        for (unsigned i = 0; i < 2; i++) {
+                CacheFixtureRequest *begins, *ends;
+
+                begins = cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 20 * 512 + 100,
+                                              1000, data);
+                ends = cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 18 * 512,
+                                            2 * 512 + 100, data);
+                cache_fixture_run_for(&fixture, NS_PER_S);
+                ck_assert(begins->is_done && ends->is_done);
+                ck_assert_int_eq(begins->block.error, -EIO);
+                ck_assert_int_eq(ends->block.error, -EIO);
+        }
+        ck_assert_int_eq(do_write(20 * 512, 512), 0);
+}
+END_TEST
+
 START_TEST(more_than_fits_is_written_in_time) {
         cache_fixture_start(&fixture);
         for (unsigned round = 0; round < 4; round++)
@@ -720,6 +739,7 @@ int main(void) {
                 what_is_dirty_is_no_hole,
                 what_the_device_lost_meanwhile_is_no_hole,
                 a_bad_block_is_told_exactly,
+                a_write_of_a_part_of_a_bad_block_fails_at_once,
                 more_than_fits_is_written_in_time,
                 loans_are_of_the_same_bytes,
                 a_parked_volume_answers_from_memory_and_keeps_writes,
