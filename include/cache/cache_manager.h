@@ -73,6 +73,9 @@ void cache_manager_set_mode(CacheManager *manager, CacheMode mode);
 CacheMode cache_manager_get_mode(const CacheManager *manager);
 /* The device was reset, or lost its power: what it had not synchronised is written again. */
 void cache_manager_on_reset(CacheManager *manager);
+/* What a FLUSH of all that is dirty may take: twice what it needs at the rate at which the device
+ * has written so far, and a request's time to synchronise it. */
+uint64_t cache_manager_get_flush_time_ns(const CacheManager *manager);
 const CacheStatistics *cache_manager_get_statistics(CacheManager *manager);
 /* Everything is zeroes: only when nothing is kept, or it was saved elsewhere. It can only be freed
  * then. */

@@ -14,6 +14,8 @@
 
 #define STORAGE_LUNS_MAX 16
 #define STORAGE_SESSIONS_PER_EXPORT_MAX 16
+/* At a stop, what is dirty has so long to get to the medium, on all LUNs together. */
+#define STORAGE_STOP_FLUSH_MAX_NS (90 * NS_PER_S)
 
 typedef struct StorageManager StorageManager;
 

@@ -30,6 +30,14 @@ uint64_t cache_manager_get_dirty_limit(const CacheManager *manager) {
         return MIN(by_rate, by_size);
 }
 
+uint64_t cache_manager_get_flush_time_ns(const CacheManager *manager) {
+        uint64_t rate = manager->write_rate ?: WRITE_RATE_DEFAULT;
+
+        /* By KiB, so that the product fits. */
+        return manager->options.request_timeout_ns +
+               2 * DIV_ROUND_UP(manager->statistics.dirty_size, KIB) * NS_PER_S / (rate / KIB);
+}
+
 /* Nothing up to half of the limit, then more and more, until writers are as slow as the device. */
 uint64_t cache_manager_get_write_delay_ns(const CacheManager *manager, uint64_t size) {
         uint64_t limit = cache_manager_get_dirty_limit(manager);

@@ -50,6 +50,8 @@ static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
         case MANAGED_DEVICE_STATE_RUNNING:
                 return;
         case MANAGED_DEVICE_STATE_LEAVING:
+                event_timer_set(&device->timer, now_ns + MANAGED_DEVICE_LEAVE_TIMEOUT_NS);
+                return;
         case MANAGED_DEVICE_STATE_STOPPING:
                 event_timer_set(&device->timer, now_ns + MANAGED_DEVICE_STOP_TIMEOUT_NS);
                 return;
@@ -57,7 +59,7 @@ static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
                 /* The worker counts its time itself, and then needs some to leave. */
                 event_timer_set(&device->timer,
                                 now_ns + device->cache.options->park_timeout_ms * NS_PER_MS +
-                                                MANAGED_DEVICE_STOP_TIMEOUT_NS);
+                                                MANAGED_DEVICE_LEAVE_TIMEOUT_NS);
                 device->handlers->parked(device, device->userdata);
                 return;
         case MANAGED_DEVICE_STATE_PAUSING:
@@ -341,7 +343,7 @@ static void device_on_timer(EventTimer *timer) {
         case MANAGED_DEVICE_STATE_STOPPING:
                 if (device_cache_is_saving(&device->cache))
                         event_timer_set(timer, event_loop_now_ns(device->loop) +
-                                                               MANAGED_DEVICE_STOP_TIMEOUT_NS);
+                                                               MANAGED_DEVICE_LEAVE_TIMEOUT_NS);
                 else
                         child_process_kill(device->worker, "did not stop in time");
                 return;

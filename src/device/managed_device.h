@@ -17,9 +17,12 @@
 #define MANAGED_DEVICE_PAUSE_MAX_NS (30 * NS_PER_S)
 /* A worker that lived so long was well: the pauses begin anew. */
 #define MANAGED_DEVICE_WELL_AFTER_NS (60 * NS_PER_S)
-/* To flush and give its device back: longer than a FLUSH in flight on a bad device may take by
- * default (60 s), shorter than systemd's patience with the service (90 s). */
-#define MANAGED_DEVICE_STOP_TIMEOUT_NS (75 * NS_PER_S)
+/* To end what is in flight and leave: longer than a FLUSH on a bad device may take by default (60 s).
+ */
+#define MANAGED_DEVICE_LEAVE_TIMEOUT_NS (75 * NS_PER_S)
+/* The same, and before it all that is dirty is written (STORAGE_STOP_FLUSH_MAX_NS): shorter than
+ * systemd's patience with the service (240 s), in which orphan files must be saved, too. */
+#define MANAGED_DEVICE_STOP_TIMEOUT_NS (MANAGED_DEVICE_LEAVE_TIMEOUT_NS + 95 * NS_PER_S)
 
 typedef struct ManagedDevice ManagedDevice;
 

@@ -62,6 +62,7 @@ struct StorageManager {
         bool has_failed;   /* the error handler gave up */
         unsigned n_saving; /* answers that are to come */
         unsigned luns_saved;
+        uint64_t flush_end_ns; /* of a stop; 0: it has not come to flush yet */
         const char *reason;
 };
 
@@ -635,12 +636,41 @@ static int storage_park(StorageManager *manager, Task *task) {
 
 /* Stopping */
 
+static uint64_t storage_get_dirty_size(StorageManager *manager) {
+        return manager->cache ? cache_manager_get_statistics(manager->cache)->dirty_size : 0;
+}
+
+static uint64_t storage_get_flush_time_ns(const StorageManager *manager) {
+        /* Without a cache of ours, a disk's whole cache goes to the medium. */
+        return manager->cache ? cache_manager_get_flush_time_ns(manager->cache)
+                              : 2 * manager->options.device_timeout_ms * NS_PER_MS;
+}
+
+/* As long as the device gets on, however much slower than before, it is given the time. */
+static int storage_flush_within(StorageManager *manager, Task *task, StorageUnit *unit,
+                                uint64_t end_ns) {
+        uint64_t dirty_size, now_ns;
+        int r;
+
+        do {
+                dirty_size = storage_get_dirty_size(manager);
+                now_ns = event_loop_now_ns(manager->loop);
+                r = storage_unit_flush(unit, task,
+                                       MIN(end_ns, now_ns + storage_get_flush_time_ns(manager)));
+        } while (r == -ETIMEDOUT && event_loop_now_ns(manager->loop) < end_ns &&
+                 storage_get_dirty_size(manager) < dirty_size);
+        return r;
+}
+
 /* The device answers: everything goes there. */
 static void unit_stop(StorageManager *manager, Task *task, StorageUnit *unit) {
         int r;
 
         unit_await_sessions(manager, task, unit);
-        r = storage_unit_flush(unit, task);
+        if (manager->flush_end_ns == 0)
+                manager->flush_end_ns =
+                                event_loop_now_ns(manager->loop) + STORAGE_STOP_FLUSH_MAX_NS;
+        r = storage_flush_within(manager, task, unit, manager->flush_end_ns);
         if (r < 0)
                 log_device_error(unit->name, "The last flush failed: %s", strerror(-r));
 }

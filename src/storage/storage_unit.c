@@ -153,12 +153,12 @@ static void flush_on_done(BlockRequest *request) {
         future_complete(&container_of(request, UnitFlush, request)->future, request->error);
 }
 
-int storage_unit_flush(StorageUnit *unit, Task *task) {
+int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns) {
         EventLoop *loop = unit->block->loop;
         UnitFlush flush = {
                 .request = {
                         .operation = BLOCK_OPERATION_FLUSH,
-                        .deadline_ns = event_loop_now_ns(loop) + 2 * unit->request_timeout_ns,
+                        .deadline_ns = deadline_ns,
                         .done = flush_on_done,
                 },
         };

@@ -62,8 +62,8 @@ int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
                              const NbdAgreement *agreement);
 /* Sessions finish what is in flight, then end. */
 void storage_unit_end_sessions(StorageUnit *unit);
-/* Writes and synchronises all that is dirty. */
-int storage_unit_flush(StorageUnit *unit, Task *task);
+/* Writes and synchronises all that is dirty. -errno; -ETIMEDOUT: what is written stays so. */
+int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns);
 
 /* The device below gets no more requests; what it has ends with -ESHUTDOWN. With a cache the
  * requests of clients wait, else they fail. */

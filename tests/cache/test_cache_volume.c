@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/cache_manager_internal.h"
 #include "cache/cache_samples.h"
 #include "cache_fixture.h"
 #include "scsi/scsi_cdb.h"
@@ -590,6 +591,22 @@ START_TEST(nobody_waits_past_a_deadline) {
 }
 END_TEST
 
+START_TEST(a_flush_has_the_time_that_its_bytes_need) {
+        CacheManager *manager;
+
+        fixture.options.request_timeout_ns = 20 * NS_PER_S;
+        cache_fixture_start(&fixture);
+        manager = fixture.manager;
+        ck_assert_uint_eq(cache_manager_get_flush_time_ns(manager), 20 * NS_PER_S);
+        fixture.ram.is_held = true;
+        ck_assert_int_eq(do_write(0, 256 * KIB), 0);
+        manager->write_rate = 128 * KIB;
+        ck_assert_uint_eq(cache_manager_get_flush_time_ns(manager), 24 * NS_PER_S);
+        manager->write_rate = 64 * KIB;
+        ck_assert_uint_eq(cache_manager_get_flush_time_ns(manager), 28 * NS_PER_S);
+}
+END_TEST
+
 START_TEST(the_budget_can_shrink_under_dirty_data) {
         cache_fixture_start(&fixture);
         for (uint64_t offset = 0; offset < 512 * KIB; offset += 64 * KIB)
@@ -752,6 +769,7 @@ int main(void) {
                 a_successor_writes_what_was_left_by_itself,
                 a_successor_with_a_smaller_budget_has_it_too,
                 nobody_waits_past_a_deadline,
+                a_flush_has_the_time_that_its_bytes_need,
                 the_budget_can_shrink_under_dirty_data,
                 a_lun_gets_the_slots_that_another_one_needs_no_longer,
                 samples_recognise_the_medium_as_long_as_only_we_write,

@@ -256,6 +256,33 @@ START_TEST(a_stop_writes_everything) {
 }
 END_TEST
 
+static void write_places(unsigned n) {
+        for (uint64_t i = 0; i < n; i++)
+                ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB + i * 256 * KIB, data, 4096, 0), 0);
+}
+
+/* In all longer than a FLUSH of so little should need. */
+START_TEST(a_stop_waits_for_a_slow_device_as_long_as_it_gets_on) {
+        write_places(18);
+        stack_add_faults(&stack, "slow:4000@opcode=2A*always");
+        stack_stop(&stack);
+        for (uint64_t i = 0; i < 18; i++)
+                ck_assert(is_on_medium(2 * MIB + i * 256 * KIB, 4096));
+        ck_assert_uint_eq(stack.saved_luns, 0);
+}
+END_TEST
+
+START_TEST(a_stop_ends_when_a_slow_device_takes_too_long) {
+        uint64_t start_ms = stack_now_ms(&stack);
+
+        write_places(30);
+        stack_add_faults(&stack, "slow:4000@opcode=2A*always");
+        stack_stop(&stack);
+        ck_assert_uint_eq(stack.saved_luns, 1);
+        ck_assert_uint_lt(stack_now_ms(&stack) - start_ms, 150000);
+}
+END_TEST
+
 START_TEST(a_stop_has_saved_what_the_device_does_not_take) {
         ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
         stack_add_faults(&stack, "freeze:command*always;port-reset-fails*always");
@@ -331,6 +358,8 @@ int main(void) {
                 a_successor_replays_what_a_dead_worker_had_acknowledged,
                 remains_of_another_medium_are_left,
                 a_stop_writes_everything,
+                a_stop_waits_for_a_slow_device_as_long_as_it_gets_on,
+                a_stop_ends_when_a_slow_device_takes_too_long,
                 a_stop_has_saved_what_the_device_does_not_take,
                 a_stop_ends_when_the_device_goes_meanwhile,
                 all_remains_are_taken_in_before_the_first_client_comes,
