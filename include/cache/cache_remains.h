@@ -37,6 +37,12 @@ const CacheSample *cache_remains_get_samples(const CacheRemains *remains, unsign
 uint32_t cache_remains_get_line_size(const CacheRemains *remains);
 /* Bytes of kept and lost blocks of a LUN. */
 uint64_t cache_remains_get_size(const CacheRemains *remains, unsigned lun);
+/* Lines of all LUNs that hold something. */
+uint64_t cache_remains_get_n_lines(const CacheRemains *remains);
+/* Whether a kept block within the range is what these bytes of the range are: it may have been
+ * written already by somebody who took this in, but could not take it in as a whole. */
+bool cache_remains_has_some_of(const CacheRemains *remains, unsigned lun, uint64_t offset,
+                               const uint8_t *bytes, uint64_t size);
 /* Lines, identities and samples that made no sense, and an undo record that made none. An honest
  * owner leaves none. */
 uint64_t cache_remains_get_n_senseless(const CacheRemains *remains);

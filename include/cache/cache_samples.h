@@ -11,10 +11,19 @@
 #include "base/task.h"
 #include "cache/cache_volume.h"
 
+/* Why a range may differ from its sample all the same. */
+typedef struct CacheSamplesExcuse CacheSamplesExcuse;
+struct CacheSamplesExcuse {
+        bool (*is_excused)(const CacheSamplesExcuse *excuse, const CacheSample *sample,
+                           const uint8_t *bytes);
+};
+
 /* Takes those samples that are missing, but of ranges where something is kept. Ends early, with
  * -errno, when the device below does not answer or the task is cancelled. */
 int cache_samples_take(BlockDevice *volume, Task *task);
 /* CACHE_SAMPLES_MAX of them, borrowed. */
 const CacheSample *cache_samples_get(const BlockDevice *volume);
-/* Whether the medium below `lower` holds what was sampled: 1, 0, or -errno if it can't be read. */
-int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task);
+/* Whether the medium below `lower` holds what was sampled: 1, 0, or -errno if it can't be read.
+ * `excuse` may be NULL. */
+int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task,
+                          const CacheSamplesExcuse *excuse);

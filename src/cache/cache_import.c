@@ -57,23 +57,25 @@ static int take_in_blocks(CacheVolume *volume, const CacheRemnant *remnant, Cach
         return 0;
 }
 
-static int take_in_all(CacheVolume *volume, const CacheRemains *remains) {
+/* A line of which a part found no room is taken in once more, as a whole. */
+static int take_in_all(CacheVolume *volume, const CacheRemains *remains, uint32_t *cursor) {
         CacheRemnant remnant;
-        uint32_t cursor = 0;
+        uint32_t next = *cursor;
         int r;
 
-        while (cache_remains_next(remains, volume->lun, &cursor, &remnant)) {
+        while (cache_remains_next(remains, volume->lun, &next, &remnant)) {
                 r = take_in_blocks(volume, &remnant, remnant.kept, /* is_lost= */ false);
                 if (r < 0)
                         return r;
                 r = take_in_blocks(volume, &remnant, remnant.lost, /* is_lost= */ true);
                 if (r < 0)
                         return r;
+                *cursor = next;
         }
         return 0;
 }
 
-int cache_import_remains(BlockDevice *device, const CacheRemains *remains) {
+int cache_import_remains(BlockDevice *device, const CacheRemains *remains, uint32_t *cursor) {
         CacheVolume *volume = cache_volume_get_inside(device);
         CacheTable *table = volume->table;
         uint32_t n_used_max = table->n_used_max;
@@ -81,9 +83,13 @@ int cache_import_remains(BlockDevice *device, const CacheRemains *remains) {
 
         /* What was acknowledged comes before a budget, which may have been larger then. */
         cache_table_set_limit(table, table->n_slots);
-        r = take_in_all(volume, remains);
+        r = take_in_all(volume, remains, cursor);
         cache_table_set_limit(table, n_used_max);
         /* It is written even if nobody asks for anything. */
         cache_volume_run_later(volume);
         return r;
+}
+
+uint32_t cache_import_get_room(const BlockDevice *device) {
+        return cache_volume_get_inside((BlockDevice *) device)->table->n_slots;
 }

@@ -361,6 +361,41 @@ uint64_t cache_remains_get_size(const CacheRemains *remains, unsigned lun) {
         return n_blocks * remains->luns[lun].identity.block_size;
 }
 
+uint64_t cache_remains_get_n_lines(const CacheRemains *remains) { return remains->n_lines; }
+
+/* `bytes` are those of the range. */
+static bool has_some_of_line(const CacheRemains *remains, const Line *line, uint64_t offset,
+                             const uint8_t *bytes, uint64_t size) {
+        uint32_t block_size = remains->luns[line->lun].identity.block_size;
+        uint64_t start = line->number * remains->line_size;
+        unsigned end = remains->line_size / block_size;
+
+        for (unsigned i = cache_bits_next_set(line->kept, 0); i < end;
+             i = cache_bits_next_set(line->kept, i + 1)) {
+                uint64_t at = start + (uint64_t) i * block_size;
+
+                if (at >= offset && at + block_size <= offset + size &&
+                    memcmp(get_line(remains, line->slot) + (uint64_t) i * block_size,
+                           bytes + (at - offset), block_size) == 0)
+                        return true;
+        }
+        return false;
+}
+
+bool cache_remains_has_some_of(const CacheRemains *remains, unsigned lun, uint64_t offset,
+                               const uint8_t *bytes, uint64_t size) {
+        assert(lun < CACHE_LUNS_MAX);
+        for (size_t i = remains->first_lines[lun]; i < remains->first_lines[lun + 1]; i++) {
+                const Line *line = &remains->lines[i];
+                uint64_t start = line->number * remains->line_size;
+
+                if (start < offset + size && offset < start + remains->line_size &&
+                    has_some_of_line(remains, line, offset, bytes, size))
+                        return true;
+        }
+        return false;
+}
+
 /* Kept blocks of a chunk whose sum is wrong are lost. */
 static CacheBits find_corrupt(const CacheRemains *remains, const Line *line) {
         unsigned blocks_per_chunk = CACHE_CHUNK_SIZE / remains->luns[line->lun].identity.block_size;

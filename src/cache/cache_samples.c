@@ -84,10 +84,12 @@ static int await_read(SampleRead *read, BlockDevice *lower, Task *task, const Ca
         return r < 0 ? r : task_await(task, &read->future, TASK_NEVER);
 }
 
-/* Fills in the sum. */
-static int read_sample(CacheVolume *volume, BlockDevice *lower, Task *task, CacheSample *sample) {
+/* Fills in the sum. `excuse`: of bytes whose sum is not `sample`'s; may be NULL. */
+static int read_sample(CacheVolume *volume, BlockDevice *lower, Task *task, CacheSample *sample,
+                       const CacheSamplesExcuse *excuse) {
         Staging *staging = lower->staging;
         SampleRead read = { .volume = volume };
+        uint64_t sum;
         void *buffer;
         int r;
 
@@ -95,8 +97,11 @@ static int read_sample(CacheVolume *volume, BlockDevice *lower, Task *task, Cach
         if (!buffer)
                 return -ENOMEM;
         r = await_read(&read, lower, task, sample, buffer);
-        if (r == 0)
-                sample->sum = XXH3_64bits(buffer, sample->size);
+        if (r == 0) {
+                sum = XXH3_64bits(buffer, sample->size);
+                if (!excuse || sum == sample->sum || !excuse->is_excused(excuse, sample, buffer))
+                        sample->sum = sum;
+        }
         staging_put(staging, buffer, sample->size);
         return r;
 }
@@ -122,7 +127,7 @@ static int take_sample(CacheVolume *volume, Task *task, unsigned index) {
             cache_clear_touches(volume, sample.offset, sample.offset + sample.size))
                 return 0;
         volume->taking = sample;
-        r = read_sample(volume, volume->lower, task, &sample);
+        r = read_sample(volume, volume->lower, task, &sample, /* excuse= */ NULL);
         /* A size of 0 says that it was overwritten meanwhile. */
         if (r == 0 && volume->taking.size > 0)
                 cache_arena_set_sample(volume->table->arena, volume->lun, index, &sample);
@@ -154,7 +159,8 @@ const CacheSample *cache_samples_get(const BlockDevice *device) {
         return cache_arena_get_samples(volume->table->arena, volume->lun);
 }
 
-int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task) {
+int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task,
+                          const CacheSamplesExcuse *excuse) {
         for (unsigned i = 0; i < CACHE_SAMPLES_MAX; i++) {
                 CacheSample sample = samples[i];
                 int r;
@@ -164,7 +170,7 @@ int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *
                 if (sample.size > SAMPLE_SIZE_MAX ||
                     !block_device_has_range(lower, sample.offset, sample.size))
                         return 0;
-                r = read_sample(NULL, lower, task, &sample);
+                r = read_sample(NULL, lower, task, &sample, excuse);
                 if (r < 0)
                         return r;
                 if (sample.sum != samples[i].sum)

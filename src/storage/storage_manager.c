@@ -118,8 +118,9 @@ static void storage_note_gone(StorageManager *manager) {
                 if (!unit->is_open)
                         continue;
                 storage_unit_park(unit);
-                /* Nobody waits for its return any more. */
-                if (manager->state == STORAGE_STATE_STOPPING && unit->volume)
+                /* Nobody waits for its return any more, or not yet. */
+                if (unit->volume &&
+                    (manager->state == STORAGE_STATE_STOPPING || !unit->is_announced))
                         storage_unit_shut_down(unit);
         }
         storage_wake(manager);
@@ -299,7 +300,6 @@ static int unit_find(UnitLook *look, Task *task) {
 
         switch (look->result) {
         case SCSI_BRING_UP_RESULT_READY:
-                look->unit->n_failures = 0;
                 cache_identity_init(&look->identity,
                                     usb_device_get_descriptors(
                                                     storage_stack_get_device(manager->stack)),
@@ -350,6 +350,25 @@ static void on_remains_left(uint32_t id, unsigned luns, void *userdata) {
         manager->handlers->remains_left(manager, id, luns, manager->userdata);
 }
 
+/* Without a part of what was acknowledged it must not be seen. Nothing is lost: it is still where it
+ * was before. */
+static void unit_postpone(StorageManager *manager, Task *task, StorageUnit *unit, int error) {
+        storage_unit_park(unit);
+        storage_unit_detach(unit, task);
+        storage_unit_shut_down(unit);
+        storage_unit_close(unit, task, /* with_discard= */ true);
+        if (storage_must_end(manager))
+                return;
+        unit_plan_retry(manager, unit);
+        log_device_error(unit->name,
+                         "It is not exported yet, as what was written before can't be given back: "
+                         "%s. Trying again in %llu s",
+                         error == -EXFULL ? "it takes no writes, and the cache can't hold all"
+                                          : strerror(-error),
+                         (unsigned long long) ((unit->retry_ns - event_loop_now_ns(manager->loop)) /
+                                               NS_PER_S));
+}
+
 static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) {
         StorageUnit *unit = look->unit;
         int r;
@@ -358,9 +377,12 @@ static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) 
                               manager->cache, &look->identity, &manager->options);
         if (r < 0)
                 return r;
-        r = storage_remains_give(&manager->remains, task, unit);
-        if (r < 0)
-                return r;
+        r = storage_remains_give(&manager->remains, task, unit, manager->cache);
+        if (r < 0) {
+                unit_postpone(manager, task, unit, r);
+                return storage_must_end(manager) ? r : 0;
+        }
+        unit->n_failures = 0;
         /* Before the first client may write: what a successor is given after that is older. */
         storage_remains_tell(&manager->remains, on_remains_left, manager);
         if (!manager->opens_together)
@@ -394,6 +416,7 @@ static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
                         return is_same;
         }
         if (is_same > 0) {
+                unit->n_failures = 0;
                 log_device_info(unit->name, "The same medium is there again");
                 return 0;
         }

@@ -25,8 +25,10 @@ void storage_remains_init(StorageRemains *remains);
 void storage_remains_done(StorageRemains *remains);
 /* Takes `fd` over. -EBADMSG: it makes no sense, -ENOSPC: too many, -errno. */
 int storage_remains_add(StorageRemains *remains, uint32_t id, unsigned luns, int fd);
-/* An open unit, before its first request, gets what is its. 0, or -errno: the device does not
- * answer. */
-int storage_remains_give(StorageRemains *remains, Task *task, StorageUnit *unit);
+/* An open unit, before its first request, gets what is its: all of it, or nothing is noted as given.
+ * What finds no room in the cache waits until what did is written. -EXFULL: the device takes no
+ * writes, so there is no room; -errno: it does not answer. */
+int storage_remains_give(StorageRemains *remains, Task *task, StorageUnit *unit,
+                         CacheManager *cache);
 /* Calls `left` for all of which that changed since it was last told. */
 void storage_remains_tell(StorageRemains *remains, StorageRemainsLeft left, void *userdata);

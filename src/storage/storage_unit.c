@@ -203,7 +203,7 @@ int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const
         r = make_lun(unit, target, disk, options, &lun_device);
         if (r < 0)
                 return r;
-        r = cache_samples_compare(cache_samples_get(unit->volume), lun_device, task);
+        r = cache_samples_compare(cache_samples_get(unit->volume), lun_device, task, NULL);
         if (r <= 0)
                 return r;
 

@@ -118,13 +118,12 @@ void cache_fixture_drop(CacheFixture *fixture) {
 
 int cache_fixture_restart(CacheFixture *fixture, int remains_fd) {
         _cleanup_(cache_remains_freep) CacheRemains *remains = NULL;
-        int r;
+        uint32_t cursor = 0;
 
         ck_assert_int_eq(cache_remains_new(&remains, remains_fd, "test"), 0);
         make_lun(fixture);
         make_volume(fixture);
-        r = cache_import_remains(fixture->volume, remains);
-        return r;
+        return cache_import_remains(fixture->volume, remains, &cursor);
 }
 
 void cache_fixture_kill(CacheFixture *fixture) {

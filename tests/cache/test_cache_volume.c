@@ -658,7 +658,7 @@ static int take_samples(Task *task, void *userdata) {
 }
 
 static int compare_samples(Task *task, void *userdata) {
-        return cache_samples_compare(cache_samples_get(fixture.volume), fixture.lun, task);
+        return cache_samples_compare(cache_samples_get(fixture.volume), fixture.lun, task, NULL);
 }
 
 static void note_result(Task *task, int result, void *userdata) { *(int *) userdata = result; }

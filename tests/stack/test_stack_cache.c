@@ -328,6 +328,123 @@ START_TEST(all_remains_are_taken_in_before_the_first_client_comes) {
 }
 END_TEST
 
+/* Lives that end before the device has anything of what they wrote, each in a little less than half
+ * of the cache's lines, and partly over each other. */
+#define LIVES 3
+#define LINES_PER_LIFE 110U
+#define LIFE_STEP 80U
+
+static uint64_t place_of(unsigned life, unsigned i) {
+        return (uint64_t) (life * LIFE_STEP + i) * 16 * KIB;
+}
+
+static void live(unsigned life) {
+        for (unsigned i = 0; i < LINES_PER_LIFE; i++) {
+                stack_fill(other, 4096, 1000 * (life + 1) + i);
+                ck_assert_int_eq(stack_write(&stack, 0, place_of(life, i), other, 4096, 0), 0);
+        }
+}
+
+static StackRemains make_lives(void) {
+        StackRemains remains = { .n = LIVES };
+
+        for (unsigned life = 0; life < LIVES; life++) {
+                int image = dup(stack.image_fds[0]);
+
+                live(life);
+                remains.fds[life] = stack_copy_arena(&stack);
+                stack_unplug(&stack);
+                stack_done(&stack);
+                stack_init_with_cache(&stack, SPEC, &write_back, &image, NULL);
+                stack_connect(&stack, 0, /* is_structured= */ false);
+                stack_sleep_ms(&stack, 100);
+        }
+        return remains;
+}
+
+static StackRemains copy_remains(const StackRemains *remains) {
+        StackRemains copy = { .n = remains->n };
+
+        for (size_t i = 0; i < copy.n; i++)
+                copy.fds[i] = dup(remains->fds[i]);
+        return copy;
+}
+
+static void succeed(const char *spec, const StackRemains *remains) {
+        int image = dup(stack.image_fds[0]);
+
+        stack_unplug(&stack);
+        stack_done(&stack);
+        stack_init_with_cache(&stack, spec, &write_back, &image, remains);
+}
+
+static void assert_that_all_lives_count(void) {
+        uint8_t expected[4096];
+
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        for (unsigned life = 0; life < LIVES; life++) {
+                unsigned end = life + 1 < LIVES ? LIFE_STEP : LINES_PER_LIFE;
+
+                for (unsigned i = 0; i < end; i++) {
+                        stack_fill(expected, 4096, 1000 * (life + 1) + i);
+                        ck_assert_int_eq(
+                                        stack_read(&stack, 0, place_of(life, i), other, 4096, NULL),
+                                        0);
+                        ck_assert_mem_eq(other, expected, 4096);
+                }
+        }
+}
+
+START_TEST(more_remains_than_the_cache_holds_are_all_given_back) {
+        StackRemains remains = make_lives();
+
+        succeed(SPEC, &remains);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.left_luns_at_open, 0);
+        assert_that_all_lives_count();
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+}
+END_TEST
+
+/* Samples say that the medium has changed: by what the first successor wrote. */
+START_TEST(a_successor_that_dies_making_room_leaves_all_to_the_next) {
+        StackRemains remains = make_lives(), copy = copy_remains(&remains);
+        int image = dup(stack.image_fds[0]);
+
+        stack_unplug(&stack);
+        stack_done(&stack);
+        /* It goes after some writes. */
+        stack_init_with_cache(&stack,
+                              SPEC ",write-cache=no,faults=disconnect:command@opcode=2A+lba=1600",
+                              &write_back, &image, &copy);
+        ck_assert(!stack.exports[0].is_open);
+        image = dup(stack.image_fds[0]);
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC, &write_back, &image, &remains);
+        ck_assert(stack.exports[0].is_open);
+        assert_that_all_lives_count();
+}
+END_TEST
+
+START_TEST(a_disk_that_takes_no_writes_is_not_shown_without_its_data) {
+        StackRemains remains = make_lives();
+
+        succeed(SPEC ",faults=write-error@lba=0..32767*always", &remains);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        ck_assert(!stack.exports[0].is_open);
+        stack_sleep_ms(&stack, 600000);
+        ck_assert(!stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.left_luns, 1);
+
+        simulated_device_clear_faults(stack.device);
+        stack_sleep_ms(&stack, 600000);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.left_luns, 0);
+        assert_that_all_lives_count();
+}
+END_TEST
+
 START_TEST(nothing_of_a_disk_stays_in_memory_after_a_stop) {
         uint8_t *bytes = malloc(4 * MIB);
 
@@ -363,6 +480,9 @@ int main(void) {
                 a_stop_has_saved_what_the_device_does_not_take,
                 a_stop_ends_when_the_device_goes_meanwhile,
                 all_remains_are_taken_in_before_the_first_client_comes,
+                more_remains_than_the_cache_holds_are_all_given_back,
+                a_successor_that_dies_making_room_leaves_all_to_the_next,
+                a_disk_that_takes_no_writes_is_not_shown_without_its_data,
                 nothing_of_a_disk_stays_in_memory_after_a_stop,
         };
         Suite *suite = suite_create("stack cache");
