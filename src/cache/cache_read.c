@@ -111,10 +111,14 @@ void cache_read_await_line(CacheRequest *request, CacheBits blocks) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_STARVING);
 }
 
-static bool is_on_its_way(const CacheRequest *request, CacheBits blocks) {
-        CacheEntry *entry = cache_volume_find(request->volume, request->position);
+/* The block that it needs next; those behind it may have failed. */
+static bool is_on_its_way(const CacheRequest *request) {
+        const CacheVolume *volume = request->volume;
+        CacheEntry *entry = cache_volume_find(volume, request->position);
 
-        return entry && cache_bits_contain(cache_bits_or(entry->valid, entry->filling), blocks);
+        return entry &&
+               cache_bits_has(entry->filling, (unsigned) (request->position % volume->line_size /
+                                                          volume->block_size));
 }
 
 void cache_read_go_on(CacheRequest *request) {
@@ -145,7 +149,7 @@ void cache_read_go_on(CacheRequest *request) {
                                      cache_request_get_line_stop(request));
         window_end = MIN(request->end, request->position + fill_window(request));
         /* What was brought before and is gone again is brought again. */
-        if (!is_on_its_way(request, blocks))
+        if (!is_on_its_way(request))
                 request->issued_end = request->position;
         if (request->issued_end < window_end)
                 request->issued_end = cache_fill_range(volume,

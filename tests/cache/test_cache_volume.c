@@ -381,6 +381,26 @@ START_TEST(a_write_of_a_part_of_a_bad_block_fails_at_once) {
 }
 END_TEST
 
+/* The Lun remembers the bad block, and fails the second fill while the first is at the device. */
+START_TEST(a_fill_that_fails_at_once_is_not_tried_while_another_is_waited_for) {
+        CacheFixtureRequest *request;
+
+        cache_fixture_start(&fixture);
+        fixture.ram.bad_lba = 20;
+        ck_assert_int_eq(do_read(20 * 512, 512), -EIO);
+        ck_assert_int_eq(do_write(19 * 512, 512), 0);
+        fixture.ram.is_held = true;
+        request = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 64 * KIB, other);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert(!request->is_done);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+        ck_assert(request->is_done);
+        ck_assert_int_eq(request->block.error, -EIO);
+        ck_assert_uint_eq(request->block.error_offset, 20 * 512);
+}
+END_TEST
+
 START_TEST(more_than_fits_is_written_in_time) {
         cache_fixture_start(&fixture);
         for (unsigned round = 0; round < 4; round++)
@@ -757,6 +777,7 @@ int main(void) {
                 what_the_device_lost_meanwhile_is_no_hole,
                 a_bad_block_is_told_exactly,
                 a_write_of_a_part_of_a_bad_block_fails_at_once,
+                a_fill_that_fails_at_once_is_not_tried_while_another_is_waited_for,
                 more_than_fits_is_written_in_time,
                 loans_are_of_the_same_bytes,
                 a_parked_volume_answers_from_memory_and_keeps_writes,
