@@ -21,8 +21,7 @@
 
 #define CONTROL_FD 3
 
-/* So many predecessors' arenas and orphan files can come before the device. */
-#define REMAINS_MAX 32
+static_assert(CONTROL_REMAINS_MAX <= STORAGE_REMAINS_MAX, "what the manager sends is taken");
 
 typedef struct PendingRemains {
         uint32_t id;
@@ -38,9 +37,9 @@ typedef struct Worker {
         int usb_fd;                     /* owned */
         int image_fds[CONTROL_FDS_MAX]; /* owned: of a simulated device */
         size_t n_image_fds;
-        int arena_fd;       /* owned; negative: no cache */
-        ControlCache cache; /* as it was told with the arena */
-        PendingRemains remains[REMAINS_MAX];
+        int arena_fd;                                /* owned; negative: no cache */
+        ControlCache cache;                          /* as it was told with the arena */
+        PendingRemains remains[CONTROL_REMAINS_MAX]; /* that came before the device */
         size_t n_remains;
         uint32_t device_timeout_ms;
         uint32_t n_luns_max;
@@ -334,7 +333,7 @@ static void on_remains(Worker *worker, const ControlRemains *message, int *fd) {
         *fd = -EBADF;
         if (worker->storage) {
                 worker_add_remains(worker, &remains);
-        } else if (worker->n_remains == REMAINS_MAX) {
+        } else if (worker->n_remains == CONTROL_REMAINS_MAX) {
                 log_error("Too much is left of earlier workers, ignoring what comes last");
                 fd_close(remains.fd);
         } else {

@@ -9,8 +9,8 @@
  * control_message_validate() before using it.
  *
  * manager → worker: CONFIGURE, CACHE, REMAINS for each that there is, then USB_DEVICE or SIMULATE
- *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, SAVED, PING,
- *                   STOP, GONE.
+ *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, PING, STOP, GONE;
+ *                   REMAINS of what was saved, before SAVED.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
  *                   PONG, LOG, STOPPED, FAILED.
  * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
@@ -32,6 +32,9 @@
 #define CONTROL_DESCRIPTION_SIZE_MAX 128
 #define CONTROL_SPEC_SIZE_MAX 4096
 #define CONTROL_LUNS_MAX 16
+/* REMAINS that a worker was told of and that have data left: it can't do with a part of them, as the
+ * order in which they are given back matters. */
+#define CONTROL_REMAINS_MAX 192
 #define CONTROL_LUNS_ALL ((UINT32_C(1) << CONTROL_LUNS_MAX) - 1) /* of a mask of LUNs */
 
 typedef enum ControlType {

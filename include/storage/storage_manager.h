@@ -14,6 +14,8 @@
 
 #define STORAGE_LUNS_MAX 16
 #define STORAGE_SESSIONS_PER_EXPORT_MAX 16
+/* Of which something is left. */
+#define STORAGE_REMAINS_MAX 192
 /* At a stop, what is dirty has so long to get to the medium, on all LUNs together. */
 #define STORAGE_STOP_FLUSH_MAX_NS (90 * NS_PER_S)
 
@@ -100,7 +102,7 @@ void storage_manager_stop(StorageManager *manager);
 
 /* What a predecessor left: its arena or an orphan file (`fd`, taken over), and the LUNs (a mask)
  * whose data in it matters; of several, the oldest first. It is given back when a unit with that
- * medium is brought up. -EBADMSG: it makes no sense, -ENOSPC, -EOPNOTSUPP: no cache, -errno. */
+ * medium is brought up: at the start, or when it returns. -EBADMSG: it makes no sense, -ENOSPC, -EOPNOTSUPP: no cache, -errno. */
 int storage_manager_add_remains(StorageManager *manager, uint32_t id, unsigned luns, int fd);
 /* The answer to `save`: 0, or -errno. */
 void storage_manager_saved(StorageManager *manager, unsigned luns, int error);

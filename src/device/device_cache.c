@@ -23,6 +23,16 @@ void device_cache_init(DeviceCache *cache, CacheStore *store, const DeviceCacheO
         list_init(&cache->remains);
 }
 
+static void cache_tell_remains(DeviceCache *cache, DeviceArena *arena) {
+        ControlMessage message;
+
+        arena->id = ++cache->last_id;
+        control_message_init(&message, CONTROL_TYPE_REMAINS);
+        message.body.remains.id = arena->id;
+        message.body.remains.luns = arena->luns;
+        child_process_send(cache->worker, &message, &arena->fd, 1);
+}
+
 /* Saving */
 
 static void cache_answer(DeviceCache *cache, uint32_t luns, int result) {
@@ -65,7 +75,8 @@ static void on_remains_saved(OrphanSave *save, int result, void *userdata) {
         cache_pump(cache);
 }
 
-/* What is in the files is older than what the worker's arena will have from now on. */
+/* What is in the files is older than what the worker's arena will have from now on. It gives them
+ * back itself if their medium returns. */
 static void cache_add_saved(DeviceCache *cache, const OrphanSave *save, uint32_t luns) {
         for (unsigned lun = 0; lun < CONTROL_LUNS_MAX; lun++) {
                 OrphanName name = { .lun = lun };
@@ -80,8 +91,10 @@ static void cache_add_saved(DeviceCache *cache, const OrphanSave *save, uint32_t
                 if (r < 0)
                         log_error("What was saved of LUN %u of %s can't be opened, leaving it: %s",
                                   lun, cache->base_name, strerror(-r));
-                else
+                else {
                         list_append(&cache->remains, &file->node);
+                        cache_tell_remains(cache, file);
+                }
         }
 }
 
@@ -243,6 +256,14 @@ static bool cache_is_within_limit(DeviceCache *cache) {
         return false;
 }
 
+static size_t cache_count_remains(const DeviceCache *cache) {
+        size_t n = 0;
+
+        LIST_FOR_EACH (node, &cache->remains)
+                n++;
+        return n;
+}
+
 int device_cache_prepare(DeviceCache *cache) {
         if (!cache->has_claimed)
                 cache_store_claim(cache->store, cache->base_name, &cache->remains);
@@ -256,7 +277,7 @@ int device_cache_prepare(DeviceCache *cache) {
                 if (device_arena_get_unsaved(arena) == 0 && !arena->is_file)
                         cache_replace_by_files(cache, arena);
         }
-        return 0;
+        return cache_count_remains(cache) > CONTROL_REMAINS_MAX ? -E2BIG : 0;
 }
 
 /* A worker's life */
@@ -280,19 +301,6 @@ static void cache_send(DeviceCache *cache, uint64_t size_max) {
         child_process_send(cache->worker, &message, &cache->arena->fd, 1);
 }
 
-static void cache_send_remains(DeviceCache *cache) {
-        LIST_FOR_EACH (node, &cache->remains) {
-                DeviceArena *arena = list_entry(node, DeviceArena, node);
-                ControlMessage message;
-
-                arena->id = ++cache->last_id;
-                control_message_init(&message, CONTROL_TYPE_REMAINS);
-                message.body.remains.id = arena->id;
-                message.body.remains.luns = arena->luns;
-                child_process_send(cache->worker, &message, &arena->fd, 1);
-        }
-}
-
 int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_max) {
         int r;
 
@@ -304,7 +312,8 @@ int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_m
         cache->unsaved_luns = 0;
         cache->exported_luns = 0;
         cache_send(cache, size_max);
-        cache_send_remains(cache);
+        LIST_FOR_EACH (node, &cache->remains)
+                cache_tell_remains(cache, list_entry(node, DeviceArena, node));
         return 0;
 }
 

@@ -44,7 +44,7 @@ void device_cache_init(DeviceCache *cache, CacheStore *store, const DeviceCacheO
 void device_cache_done(DeviceCache *cache);
 
 /* Before a worker is asked for. -EAGAIN: predecessors' arenas are being saved, or can't be, and
- * there would be too many of them. */
+ * there would be too many of them; -E2BIG: there are more files than a worker can be told of. */
 int device_cache_prepare(DeviceCache *cache);
 /* Tells `worker` of its arena and of the remains; before the device. -errno. */
 int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_max);

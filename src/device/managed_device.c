@@ -293,16 +293,21 @@ static int device_get_worker(ManagedDevice *device) {
         return r;
 }
 
+static const char *why_no_worker(int error) {
+        if (error == -EAGAIN)
+                return "what its workers left is not saved yet";
+        if (error == -E2BIG)
+                return "there are too many orphan files of it, export or delete some";
+        return "no worker can be started";
+}
+
 static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         int r;
 
         assert(!device->worker);
         r = device_get_worker(device);
         if (r < 0) {
-                device_retry(device,
-                             r == -EAGAIN ? "what its workers left is not saved yet"
-                                          : "no worker can be started",
-                             r);
+                device_retry(device, why_no_worker(r), r);
                 return;
         }
 

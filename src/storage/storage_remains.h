@@ -11,8 +11,6 @@
 #include "cache/cache_remains.h"
 #include "storage/storage_unit.h"
 
-#define STORAGE_REMAINS_MAX 32
-
 typedef struct StorageRemains {
         ListNode list; /* the oldest first */
         size_t n;

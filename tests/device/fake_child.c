@@ -20,7 +20,7 @@
 #include "base/systemd_event_loop.h"
 #include "control/control_channel.h"
 
-#define REMAINS_MAX 64
+#define REMAINS_MAX CONTROL_REMAINS_MAX
 
 typedef struct FakeChild {
         EventLoop *loop;

@@ -261,6 +261,8 @@ START_TEST(worker_has_its_arena_saved_and_it_comes_back) {
         device_manager_stop(broker.manager);
         fake_children_run_until(broker.loop, &broker.has_stopped);
         ck_assert(broker_was_told(&broker, "saved LUNs 1: Success"));
+        /* It could give it back if the medium returned. */
+        ck_assert(was_told_remains(&broker, pid, 1));
         ck_assert_int_eq(read_orphan(&broker, 0, 1), pid);
         ck_assert(!has_orphan(&broker, 0, 2));
 
@@ -293,6 +295,39 @@ START_TEST(failure_to_save_is_told_and_nothing_is_given_up) {
         ck_assert_int_eq(unlink(path), 0);
         fake_children_run_until(broker.loop, &broker.has_stopped);
         ck_assert_int_eq(read_orphan(&broker, 0, 1), broker.worker_pid);
+        broker_done(&broker);
+}
+END_TEST
+
+static void make_orphans(const Broker *broker, unsigned n) {
+        char path[256];
+
+        path_in(broker, "orphans", path, sizeof(path));
+        ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+        for (unsigned i = 0; i < n; i++) {
+                orphan_path(broker, i % CONTROL_LUNS_MAX, 1 + i / CONTROL_LUNS_MAX, path,
+                            sizeof(path));
+                fd_close(open(path, O_CREAT | O_WRONLY, 0600));
+        }
+}
+
+/* Newer data must not be seen without what is older, nor be written before it. */
+START_TEST(device_with_more_orphans_than_a_worker_takes_is_not_driven) {
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "good", "front");
+        make_orphans(&broker, CONTROL_REMAINS_MAX + 1);
+        broker_start(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        broker_run_until_told(&broker, "too many orphan files of it");
+        ck_assert(!broker.has_worker);
+        broker_done(&broker);
+
+        broker_prepare(&broker, /* has_usb= */ false, "silent", "front");
+        make_orphans(&broker, CONTROL_REMAINS_MAX);
+        broker_start(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        fake_children_run_until(broker.loop, &broker.has_worker);
         broker_done(&broker);
 }
 END_TEST
@@ -336,6 +371,7 @@ int main(void) {
         tcase_add_test(tcase, worker_that_tells_of_other_remains_is_killed);
         tcase_add_test(tcase, worker_has_its_arena_saved_and_it_comes_back);
         tcase_add_test(tcase, failure_to_save_is_told_and_nothing_is_given_up);
+        tcase_add_test(tcase, device_with_more_orphans_than_a_worker_takes_is_not_driven);
         tcase_add_test(tcase, orphans_of_a_lun_are_limited);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);

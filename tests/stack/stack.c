@@ -83,6 +83,11 @@ static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
         stack->saved_luns |= luns;
         fd_close(stack->saved_fd);
         stack->saved_fd = stack_copy_arena(stack);
+        /* As the manager does: its medium may return. */
+        if (stack->save_error == 0)
+                ck_assert_int_eq(
+                                storage_manager_add_remains(storage, 0, luns, dup(stack->saved_fd)),
+                                0);
         storage_manager_saved(storage, luns, stack->save_error);
 }
 

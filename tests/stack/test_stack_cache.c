@@ -153,6 +153,32 @@ START_TEST(a_changed_medium_gets_nothing_of_it) {
 }
 END_TEST
 
+START_TEST(a_medium_that_returns_to_the_same_worker_gets_it) {
+        static const uint8_t zeroes[22];
+
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_write_image(&stack, 0, 512, "somebody else was here", 22);
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        check_that_it_was_set_aside();
+        ck_assert_uint_eq(stack.left_luns, 1);
+
+        stack_sleep_ms(&stack, 100);
+        stack_unplug(&stack);
+        stack_write_image(&stack, 0, 512, zeroes, sizeof(zeroes));
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 3);
+        ck_assert_uint_eq(stack.left_luns, 0);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 2 * MIB, other, 4096, NULL), 0);
+        ck_assert_mem_eq(other, data, 4096);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
 START_TEST(another_device_gets_nothing_of_it) {
         ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
         stack_unplug(&stack);
@@ -468,6 +494,7 @@ int main(void) {
                 requests_wait_while_the_device_is_away,
                 new_clients_are_accepted_while_it_is_away,
                 a_changed_medium_gets_nothing_of_it,
+                a_medium_that_returns_to_the_same_worker_gets_it,
                 another_device_gets_nothing_of_it,
                 what_the_host_itself_wrote_is_no_change,
                 a_device_that_stays_away_is_given_up_and_its_data_saved,
