@@ -27,6 +27,7 @@
  *     cache-size=SIZE          of that cache for each LUN, 64K to 1G (8M)
  *     reset-loses-cache=yes|no whether a port reset loses what is in it (yes)
  *     unmap=yes|no             thin provisioning: UNMAP, WRITE SAME with UNMAP (yes)
+ *     scsi-version=N           what INQUIRY claims: 0 none, 2 SCSI-2, up to 7 (6: SPC-4)
  *     rotation=N               0: not reported, 1: not rotating (default), else the rate, per
  *                              minute
  *     spin-up-ms=N             after power-on not ready for so long (0)
@@ -73,6 +74,7 @@ typedef struct SimulatorSpec {
         uint64_t cache_size;
         bool loses_cache_on_reset;
         bool has_unmap;
+        uint8_t scsi_version;
         uint16_t rotation_rate;
         uint64_t spin_up_ms;
         SimulatorShortData short_data;

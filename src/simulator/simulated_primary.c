@@ -52,7 +52,7 @@ static void standard_inquiry(SimulatedCommand *command, uint64_t allocation_size
 
         bytes[0] = command->lun ? 0x00 : NO_PERIPHERAL;
         bytes[1] = spec->is_removable ? 0x80 : 0x00;
-        bytes[2] = 0x06; /* SPC-4 */
+        bytes[2] = spec->scsi_version;
         bytes[3] = 0x02; /* the response data format */
         bytes[4] = INQUIRY_SIZE - 5;
         put_text(bytes + 8, 8, spec->vendor);

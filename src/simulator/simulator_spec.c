@@ -175,6 +175,15 @@ static bool take_unmap(SimulatorSpec *spec, SimulatorText value) {
         return take_bool(value, &spec->has_unmap);
 }
 
+static bool take_scsi_version(SimulatorSpec *spec, SimulatorText value) {
+        uint64_t number;
+
+        if (!simulator_text_to_number(value, 10, 0, 7, &number))
+                return false;
+        spec->scsi_version = (uint8_t) number;
+        return true;
+}
+
 static bool take_rotation(SimulatorSpec *spec, SimulatorText value) {
         uint64_t number;
 
@@ -231,6 +240,7 @@ static const SpecKey spec_keys[] = {
         { "cache-size", "a size from 64K to 1G (K, M, G)", take_cache_size },
         { "reset-loses-cache", "yes, no", take_reset_loses_cache },
         { "unmap", "yes, no", take_unmap },
+        { "scsi-version", "0 to 7", take_scsi_version },
         { "rotation", "0 to 65534", take_rotation },
         { "spin-up-ms", "0 to 4294967295", take_spin_up },
         { "short-data", "stall, short, pad", take_short_data },
@@ -256,6 +266,7 @@ void simulator_spec_init(SimulatorSpec *spec) {
                 .cache_size = 8 * MIB,
                 .loses_cache_on_reset = true,
                 .has_unmap = true,
+                .scsi_version = 6,
                 .rotation_rate = 1,
                 .short_data = SIMULATOR_SHORT_DATA_STALL,
                 .bears_pipelining = true,
