@@ -19,6 +19,10 @@
  * commands that it can happen to: what needs a data phase waits for a command that has one. Of
  * several faults of one kind only the first that holds fires on a command; different kinds combine.
  *
+ * With CBI the command is the control request, and the CSW is the interrupt: csw-status is its
+ * value (for UFI its ASC), csw-signature its type. What it has no word for, or what CB has no status
+ * for, does not happen.
+ *
  *     KIND [:ARGUMENT]            what happens
  *     stall:PHASE                 PHASE is command, data, status or control; the endpoint halts
  *     hang:PHASE                  never answers; a class or port reset ends it

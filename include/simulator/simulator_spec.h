@@ -14,7 +14,10 @@
  *     physical-block-size=N    a power of two from block-size to 64K (block-size)
  *     luns=N                   1 to 16 (as many as there are files, at least 1)
  *     type=disk
- *     transport=bot
+ *     transport=bot|cbi|cb     CBI and CB have one LUN (bot)
+ *     command-set=scsi|8070|ufi   UFI's drives are removable, and know neither a write cache nor
+ *                              unmapping; 8070 and UFI have command blocks of 12 bytes with CBI
+ *                              and CB (scsi)
  *     speed=full|high|super    of the link (super)
  *     link=real|ideal          whether bytes take time: at the speed's payload rate, or none (real)
  *     latency-us=N             added to each transfer (0)
@@ -31,8 +34,8 @@
  *     rotation=N               0: not reported, 1: not rotating (default), else the rate, per
  *                              minute
  *     spin-up-ms=N             after power-on not ready for so long (0)
- *     short-data=stall|short|pad   how a data phase ends that is shorter than the host said
- *                              (stall)
+ *     short-data=stall|short|pad   how a data phase of BOT ends that is shorter than the host
+ *                              said (stall)
  *     pipelining=yes|no        no: an IN before the CBW is done and an OUT before the CSW was
  *                              read are refused with a stall, as QEMU does (yes)
  *     seed=N                   of every chance and every delay (1)
@@ -53,6 +56,19 @@ typedef enum SimulatorShortData {
         _SIMULATOR_SHORT_DATA_MAX,
 } SimulatorShortData;
 
+typedef enum SimulatorTransport {
+        SIMULATOR_TRANSPORT_BOT,
+        SIMULATOR_TRANSPORT_CBI,
+        SIMULATOR_TRANSPORT_CB,
+} SimulatorTransport;
+
+/* What commands the device takes, and how its interface says so. */
+typedef enum SimulatorCommandSet {
+        SIMULATOR_COMMAND_SET_SCSI,
+        SIMULATOR_COMMAND_SET_8070, /* SFF-8070i */
+        SIMULATOR_COMMAND_SET_UFI,
+} SimulatorCommandSet;
+
 typedef struct SimulatorSpec {
         size_t n_files;
         char files[SIMULATOR_LUNS_MAX][SIMULATOR_PATH_SIZE_MAX];
@@ -60,6 +76,8 @@ typedef struct SimulatorSpec {
         uint32_t block_size;
         uint32_t physical_block_size;
         size_t n_luns;
+        SimulatorTransport transport;
+        SimulatorCommandSet command_set;
         UsbSpeed speed;
         bool is_link_ideal;
         uint64_t latency_us;

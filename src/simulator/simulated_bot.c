@@ -24,7 +24,10 @@
 #define REQUEST_GET_MAX_LUN 0xFE
 
 #define WRONG_TAG_BITS UINT32_C(0xA5A5A5A5)
-#define NO_FAULT _SIMULATOR_FAULT_KIND_MAX
+
+static SimulatedBot *bot_from_wire(const SimulatedWire *wire) {
+        return container_of((SimulatedWire *) wire, SimulatedBot, wire);
+}
 
 const char *simulated_bot_state_to_string(SimulatedBotState state) {
         switch (state) {
@@ -38,10 +41,6 @@ const char *simulated_bot_state_to_string(SimulatedBotState state) {
                 return "status";
         case SIMULATED_BOT_STATE_BROKEN:
                 return "broken";
-        case SIMULATED_BOT_STATE_HUNG:
-                return "hung";
-        case SIMULATED_BOT_STATE_FROZEN:
-                return "frozen";
         case _SIMULATED_BOT_STATE_MAX:
                 break;
         }
@@ -50,13 +49,13 @@ const char *simulated_bot_state_to_string(SimulatedBotState state) {
 }
 
 static bool has_fault(const SimulatedBot *bot, SimulatorFaultKind kind) {
-        return bot->has_faults && bot->has_fault[kind];
+        return simulated_wire_has_fault(&bot->wire, kind);
 }
 
 /* BOT 6.7: the command is carried out only if the data can be what the host expects. */
 static void finish_command(SimulatedBot *bot) {
         bool has_passed = !bot->is_phase_error &&
-                          simulated_command_finish(&bot->command) == SIMULATED_STATUS_GOOD;
+                          simulated_command_finish(&bot->wire.command) == SIMULATED_STATUS_GOOD;
 
         if (bot->is_phase_error)
                 bot->status = CSW_STATUS_PHASE_ERROR;
@@ -73,92 +72,11 @@ static void enter(SimulatedBot *bot, SimulatedBotState state) {
 }
 
 static SimulatedAnswer stall_in(SimulatedBot *bot) {
-        bot->is_in_halted = true;
-        bot->n_stalls++;
-        return SIMULATED_ANSWER_STALL;
+        return simulated_wire_stall(&bot->wire, SIMULATED_PIPE_IN);
 }
 
 static SimulatedAnswer stall_out(SimulatedBot *bot) {
-        bot->is_out_halted = true;
-        bot->n_stalls++;
-        return SIMULATED_ANSWER_STALL;
-}
-
-SimulatedAnswer simulated_bot_apply_fault(SimulatedBot *bot, SimulatorFaultKind kind) {
-        switch (kind) {
-        case SIMULATOR_FAULT_STALL:
-                return SIMULATED_ANSWER_STALL;
-        case SIMULATOR_FAULT_HANG:
-                enter(bot, SIMULATED_BOT_STATE_HUNG);
-                return SIMULATED_ANSWER_NAK;
-        case SIMULATOR_FAULT_FREEZE:
-                enter(bot, SIMULATED_BOT_STATE_FROZEN);
-                return SIMULATED_ANSWER_NAK;
-        case SIMULATOR_FAULT_DISCONNECT:
-                return SIMULATED_ANSWER_GONE;
-        case SIMULATOR_FAULT_WIRE_ERROR:
-                return SIMULATED_ANSWER_ERROR;
-        default: /* the other kinds have no phase */
-                break;
-        }
-
-        assert_not_reached();
-}
-
-/* Takes the phase's fault, if there is one. */
-static bool take_phase_fault(SimulatedBot *bot, SimulatorPhase phase, SimulatorFaultKind *ret) {
-        if (!bot->has_faults || bot->phase_fault[phase] == NO_FAULT)
-                return false;
-
-        *ret = bot->phase_fault[phase];
-        bot->phase_fault[phase] = NO_FAULT;
-        return true;
-}
-
-static void plan_phase_faults(SimulatedBot *bot, const SimulatorFaultOccasion *occasion) {
-        static const SimulatorFaultKind kinds[] = {
-                SIMULATOR_FAULT_STALL,      SIMULATOR_FAULT_HANG,       SIMULATOR_FAULT_FREEZE,
-                SIMULATOR_FAULT_DISCONNECT, SIMULATOR_FAULT_WIRE_ERROR,
-        };
-        SimulatedTarget *target = bot->target;
-
-        for (SimulatorPhase phase = 0; phase < SIMULATOR_PHASE_CONTROL; phase++)
-                for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
-                        if (!simulator_fault_plan_take(&target->spec.faults, kinds[i], phase,
-                                                       occasion, &target->random))
-                                continue;
-                        bot->phase_fault[phase] = kinds[i];
-                        bot->has_faults = true;
-                        break;
-                }
-}
-
-/* Decides at the CBW what will go wrong until the CSW. */
-static void plan_faults(SimulatedBot *bot, uint8_t lun, const uint8_t *cdb) {
-        SimulatedTarget *target = bot->target;
-        SimulatorFaultOccasion occasion;
-
-        bot->has_faults = false;
-        if (target->spec.faults.n_faults == 0)
-                return;
-
-        memset(bot->has_fault, 0, sizeof(bot->has_fault));
-        for (size_t i = 0; i < _SIMULATOR_PHASE_MAX; i++)
-                bot->phase_fault[i] = NO_FAULT;
-
-        simulated_target_describe(target, lun, cdb, bot->host_size > 0, &occasion);
-        plan_phase_faults(bot, &occasion);
-        for (SimulatorFaultKind kind = SIMULATOR_FAULT_SHORT_DATA; kind < NO_FAULT; kind++) {
-                if (kind >= SIMULATOR_FAULT_MEDIUM_ERROR && kind != SIMULATOR_FAULT_SLOW)
-                        continue; /* those are the target's */
-                const SimulatorFault *fault = simulator_fault_plan_take(
-                                &target->spec.faults, kind, 0, &occasion, &target->random);
-                if (!fault)
-                        continue;
-                bot->has_fault[kind] = true;
-                bot->fault_argument[kind] = fault->argument;
-                bot->has_faults = true;
-        }
+        return simulated_wire_stall(&bot->wire, SIMULATED_PIPE_OUT);
 }
 
 /* BOT 6.2.1 and 6.2.2; a LUN that does not exist is SCSI's to refuse. */
@@ -169,35 +87,25 @@ static bool cbw_is_good(const uint8_t *cbw, size_t size) {
 
 /* BOT 6.7, table 6-1: which of the thirteen cases can't end well. */
 static bool is_mismatch(const SimulatedBot *bot, SimulatedDirection host) {
-        SimulatedDirection device = simulated_command_get_direction(&bot->command);
+        SimulatedDirection device = simulated_command_get_direction(&bot->wire.command);
 
         if (device == SIMULATED_DIRECTION_NONE)
                 return false; /* cases 1, 4, 9 */
         if (device != host)
-                return true;                            /* cases 2, 3, 8, 10 */
-        return bot->command.data_size > bot->host_size; /* cases 7, 13; else 5, 6, 11, 12 */
-}
-
-static uint64_t take_short_data(const SimulatedBot *bot, uint64_t n_relevant) {
-        uint64_t n_missing = 0;
-
-        if (has_fault(bot, SIMULATOR_FAULT_SHORT_DATA))
-                n_missing = bot->fault_argument[SIMULATOR_FAULT_SHORT_DATA];
-        else if (has_fault(bot, SIMULATOR_FAULT_SHORT_DATA_UNTOLD))
-                n_missing = bot->fault_argument[SIMULATOR_FAULT_SHORT_DATA_UNTOLD];
-        return n_relevant - MIN(n_missing, n_relevant);
+                return true;                                 /* cases 2, 3, 8, 10 */
+        return bot->wire.command.data_size > bot->host_size; /* cases 7, 13; else 5, 6, 11, 12 */
 }
 
 static void plan_data_phase(SimulatedBot *bot, SimulatedDirection host) {
         bot->is_phase_error = is_mismatch(bot, host);
-        bot->n_relevant = bot->command.data_size;
+        bot->n_relevant = bot->wire.command.data_size;
         if (bot->is_phase_error) {
                 /* Case 7 sends what fits; the others move nothing that means anything. */
                 bool is_case_7 = host == SIMULATED_DIRECTION_IN &&
-                                 simulated_command_get_direction(&bot->command) == host;
+                                 simulated_command_get_direction(&bot->wire.command) == host;
                 bot->n_relevant = is_case_7 ? bot->host_size : 0;
         }
-        bot->n_relevant = take_short_data(bot, bot->n_relevant);
+        bot->n_relevant = simulated_wire_shorten(&bot->wire, bot->n_relevant);
         bot->n_moved = 0;
 
         if (host == SIMULATED_DIRECTION_NONE) {
@@ -220,36 +128,30 @@ static SimulatedAnswer accept_command(SimulatedBot *bot, const uint8_t *cbw) {
         if (bot->host_size > 0)
                 host = cbw[12] & 0x80 ? SIMULATED_DIRECTION_IN : SIMULATED_DIRECTION_OUT;
 
-        if (has_fault(bot, SIMULATOR_FAULT_SLOW))
-                bot->ready_at_ns = event_loop_now_ns(bot->target->loop) +
-                                   bot->fault_argument[SIMULATOR_FAULT_SLOW] * NS_PER_MS;
-        simulated_command_start(&bot->command, bot->target, cbw[13], cbw + 15);
+        simulated_wire_start_command(&bot->wire, cbw[13], cbw + 15);
         plan_data_phase(bot, host);
         return SIMULATED_ANSWER_DONE;
 }
 
 static SimulatedAnswer receive_cbw(SimulatedBot *bot, const uint8_t *cbw, size_t size,
                                    size_t *ret_size) {
-        SimulatorFaultKind fault;
+        SimulatedAnswer answer;
 
         *ret_size = size;
         if (!cbw_is_good(cbw, size)) {
-                bot->n_cbws_refused++;
+                bot->wire.n_commands_refused++;
                 enter(bot, SIMULATED_BOT_STATE_BROKEN);
                 return SIMULATED_ANSWER_DONE; /* the packet was acknowledged before it was read */
         }
 
         bot->tag = get_le32(cbw + 4);
         bot->host_size = get_le32(cbw + 8);
-        bot->ready_at_ns = 0;
-        plan_faults(bot, cbw[13], cbw + 15);
-        if (!take_phase_fault(bot, SIMULATOR_PHASE_COMMAND, &fault))
+        simulated_wire_plan_faults(&bot->wire, cbw[13], cbw + 15, bot->host_size > 0);
+        if (!simulated_wire_take_fault(&bot->wire, SIMULATOR_PHASE_COMMAND, SIMULATED_PIPE_OUT,
+                                       &answer))
                 return accept_command(bot, cbw);
-
         *ret_size = 0;
-        if (fault == SIMULATOR_FAULT_STALL)
-                return stall_out(bot);
-        return simulated_bot_apply_fault(bot, fault);
+        return answer;
 }
 
 static uint64_t get_relevant_left(const SimulatedBot *bot) {
@@ -259,22 +161,22 @@ static uint64_t get_relevant_left(const SimulatedBot *bot) {
 /* BOT 6.7.3: what the device does not want is discarded, or refused by a stall. */
 static SimulatedAnswer receive_data(SimulatedBot *bot, const uint8_t *bytes, size_t size,
                                     size_t *ret_size) {
-        SimulatorFaultKind fault;
+        SimulatedAnswer answer;
 
         *ret_size = 0;
-        if (take_phase_fault(bot, SIMULATOR_PHASE_DATA, &fault)) {
-                if (fault != SIMULATOR_FAULT_STALL)
-                        return simulated_bot_apply_fault(bot, fault);
-                enter(bot, SIMULATED_BOT_STATE_STATUS);
-                return stall_out(bot);
+        if (simulated_wire_take_fault(&bot->wire, SIMULATOR_PHASE_DATA, SIMULATED_PIPE_OUT,
+                                      &answer)) {
+                if (answer == SIMULATED_ANSWER_STALL)
+                        enter(bot, SIMULATED_BOT_STATE_STATUS);
+                return answer;
         }
 
         size_t n_taken = MIN(size, get_relevant_left(bot));
         if (n_taken > 0)
-                simulated_command_data_out(&bot->command, bytes, n_taken);
+                simulated_command_data_out(&bot->wire.command, bytes, n_taken);
 
         bool is_too_much = n_taken < size;
-        if (is_too_much && bot->target->spec.short_data == SIMULATOR_SHORT_DATA_STALL) {
+        if (is_too_much && bot->wire.target->spec.short_data == SIMULATOR_SHORT_DATA_STALL) {
                 bot->n_moved += n_taken;
                 *ret_size = n_taken;
                 enter(bot, SIMULATED_BOT_STATE_STATUS);
@@ -287,36 +189,23 @@ static SimulatedAnswer receive_data(SimulatedBot *bot, const uint8_t *bytes, siz
         return SIMULATED_ANSWER_DONE;
 }
 
-static bool is_slow(SimulatedBot *bot) {
-        if (bot->ready_at_ns == 0)
-                return false;
-        if (event_loop_now_ns(bot->target->loop) < bot->ready_at_ns)
-                return true;
-        bot->ready_at_ns = 0;
-        return false;
-}
-
-SimulatedAnswer simulated_bot_out(SimulatedBot *bot, const void *bytes, size_t size,
-                                  size_t *ret_size) {
-        assert(!bot->is_out_halted);
-
-        *ret_size = 0;
+static SimulatedAnswer simulated_bot_out(SimulatedWire *wire, const void *bytes, size_t size,
+                                         size_t *ret_size) {
+        SimulatedBot *bot = bot_from_wire(wire);
 
         switch (bot->state) {
         case SIMULATED_BOT_STATE_COMMAND:
                 return receive_cbw(bot, bytes, size, ret_size);
         case SIMULATED_BOT_STATE_DATA_OUT:
-                if (is_slow(bot))
+                if (simulated_wire_is_slow(wire))
                         return SIMULATED_ANSWER_NAK;
                 return receive_data(bot, bytes, size, ret_size);
         case SIMULATED_BOT_STATE_BROKEN:
                 return stall_out(bot);
         case SIMULATED_BOT_STATE_DATA_IN:
         case SIMULATED_BOT_STATE_STATUS:
-                return bot->target->spec.bears_pipelining ? SIMULATED_ANSWER_NAK : stall_out(bot);
-        case SIMULATED_BOT_STATE_HUNG:
-        case SIMULATED_BOT_STATE_FROZEN:
-                return SIMULATED_ANSWER_NAK;
+                return bot->wire.target->spec.bears_pipelining ? SIMULATED_ANSWER_NAK
+                                                               : stall_out(bot);
         case _SIMULATED_BOT_STATE_MAX:
                 break;
         }
@@ -326,7 +215,7 @@ SimulatedAnswer simulated_bot_out(SimulatedBot *bot, const void *bytes, size_t s
 
 /* How much the device sends before it ends the data phase: all of it, if it pads. */
 static uint64_t get_send_size(const SimulatedBot *bot) {
-        if (bot->target->spec.short_data == SIMULATOR_SHORT_DATA_PAD)
+        if (bot->wire.target->spec.short_data == SIMULATOR_SHORT_DATA_PAD)
                 return bot->host_size;
         return bot->n_relevant;
 }
@@ -336,7 +225,7 @@ static size_t fill(SimulatedBot *bot, uint8_t *bytes, size_t size) {
 
         size_t n_relevant = MIN(size, get_relevant_left(bot));
         if (n_relevant > 0)
-                simulated_command_data_in(&bot->command, bytes, n_relevant);
+                simulated_command_data_in(&bot->wire.command, bytes, n_relevant);
         if (size > n_relevant)
                 memset(bytes + n_relevant, 0, size - n_relevant);
         bot->n_moved += size;
@@ -346,8 +235,8 @@ static size_t fill(SimulatedBot *bot, uint8_t *bytes, size_t size) {
 /* BOT 6.7.2: the data ended before the host's length. `size` bytes of this transfer were filled,
  * and a packet that is not full tells the host so by itself. */
 static SimulatedAnswer end_short(SimulatedBot *bot, size_t size, bool is_transfer_full) {
-        bool is_told = size % bot->packet_size != 0;
-        bool stalls = bot->target->spec.short_data == SIMULATOR_SHORT_DATA_STALL;
+        bool is_told = size % bot->wire.packet_size != 0;
+        bool stalls = bot->wire.target->spec.short_data == SIMULATOR_SHORT_DATA_STALL;
 
         if (is_transfer_full && !is_told)
                 return SIMULATED_ANSWER_DONE; /* the next transfer hears of it */
@@ -362,22 +251,22 @@ static SimulatedAnswer end_short(SimulatedBot *bot, size_t size, bool is_transfe
 /* A transfer that does not end with a packet is burst by the packet that comes there (USB 2.0,
  * 5.8.3); the device keeps that packet, as nobody has acknowledged it. */
 static bool overruns(const SimulatedBot *bot, size_t size) {
-        return size % bot->packet_size != 0 && get_send_size(bot) - bot->n_moved > size;
+        return size % bot->wire.packet_size != 0 && get_send_size(bot) - bot->n_moved > size;
 }
 
 static SimulatedAnswer send_data(SimulatedBot *bot, uint8_t *bytes, size_t size, size_t *ret_size) {
-        SimulatorFaultKind fault;
+        SimulatedAnswer answer;
 
         *ret_size = 0;
-        if (take_phase_fault(bot, SIMULATOR_PHASE_DATA, &fault)) {
-                if (fault != SIMULATOR_FAULT_STALL)
-                        return simulated_bot_apply_fault(bot, fault);
-                enter(bot, SIMULATED_BOT_STATE_STATUS);
-                return stall_in(bot);
+        if (simulated_wire_take_fault(&bot->wire, SIMULATOR_PHASE_DATA, SIMULATED_PIPE_IN,
+                                      &answer)) {
+                if (answer == SIMULATED_ANSWER_STALL)
+                        enter(bot, SIMULATED_BOT_STATE_STATUS);
+                return answer;
         }
 
         if (overruns(bot, size)) {
-                *ret_size = fill(bot, bytes, ALIGN_DOWN(size, bot->packet_size));
+                *ret_size = fill(bot, bytes, ALIGN_DOWN(size, bot->wire.packet_size));
                 return SIMULATED_ANSWER_BABBLE;
         }
         size_t n = fill(bot, bytes, size);
@@ -406,11 +295,11 @@ static void encode_csw(const SimulatedBot *bot, uint8_t *csw) {
         if (has_fault(bot, SIMULATOR_FAULT_SHORT_DATA_UNTOLD))
                 residue = 0;
         if (has_fault(bot, SIMULATOR_FAULT_RESIDUE))
-                residue = (uint32_t) bot->fault_argument[SIMULATOR_FAULT_RESIDUE];
+                residue = (uint32_t) bot->wire.fault_argument[SIMULATOR_FAULT_RESIDUE];
         if (has_fault(bot, SIMULATOR_FAULT_PHASE_ERROR))
                 status = CSW_STATUS_PHASE_ERROR;
         if (has_fault(bot, SIMULATOR_FAULT_CSW_STATUS))
-                status = (uint8_t) bot->fault_argument[SIMULATOR_FAULT_CSW_STATUS];
+                status = (uint8_t) bot->wire.fault_argument[SIMULATOR_FAULT_CSW_STATUS];
 
         put_le32(csw, signature);
         put_le32(csw + 4, tag);
@@ -420,20 +309,15 @@ static void encode_csw(const SimulatedBot *bot, uint8_t *csw) {
 
 /* A fault that goes before the CSW, or takes its place; false: there is none. */
 static bool spoil_status(SimulatedBot *bot, SimulatedAnswer *ret) {
-        SimulatorFaultKind fault;
-
-        if (take_phase_fault(bot, SIMULATOR_PHASE_STATUS, &fault)) {
-                *ret = fault == SIMULATOR_FAULT_STALL ? stall_in(bot)
-                                                      : simulated_bot_apply_fault(bot, fault);
+        if (simulated_wire_take_fault(&bot->wire, SIMULATOR_PHASE_STATUS, SIMULATED_PIPE_IN, ret))
                 return true;
-        }
         if (has_fault(bot, SIMULATOR_FAULT_CSW_MISSING)) {
                 enter(bot, SIMULATED_BOT_STATE_COMMAND);
                 *ret = SIMULATED_ANSWER_NAK;
                 return true;
         }
         if (has_fault(bot, SIMULATOR_FAULT_ZERO_PACKET)) {
-                bot->has_fault[SIMULATOR_FAULT_ZERO_PACKET] = false;
+                bot->wire.has_fault[SIMULATOR_FAULT_ZERO_PACKET] = false;
                 *ret = SIMULATED_ANSWER_DONE;
                 return true;
         }
@@ -446,10 +330,11 @@ static SimulatedAnswer send_csw(SimulatedBot *bot, uint8_t *bytes, size_t size, 
         SimulatedAnswer answer;
 
         *ret_size = 0;
-        if (bot->has_faults && spoil_status(bot, &answer))
+        if (bot->wire.has_faults && spoil_status(bot, &answer))
                 return answer;
         if (has_fault(bot, SIMULATOR_FAULT_CSW_SIZE))
-                csw_size = MIN(bot->fault_argument[SIMULATOR_FAULT_CSW_SIZE], (size_t) CSW_SIZE);
+                csw_size = MIN(bot->wire.fault_argument[SIMULATOR_FAULT_CSW_SIZE],
+                               (size_t) CSW_SIZE);
 
         encode_csw(bot, csw);
         *ret_size = MIN(size, csw_size);
@@ -459,26 +344,21 @@ static SimulatedAnswer send_csw(SimulatedBot *bot, uint8_t *bytes, size_t size, 
         return size < csw_size ? SIMULATED_ANSWER_BABBLE : SIMULATED_ANSWER_DONE;
 }
 
-SimulatedAnswer simulated_bot_in(SimulatedBot *bot, void *bytes, size_t size, size_t *ret_size) {
-        assert(!bot->is_in_halted);
-
-        *ret_size = 0;
+static SimulatedAnswer simulated_bot_in(SimulatedWire *wire, void *bytes, size_t size,
+                                        size_t *ret_size) {
+        SimulatedBot *bot = bot_from_wire(wire);
 
         switch (bot->state) {
-        case SIMULATED_BOT_STATE_COMMAND:
-                if (bot->target->spec.bears_pipelining)
-                        return SIMULATED_ANSWER_NAK;
-                bot->n_transfers_early++;
-                return stall_in(bot);
         case SIMULATED_BOT_STATE_DATA_IN:
-                return is_slow(bot) ? SIMULATED_ANSWER_NAK : send_data(bot, bytes, size, ret_size);
+                return simulated_wire_is_slow(wire) ? SIMULATED_ANSWER_NAK
+                                                    : send_data(bot, bytes, size, ret_size);
         case SIMULATED_BOT_STATE_STATUS:
-                return is_slow(bot) ? SIMULATED_ANSWER_NAK : send_csw(bot, bytes, size, ret_size);
+                return simulated_wire_is_slow(wire) ? SIMULATED_ANSWER_NAK
+                                                    : send_csw(bot, bytes, size, ret_size);
         case SIMULATED_BOT_STATE_BROKEN:
                 return stall_in(bot);
+        case SIMULATED_BOT_STATE_COMMAND:
         case SIMULATED_BOT_STATE_DATA_OUT:
-        case SIMULATED_BOT_STATE_HUNG:
-        case SIMULATED_BOT_STATE_FROZEN:
                 return SIMULATED_ANSWER_NAK;
         case _SIMULATED_BOT_STATE_MAX:
                 break;
@@ -487,46 +367,44 @@ SimulatedAnswer simulated_bot_in(SimulatedBot *bot, void *bytes, size_t size, si
         assert_not_reached();
 }
 
-/* BOT 3.1: the halts stay; the host clears them next. */
-static void class_reset(SimulatedBot *bot) {
-        bot->n_class_resets++;
-        bot->ready_at_ns = 0;
-        enter(bot, SIMULATED_BOT_STATE_COMMAND);
-}
-
-SimulatedAnswer simulated_bot_control(SimulatedBot *bot, const UsbSetup *setup, uint8_t *bytes,
-                                      size_t size, size_t *ret_size) {
-        assert(bot->state != SIMULATED_BOT_STATE_FROZEN);
-
-        *ret_size = 0;
+static SimulatedAnswer simulated_bot_control(SimulatedWire *wire, const UsbSetup *setup,
+                                             uint8_t *bytes, size_t size, size_t *ret_size) {
         if (setup->value != 0 || setup->index != 0)
                 return SIMULATED_ANSWER_STALL;
 
         if (setup->request_type == USB_REQUEST_TYPE_CLASS_INTERFACE_OUT &&
             setup->request == REQUEST_RESET && size == 0) {
-                class_reset(bot);
+                simulated_wire_class_reset(wire);
                 return SIMULATED_ANSWER_DONE;
         }
         if (setup->request_type == USB_REQUEST_TYPE_CLASS_INTERFACE_IN &&
             setup->request == REQUEST_GET_MAX_LUN && size >= 1) {
-                bytes[0] = (uint8_t) (bot->target->spec.n_luns - 1);
+                bytes[0] = (uint8_t) (wire->target->spec.n_luns - 1);
                 *ret_size = 1;
                 return SIMULATED_ANSWER_DONE;
         }
         return SIMULATED_ANSWER_STALL;
 }
 
-void simulated_bot_port_reset(SimulatedBot *bot) {
-        bot->is_in_halted = false;
-        bot->is_out_halted = false;
-        bot->ready_at_ns = 0;
-        enter(bot, SIMULATED_BOT_STATE_COMMAND);
+static void simulated_bot_rest(SimulatedWire *wire) {
+        enter(bot_from_wire(wire), SIMULATED_BOT_STATE_COMMAND);
 }
 
-void simulated_bot_init(SimulatedBot *bot, SimulatedTarget *target, size_t packet_size) {
-        assert(is_power_of_two(packet_size));
+/* Also while the CBW that it belongs to is on its way. */
+static bool simulated_bot_is_early(const SimulatedWire *wire) {
+        return !wire->target->spec.bears_pipelining &&
+               bot_from_wire(wire)->state == SIMULATED_BOT_STATE_COMMAND;
+}
 
-        memset(bot, 0, offsetof(SimulatedBot, command));
-        bot->target = target;
-        bot->packet_size = packet_size;
+static const SimulatedWireOps simulated_bot_ops = {
+        .out = simulated_bot_out,
+        .in = simulated_bot_in,
+        .control = simulated_bot_control,
+        .rest = simulated_bot_rest,
+        .is_early = simulated_bot_is_early,
+};
+
+void simulated_bot_init(SimulatedBot *bot, SimulatedTarget *target, size_t packet_size) {
+        memset(bot, 0, offsetof(SimulatedBot, wire));
+        simulated_wire_init(&bot->wire, &simulated_bot_ops, target, packet_size);
 }

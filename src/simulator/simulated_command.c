@@ -9,6 +9,7 @@
 #include "simulator/simulated_command.h"
 #include "simulator/simulated_disk.h"
 #include "simulator/simulated_primary.h"
+#include "simulator/simulated_ufi.h"
 
 typedef struct CommandTraits {
         void (*start)(SimulatedCommand *command); /* NULL: there is no such command */
@@ -18,6 +19,20 @@ typedef struct CommandTraits {
         SimulatorFaultKind block_fault; /* STALL, which is no such kind: none */
 } CommandTraits;
 
+static void start_inquiry(SimulatedCommand *command) {
+        if (command->target->spec.command_set == SIMULATOR_COMMAND_SET_UFI)
+                simulated_ufi_inquiry(command);
+        else
+                simulated_primary_inquiry(command);
+}
+
+static void start_mode_sense(SimulatedCommand *command) {
+        if (command->target->spec.command_set == SIMULATOR_COMMAND_SET_UFI)
+                simulated_ufi_mode_sense(command);
+        else
+                simulated_primary_mode_sense(command);
+}
+
 #define READS .needs_medium = true, .block_fault = SIMULATOR_FAULT_MEDIUM_ERROR
 #define WRITES .needs_medium = true, .writes = true, .block_fault = SIMULATOR_FAULT_WRITE_ERROR
 
@@ -26,13 +41,14 @@ static const CommandTraits command_traits[256] = {
                                                .needs_medium = true },
         [SIMULATED_OPCODE_REQUEST_SENSE] = { simulated_primary_request_sense,
                                              .passes_attention = true },
-        [SIMULATED_OPCODE_INQUIRY] = { simulated_primary_inquiry, .passes_attention = true },
+        [SIMULATED_OPCODE_INQUIRY] = { start_inquiry, .passes_attention = true },
         [SIMULATED_OPCODE_REPORT_LUNS] = { simulated_primary_report_luns,
                                            .passes_attention = true },
-        [SIMULATED_OPCODE_MODE_SENSE_6] = { simulated_primary_mode_sense },
-        [SIMULATED_OPCODE_MODE_SENSE_10] = { simulated_primary_mode_sense },
+        [SIMULATED_OPCODE_MODE_SENSE_6] = { start_mode_sense },
+        [SIMULATED_OPCODE_MODE_SENSE_10] = { start_mode_sense },
         [SIMULATED_OPCODE_PREVENT_ALLOW] = { simulated_primary_prevent_allow },
         [SIMULATED_OPCODE_START_STOP_UNIT] = { simulated_disk_start_stop_unit },
+        [SIMULATED_OPCODE_READ_FORMAT_CAPACITIES] = { simulated_ufi_read_format_capacities },
         [SIMULATED_OPCODE_READ_CAPACITY_10] = { simulated_disk_read_capacity_10,
                                                 .needs_medium = true },
         [SIMULATED_OPCODE_SERVICE_ACTION_IN_16] = { simulated_disk_service_action_in,
@@ -154,6 +170,11 @@ static void report_attention(SimulatedCommand *command) {
                 lun->n_attentions * sizeof(lun->attentions[0]));
 }
 
+static bool has_command(const SimulatedCommand *command) {
+        return command->target->spec.command_set != SIMULATOR_COMMAND_SET_UFI ||
+               simulated_ufi_has_command(command->cdb[0]);
+}
+
 /* SPC-4, 4.5.6 and 5.1: who hides whom, among the reasons not to run a command. */
 static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
         if (!command->lun) {
@@ -169,7 +190,7 @@ static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
                 report_attention(command);
                 return false;
         }
-        if (!traits->start) {
+        if (!traits->start || !has_command(command)) {
                 simulated_command_fail(command, SIMULATED_SENSE_INVALID_OPCODE);
                 return false;
         }

@@ -1,4 +1,4 @@
-/* Standard requests, and class requests on to Bulk-Only Transport. */
+/* Standard requests; class requests are the transports'. */
 
 #include <string.h>
 
@@ -26,19 +26,21 @@ typedef enum StandardRequest {
         STANDARD_REQUEST_SET_INTERFACE = 11,
 } StandardRequest;
 
-static bool *find_halt(SimulatedBot *bot, uint16_t endpoint) {
+static bool *find_halt(SimulatedWire *wire, uint16_t endpoint) {
         switch (endpoint) {
         case SIMULATED_ENDPOINT_IN:
-                return &bot->is_in_halted;
+                return &wire->is_halted[SIMULATED_PIPE_IN];
         case SIMULATED_ENDPOINT_OUT:
-                return &bot->is_out_halted;
+                return &wire->is_halted[SIMULATED_PIPE_OUT];
+        case SIMULATED_ENDPOINT_INTERRUPT:
+                return wire->ops->interrupt ? &wire->is_halted[SIMULATED_PIPE_INTERRUPT] : NULL;
         default: /* a number of the host, not an enum */
                 return NULL;
         }
 }
 
-static SimulatedAnswer set_halt(SimulatedBot *bot, const UsbSetup *setup, bool is_halted) {
-        bool *halt = setup->value == 0 ? find_halt(bot, setup->index) : NULL;
+static SimulatedAnswer set_halt(SimulatedWire *wire, const UsbSetup *setup, bool is_halted) {
+        bool *halt = setup->value == 0 ? find_halt(wire, setup->index) : NULL;
 
         if (!halt)
                 return SIMULATED_ANSWER_STALL;
@@ -46,10 +48,10 @@ static SimulatedAnswer set_halt(SimulatedBot *bot, const UsbSetup *setup, bool i
         return SIMULATED_ANSWER_DONE;
 }
 
-bool simulated_control_clear_halt(SimulatedBot *bot, uint8_t endpoint) {
+bool simulated_control_clear_halt(SimulatedWire *wire, uint8_t endpoint) {
         UsbSetup setup = { .index = endpoint };
 
-        return set_halt(bot, &setup, /* is_halted= */ false) == SIMULATED_ANSWER_DONE;
+        return set_halt(wire, &setup, /* is_halted= */ false) == SIMULATED_ANSWER_DONE;
 }
 
 static SimulatedAnswer answer_with(const uint8_t *answer, size_t answer_size, uint8_t *bytes,
@@ -60,10 +62,10 @@ static SimulatedAnswer answer_with(const uint8_t *answer, size_t answer_size, ui
         return SIMULATED_ANSWER_DONE;
 }
 
-static SimulatedAnswer get_descriptor(SimulatedBot *bot, const UsbSetup *setup, uint8_t *bytes,
+static SimulatedAnswer get_descriptor(SimulatedWire *wire, const UsbSetup *setup, uint8_t *bytes,
                                       size_t size, size_t *ret_size) {
         uint8_t descriptor[SIMULATED_DESCRIPTOR_SIZE_MAX];
-        size_t n = simulated_descriptors_get(&bot->target->spec, (uint8_t) (setup->value >> 8),
+        size_t n = simulated_descriptors_get(&wire->target->spec, (uint8_t) (setup->value >> 8),
                                              (uint8_t) setup->value, descriptor);
 
         if (n == 0)
@@ -71,9 +73,9 @@ static SimulatedAnswer get_descriptor(SimulatedBot *bot, const UsbSetup *setup, 
         return answer_with(descriptor, n, bytes, size, ret_size);
 }
 
-static SimulatedAnswer get_endpoint_status(SimulatedBot *bot, const UsbSetup *setup, uint8_t *bytes,
-                                           size_t size, size_t *ret_size) {
-        const bool *halt = find_halt(bot, setup->index);
+static SimulatedAnswer get_endpoint_status(SimulatedWire *wire, const UsbSetup *setup,
+                                           uint8_t *bytes, size_t size, size_t *ret_size) {
+        const bool *halt = find_halt(wire, setup->index);
         uint8_t status[2] = { halt && *halt };
 
         if (!halt)
@@ -81,8 +83,8 @@ static SimulatedAnswer get_endpoint_status(SimulatedBot *bot, const UsbSetup *se
         return answer_with(status, sizeof(status), bytes, size, ret_size);
 }
 
-static SimulatedAnswer standard_request(SimulatedBot *bot, const UsbSetup *setup, uint8_t *bytes,
-                                        size_t size, size_t *ret_size) {
+SimulatedAnswer simulated_control_request(SimulatedWire *wire, const UsbSetup *setup, void *bytes,
+                                          size_t size, size_t *ret_size) {
         static const uint8_t zeroes[2], one[1] = { 1 };
 
         switch (REQUEST(setup->request_type, setup->request)) {
@@ -90,13 +92,13 @@ static SimulatedAnswer standard_request(SimulatedBot *bot, const UsbSetup *setup
         case REQUEST(INTERFACE_IN, STANDARD_REQUEST_GET_STATUS):
                 return answer_with(zeroes, sizeof(zeroes), bytes, size, ret_size);
         case REQUEST(ENDPOINT_IN, STANDARD_REQUEST_GET_STATUS):
-                return get_endpoint_status(bot, setup, bytes, size, ret_size);
+                return get_endpoint_status(wire, setup, bytes, size, ret_size);
         case REQUEST(ENDPOINT_OUT, STANDARD_REQUEST_CLEAR_FEATURE):
-                return set_halt(bot, setup, /* is_halted= */ false);
+                return set_halt(wire, setup, /* is_halted= */ false);
         case REQUEST(ENDPOINT_OUT, STANDARD_REQUEST_SET_FEATURE):
-                return set_halt(bot, setup, /* is_halted= */ true);
+                return set_halt(wire, setup, /* is_halted= */ true);
         case REQUEST(DEVICE_IN, STANDARD_REQUEST_GET_DESCRIPTOR):
-                return get_descriptor(bot, setup, bytes, size, ret_size);
+                return get_descriptor(wire, setup, bytes, size, ret_size);
         case REQUEST(DEVICE_IN, STANDARD_REQUEST_GET_CONFIGURATION):
                 return answer_with(one, sizeof(one), bytes, size, ret_size);
         case REQUEST(DEVICE_OUT, STANDARD_REQUEST_SET_CONFIGURATION):
@@ -109,36 +111,4 @@ static SimulatedAnswer standard_request(SimulatedBot *bot, const UsbSetup *setup
         default: /* numbers of the host, not an enum; USB 2.0, 9.2.7: a request error */
                 return SIMULATED_ANSWER_STALL;
         }
-}
-
-static bool take_fault(SimulatedBot *bot, const UsbSetup *setup, SimulatedAnswer *ret) {
-        static const SimulatorFaultKind kinds[] = {
-                SIMULATOR_FAULT_STALL,      SIMULATOR_FAULT_HANG,       SIMULATOR_FAULT_FREEZE,
-                SIMULATOR_FAULT_DISCONNECT, SIMULATOR_FAULT_WIRE_ERROR,
-        };
-        SimulatorFaultOccasion occasion = { .opcode = setup->request, .has_data = true };
-        SimulatedTarget *target = bot->target;
-
-        for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
-                if (simulator_fault_plan_take(&target->spec.faults, kinds[i],
-                                              SIMULATOR_PHASE_CONTROL, &occasion,
-                                              &target->random)) {
-                        *ret = simulated_bot_apply_fault(bot, kinds[i]);
-                        return true;
-                }
-        return false;
-}
-
-SimulatedAnswer simulated_control_request(SimulatedBot *bot, const UsbSetup *setup, void *bytes,
-                                          size_t size, size_t *ret_size) {
-        SimulatedAnswer answer;
-
-        *ret_size = 0;
-        if (bot->state == SIMULATED_BOT_STATE_FROZEN)
-                return SIMULATED_ANSWER_NAK;
-        if (take_fault(bot, setup, &answer))
-                return answer;
-        if ((setup->request_type & 0x60) == 0x20)
-                return simulated_bot_control(bot, setup, bytes, size, ret_size);
-        return standard_request(bot, setup, bytes, size, ret_size);
 }

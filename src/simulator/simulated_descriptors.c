@@ -1,4 +1,5 @@
-/* The descriptors of a device with one configuration, one interface and two bulk endpoints. */
+/* The descriptors of a device with one configuration, one interface, two bulk endpoints and, for
+ * CBI, an interrupt endpoint. */
 
 #include <string.h>
 
@@ -15,8 +16,18 @@ typedef enum StringIndex {
 } StringIndex;
 
 #define LANGUAGE_ENGLISH_US 0x0409
+/* Mass Storage Class overview 1.4, tables 1 and 2. */
+#define SUBCLASS_UFI 0x04
+#define SUBCLASS_8070 0x05
 #define SUBCLASS_SCSI_TRANSPARENT 0x06
+#define PROTOCOL_CBI 0x00
+#define PROTOCOL_CB 0x01
+#define PROTOCOL_BOT 0x50
 #define BURST_MAX 15
+/* CBI: two bytes of status, asked for each 32 ms: USB 2.0, table 9-13. */
+#define INTERRUPT_SIZE 2
+#define INTERRUPT_INTERVAL_MS 32
+#define INTERRUPT_INTERVAL_LOG 9
 
 size_t simulated_descriptors_get_packet_size(UsbSpeed speed) {
         switch (speed) {
@@ -57,19 +68,54 @@ static size_t put_device(const SimulatorSpec *spec, uint8_t *bytes) {
         return 18;
 }
 
+/* With its companion: USB 3.2, 9.6.7. */
 static size_t put_endpoint(const SimulatorSpec *spec, uint8_t address, uint8_t *bytes) {
+        bool is_interrupt = address == SIMULATED_ENDPOINT_INTERRUPT;
+        size_t packet_size = simulated_descriptors_get_packet_size(spec->speed);
+
         bytes[0] = 7;
         bytes[1] = 0x05;
         bytes[2] = address;
-        bytes[3] = 0x02; /* bulk */
-        put_le16(bytes + 4, (uint16_t) simulated_descriptors_get_packet_size(spec->speed));
+        bytes[3] = is_interrupt ? 0x03 : 0x02;
+        put_le16(bytes + 4, (uint16_t) (is_interrupt ? INTERRUPT_SIZE : packet_size));
+        if (is_interrupt)
+                bytes[6] = spec->speed == USB_SPEED_FULL ? INTERRUPT_INTERVAL_MS
+                                                         : INTERRUPT_INTERVAL_LOG;
         if (spec->speed != USB_SPEED_SUPER)
                 return 7;
 
-        bytes[7] = 6; /* the companion, USB 3.2, 9.6.7 */
+        bytes[7] = 6;
         bytes[8] = 0x30;
-        bytes[9] = BURST_MAX;
+        bytes[9] = is_interrupt ? 0 : BURST_MAX;
+        if (is_interrupt)
+                put_le16(bytes + 11, INTERRUPT_SIZE);
         return 13;
+}
+
+static uint8_t get_subclass(const SimulatorSpec *spec) {
+        switch (spec->command_set) {
+        case SIMULATOR_COMMAND_SET_SCSI:
+                return SUBCLASS_SCSI_TRANSPARENT;
+        case SIMULATOR_COMMAND_SET_8070:
+                return SUBCLASS_8070;
+        case SIMULATOR_COMMAND_SET_UFI:
+                return SUBCLASS_UFI;
+        }
+
+        assert_not_reached();
+}
+
+static uint8_t get_protocol(const SimulatorSpec *spec) {
+        switch (spec->transport) {
+        case SIMULATOR_TRANSPORT_BOT:
+                return PROTOCOL_BOT;
+        case SIMULATOR_TRANSPORT_CBI:
+                return PROTOCOL_CBI;
+        case SIMULATOR_TRANSPORT_CB:
+                return PROTOCOL_CB;
+        }
+
+        assert_not_reached();
 }
 
 static size_t put_configuration(const SimulatorSpec *spec, uint8_t *bytes) {
@@ -84,13 +130,15 @@ static size_t put_configuration(const SimulatorSpec *spec, uint8_t *bytes) {
 
         bytes[9] = 9;
         bytes[10] = 0x04;
-        bytes[13] = 2; /* endpoints */
+        bytes[13] = spec->transport == SIMULATOR_TRANSPORT_CBI ? 3 : 2; /* endpoints */
         bytes[14] = USB_CLASS_MASS_STORAGE;
-        bytes[15] = SUBCLASS_SCSI_TRANSPARENT;
-        bytes[16] = USB_PROTOCOL_BOT;
+        bytes[15] = get_subclass(spec);
+        bytes[16] = get_protocol(spec);
 
         size += put_endpoint(spec, SIMULATED_ENDPOINT_IN, bytes + size);
         size += put_endpoint(spec, SIMULATED_ENDPOINT_OUT, bytes + size);
+        if (spec->transport == SIMULATOR_TRANSPORT_CBI)
+                size += put_endpoint(spec, SIMULATED_ENDPOINT_INTERRUPT, bytes + size);
         put_le16(bytes + 2, (uint16_t) size);
         return size;
 }

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "simulator/simulated_bot.h"
+#include "simulator/simulated_cbi.h"
 #include "simulator/simulated_control.h"
 #include "simulator/simulated_descriptors.h"
 #include "simulator/simulated_device.h"
@@ -31,13 +32,6 @@
 /* USB 2.0, 7.1.7.5: reset and recovery, and then enumeration again. */
 #define PORT_RESET_NS (50 * NS_PER_MS)
 
-typedef enum PipeIndex {
-        PIPE_CONTROL,
-        PIPE_OUT,
-        PIPE_IN,
-        _PIPE_MAX,
-} PipeIndex;
-
 typedef struct SimulatedTransfer {
         UsbTransfer *transfer;    /* borrowed: its owner */
         ListNode node;            /* SimulatedDevice::pipes or SimulatedDevice::finished */
@@ -51,11 +45,15 @@ typedef struct SimulatedDevice {
         UsbDescriptors descriptors;
         char name[48];
         SimulatedTarget target;
-        SimulatedBot bot;
+        union {
+                SimulatedBot bot;
+                SimulatedCbi cbi;
+        };
+        SimulatedWire *wire; /* borrowed: the one of these that is there */
         SimulatedLink link;
-        ListNode pipes[_PIPE_MAX]; /* SimulatedTransfer::node */
-        ListNode finished;         /* SimulatedTransfer::node: to be told */
-        SimulatedTransfer *moving; /* borrowed; still first in its pipe */
+        ListNode pipes[_SIMULATED_PIPE_MAX]; /* SimulatedTransfer::node */
+        ListNode finished;                   /* SimulatedTransfer::node: to be told */
+        SimulatedTransfer *moving;           /* borrowed; still first in its pipe */
         size_t n_transfers;
         EventDefer pump;
         EventTimer wake;        /* the moving transfer has arrived, or a slow device is ready */
@@ -98,15 +96,20 @@ static void simulated_device_transfer_done(UsbDevice *usb, UsbTransfer *transfer
         transfer->backend = NULL;
 }
 
-static int find_pipe(const UsbTransfer *transfer, PipeIndex *ret) {
+static int find_pipe(const SimulatedDevice *device, const UsbTransfer *transfer,
+                     SimulatedPipe *ret) {
+        bool is_bulk = transfer->type == USB_TRANSFER_TYPE_BULK;
+        bool is_interrupt = transfer->type == USB_TRANSFER_TYPE_INTERRUPT;
+
         if (transfer->type == USB_TRANSFER_TYPE_CONTROL && transfer->endpoint == 0)
-                *ret = PIPE_CONTROL;
-        else if (transfer->type != USB_TRANSFER_TYPE_BULK)
-                return -EINVAL;
-        else if (transfer->endpoint == SIMULATED_ENDPOINT_OUT)
-                *ret = PIPE_OUT;
-        else if (transfer->endpoint == SIMULATED_ENDPOINT_IN)
-                *ret = PIPE_IN;
+                *ret = SIMULATED_PIPE_CONTROL;
+        else if (is_bulk && transfer->endpoint == SIMULATED_ENDPOINT_OUT)
+                *ret = SIMULATED_PIPE_OUT;
+        else if (is_bulk && transfer->endpoint == SIMULATED_ENDPOINT_IN)
+                *ret = SIMULATED_PIPE_IN;
+        else if (is_interrupt && transfer->endpoint == SIMULATED_ENDPOINT_INTERRUPT &&
+                 device->wire->ops->interrupt)
+                *ret = SIMULATED_PIPE_INTERRUPT;
         else
                 return -EINVAL;
         return 0;
@@ -123,13 +126,13 @@ static uint64_t get_submission_time(SimulatedDevice *device) {
 static int simulated_device_submit(UsbDevice *usb, UsbTransfer *transfer) {
         SimulatedDevice *device = get(usb);
         SimulatedTransfer *simulated = transfer->backend;
-        PipeIndex pipe;
+        SimulatedPipe pipe;
 
         if (usb->is_gone)
                 return -ENODEV;
         if (device->n_transfers == TRANSFERS_MAX)
                 return -ENOMEM;
-        int r = find_pipe(transfer, &pipe);
+        int r = find_pipe(device, transfer, &pipe);
         if (r < 0)
                 return r;
 
@@ -169,7 +172,7 @@ static void simulated_device_cancel(UsbDevice *usb, UsbTransfer *transfer) {
 }
 
 static void finish_all(SimulatedDevice *device, UsbResult result) {
-        for (size_t i = 0; i < _PIPE_MAX; i++)
+        for (size_t i = 0; i < _SIMULATED_PIPE_MAX; i++)
                 LIST_FOR_EACH (node, &device->pipes[i])
                         finish_later(device, list_entry(node, SimulatedTransfer, node), result, 0);
 }
@@ -229,44 +232,23 @@ static void answer_transfer(SimulatedDevice *device, SimulatedTransfer *simulate
         complete(device, simulated, result, size);
 }
 
-static SimulatedTransfer *first_transfer(SimulatedDevice *device, PipeIndex pipe) {
+static SimulatedTransfer *first_transfer(SimulatedDevice *device, SimulatedPipe pipe) {
         ListNode *node = list_first(&device->pipes[pipe]);
 
         return node ? list_entry(node, SimulatedTransfer, node) : NULL;
 }
 
-static SimulatedAnswer offer(SimulatedDevice *device, PipeIndex pipe, const UsbTransfer *transfer,
-                             size_t *ret_size) {
-        SimulatedBot *bot = &device->bot;
-
-        switch (pipe) {
-        case PIPE_CONTROL:
-                return simulated_control_request(bot, &transfer->setup, transfer->data,
-                                                 transfer->size, ret_size);
-        case PIPE_OUT:
-                if (bot->is_out_halted)
-                        return SIMULATED_ANSWER_STALL;
-                return simulated_bot_out(bot, transfer->data, transfer->size, ret_size);
-        case PIPE_IN:
-                if (bot->is_in_halted)
-                        return SIMULATED_ANSWER_STALL;
-                return simulated_bot_in(bot, transfer->data, transfer->size, ret_size);
-        case _PIPE_MAX:
-                break;
-        }
-
-        assert_not_reached();
-}
-
 /* Whether the pipe's first transfer got an answer. */
-static bool serve(SimulatedDevice *device, PipeIndex pipe) {
+static bool serve(SimulatedDevice *device, SimulatedPipe pipe) {
         SimulatedTransfer *simulated = first_transfer(device, pipe);
         size_t size = 0;
 
         if (!simulated)
                 return false;
 
-        SimulatedAnswer answer = offer(device, pipe, simulated->transfer, &size);
+        UsbTransfer *transfer = simulated->transfer;
+        SimulatedAnswer answer = simulated_wire_offer(device->wire, pipe, &transfer->setup,
+                                                      transfer->data, transfer->size, &size);
         if (answer == SIMULATED_ANSWER_NAK)
                 return false;
         if (answer == SIMULATED_ANSWER_GONE) {
@@ -274,7 +256,7 @@ static bool serve(SimulatedDevice *device, PipeIndex pipe) {
                 simulated_device_unplug(&device->usb);
                 return true;
         }
-        if (pipe == PIPE_CONTROL)
+        if (pipe == SIMULATED_PIPE_CONTROL)
                 device->counters.n_control_requests++;
         answer_transfer(device, simulated, answer, size);
         return true;
@@ -283,15 +265,11 @@ static bool serve(SimulatedDevice *device, PipeIndex pipe) {
 /* A device that does not bear an IN before its CBW sees the IN first, and takes the CBW none the
  * less. */
 static bool refuse_early(SimulatedDevice *device) {
-        SimulatedBot *bot = &device->bot;
-        SimulatedTransfer *simulated = first_transfer(device, PIPE_IN);
-        size_t size;
+        SimulatedTransfer *simulated = first_transfer(device, SIMULATED_PIPE_IN);
 
-        if (device->target.spec.bears_pipelining || !simulated || bot->is_in_halted ||
-            bot->state != SIMULATED_BOT_STATE_COMMAND)
+        if (!simulated || !simulated_wire_refuse_early(device->wire))
                 return false;
-        SimulatedAnswer answer = simulated_bot_in(bot, NULL, 0, &size);
-        finish_later(device, simulated, answer_to_result(answer), size);
+        finish_later(device, simulated, USB_RESULT_STALL, 0);
         return true;
 }
 
@@ -307,16 +285,17 @@ static bool pump_step(SimulatedDevice *device) {
         }
         if (device->moving || device->usb.is_gone)
                 return false;
-        if (serve(device, PIPE_CONTROL))
+        if (serve(device, SIMULATED_PIPE_CONTROL))
                 return true;
         bool has_refused = refuse_early(device);
-        return serve(device, PIPE_OUT) || serve(device, PIPE_IN) || has_refused;
+        return serve(device, SIMULATED_PIPE_OUT) || serve(device, SIMULATED_PIPE_IN) ||
+               serve(device, SIMULATED_PIPE_INTERRUPT) || has_refused;
 }
 
 /* A slow device is looked at again when it is ready. */
 static void arm_wake(SimulatedDevice *device) {
-        if (!device->moving && device->bot.ready_at_ns != 0)
-                event_timer_set(&device->wake, device->bot.ready_at_ns);
+        if (!device->moving && device->wire->ready_at_ns != 0)
+                event_timer_set(&device->wake, device->wire->ready_at_ns);
 }
 
 static void on_pump(EventDefer *defer) {
@@ -335,7 +314,7 @@ static void on_pump(EventDefer *defer) {
 
 /* What a slow device sends now, it did not have before. */
 static void end_slowness(SimulatedDevice *device) {
-        uint64_t *ready_at_ns = &device->bot.ready_at_ns;
+        uint64_t *ready_at_ns = &device->wire->ready_at_ns;
 
         if (*ready_at_ns > event_loop_now_ns(device->usb.loop))
                 return;
@@ -388,15 +367,15 @@ static UsbResult port_reset(SimulatedDevice *device) {
         if (takes_fault(device, SIMULATOR_FAULT_PORT_RESET_FAILS))
                 return USB_RESULT_ERROR;
 
-        simulated_bot_port_reset(&device->bot);
+        simulated_wire_port_reset(device->wire);
         simulated_target_reset(&device->target, device->target.spec.loses_cache_on_reset);
         return USB_RESULT_OK;
 }
 
 static UsbResult clear_halt(SimulatedDevice *device, uint8_t endpoint) {
-        if (device->bot.state == SIMULATED_BOT_STATE_FROZEN)
+        if (device->wire->silence == SIMULATED_SILENCE_FROZEN)
                 return USB_RESULT_TIMED_OUT;
-        if (!simulated_control_clear_halt(&device->bot, endpoint))
+        if (!simulated_control_clear_halt(device->wire, endpoint))
                 return USB_RESULT_STALL;
         device->counters.n_halts_cleared++;
         schedule_pump(device);
@@ -458,7 +437,7 @@ void simulated_device_power_cycle(UsbDevice *usb) {
         SimulatedDevice *device = get(usb);
 
         finish_all(device, USB_RESULT_ERROR);
-        simulated_bot_port_reset(&device->bot);
+        simulated_wire_port_reset(device->wire);
         simulated_target_power_cycle(&device->target);
 }
 
@@ -528,10 +507,10 @@ const SimulatedDeviceCounters *simulated_device_get_counters(UsbDevice *usb) {
         memcpy(counters->n_commands_by_opcode, device->target.n_commands_by_opcode,
                sizeof(counters->n_commands_by_opcode));
         counters->n_cache_losses = device->target.n_cache_losses;
-        counters->n_class_resets = device->bot.n_class_resets;
-        counters->n_stalls = device->bot.n_stalls;
-        counters->n_cbws_refused = device->bot.n_cbws_refused;
-        counters->n_transfers_early = device->bot.n_transfers_early;
+        counters->n_class_resets = device->wire->n_class_resets;
+        counters->n_stalls = device->wire->n_stalls;
+        counters->n_cbws_refused = device->wire->n_commands_refused;
+        counters->n_transfers_early = device->wire->n_transfers_early;
         return counters;
 }
 
@@ -577,6 +556,18 @@ static int init_descriptors(SimulatedDevice *device, const SimulatorSpec *spec) 
         return 0;
 }
 
+static void init_wire(SimulatedDevice *device, const SimulatorSpec *spec) {
+        size_t packet_size = simulated_descriptors_get_packet_size(spec->speed);
+
+        if (spec->transport == SIMULATOR_TRANSPORT_BOT) {
+                simulated_bot_init(&device->bot, &device->target, packet_size);
+                device->wire = &device->bot.wire;
+        } else {
+                simulated_cbi_init(&device->cbi, &device->target, packet_size);
+                device->wire = &device->cbi.wire;
+        }
+}
+
 static int init_parts(SimulatedDevice *device, const SimulatorSpec *spec, const int *image_fds,
                       size_t n_image_fds) {
         EventLoop *loop = device->usb.loop;
@@ -591,8 +582,7 @@ static int init_parts(SimulatedDevice *device, const SimulatorSpec *spec, const 
         if (r < 0)
                 return r;
 
-        simulated_bot_init(&device->bot, &device->target,
-                           simulated_descriptors_get_packet_size(spec->speed));
+        init_wire(device, spec);
         simulated_link_init(&device->link, spec->speed, spec->is_link_ideal, spec->latency_us);
         return 0;
 }
@@ -611,7 +601,7 @@ int simulated_device_new(UsbDevice **ret, EventLoop *loop, const SimulatorSpec *
                 return r;
         }
 
-        for (size_t i = 0; i < _PIPE_MAX; i++)
+        for (size_t i = 0; i < _SIMULATED_PIPE_MAX; i++)
                 list_init(&device->pipes[i]);
         list_init(&device->finished);
         event_defer_init(&device->pump, loop, on_pump);

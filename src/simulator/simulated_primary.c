@@ -39,7 +39,7 @@ void simulated_primary_request_sense(SimulatedCommand *command) {
         memcpy(simulated_command_respond(command, size, command->cdb[4]), bytes, size);
 }
 
-static void put_text(uint8_t *bytes, size_t size, const char *text) {
+void simulated_primary_put_text(uint8_t *bytes, size_t size, const char *text) {
         memset(bytes, ' ', size);
         memcpy(bytes, text, strnlen(text, size));
 }
@@ -55,9 +55,9 @@ static void standard_inquiry(SimulatedCommand *command, uint64_t allocation_size
         bytes[2] = spec->scsi_version;
         bytes[3] = 0x02; /* the response data format */
         bytes[4] = INQUIRY_SIZE - 5;
-        put_text(bytes + 8, 8, spec->vendor);
-        put_text(bytes + 16, 16, spec->model);
-        put_text(bytes + 32, 4, REVISION);
+        simulated_primary_put_text(bytes + 8, 8, spec->vendor);
+        simulated_primary_put_text(bytes + 16, 16, spec->model);
+        simulated_primary_put_text(bytes + 32, 4, REVISION);
         for (size_t i = 0; i < N_ELEMENTS(versions); i++)
                 put_be16(bytes + 58 + 2 * i, versions[i]);
 }
@@ -99,7 +99,7 @@ static size_t page_identification(SimulatedCommand *command, uint8_t *page) {
         page[12] = 0x02; /* ASCII */
         page[13] = 0x01; /* T10 vendor identification, of the LUN */
         page[15] = (uint8_t) (8 + serial_size);
-        put_text(page + 16, 8, spec->vendor);
+        simulated_primary_put_text(page + 16, 8, spec->vendor);
         memcpy(page + 24, spec->serial, serial_size);
         return 24 + serial_size;
 }

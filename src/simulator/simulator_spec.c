@@ -98,7 +98,27 @@ static bool take_type(SimulatorSpec *spec, SimulatorText value) {
 }
 
 static bool take_transport(SimulatorSpec *spec, SimulatorText value) {
-        return simulator_text_equals(value, "bot");
+        if (simulator_text_equals(value, "bot"))
+                spec->transport = SIMULATOR_TRANSPORT_BOT;
+        else if (simulator_text_equals(value, "cbi"))
+                spec->transport = SIMULATOR_TRANSPORT_CBI;
+        else if (simulator_text_equals(value, "cb"))
+                spec->transport = SIMULATOR_TRANSPORT_CB;
+        else
+                return false;
+        return true;
+}
+
+static bool take_command_set(SimulatorSpec *spec, SimulatorText value) {
+        if (simulator_text_equals(value, "scsi"))
+                spec->command_set = SIMULATOR_COMMAND_SET_SCSI;
+        else if (simulator_text_equals(value, "8070"))
+                spec->command_set = SIMULATOR_COMMAND_SET_8070;
+        else if (simulator_text_equals(value, "ufi"))
+                spec->command_set = SIMULATOR_COMMAND_SET_UFI;
+        else
+                return false;
+        return true;
 }
 
 static bool take_speed(SimulatorSpec *spec, SimulatorText value) {
@@ -225,7 +245,8 @@ static const SpecKey spec_keys[] = {
           take_physical_block_size },
         { "luns", "1 to 16, not below the number of files", take_luns },
         { "type", "disk", take_type },
-        { "transport", "bot", take_transport },
+        { "transport", "bot, cbi, cb", take_transport },
+        { "command-set", "scsi, 8070, ufi", take_command_set },
         { "speed", "full, high, super", take_speed },
         { "link", "real, ideal", take_link },
         { "latency-us", "0 to 60000000", take_latency },
@@ -333,6 +354,16 @@ static int check_together(SimulatorSpec *spec, char **ret_error) {
                                              "luns=%zu: allowed is 1 to 16, not below the number "
                                              "of files, which is %zu",
                                              spec->n_luns, spec->n_files);
+        if (spec->transport != SIMULATOR_TRANSPORT_BOT && spec->n_luns > 1)
+                return simulator_text_refuse(ret_error, -EINVAL,
+                                             "luns=%zu: allowed is 1 where the transport is CBI or "
+                                             "CB",
+                                             spec->n_luns);
+        if (spec->command_set == SIMULATOR_COMMAND_SET_UFI) {
+                spec->is_removable = true;
+                spec->has_write_cache = false;
+                spec->has_unmap = false;
+        }
         if (spec->physical_block_size == 0)
                 spec->physical_block_size = spec->block_size;
         if (spec->physical_block_size < spec->block_size)

@@ -72,7 +72,8 @@ static void sleep_a_while(UsbBench *bench) {
 int usb_bench_submit(UsbBench *bench, size_t i, uint8_t endpoint, void *data, size_t size) {
         UsbTransfer *transfer = &bench->transfers[i];
 
-        transfer->type = USB_TRANSFER_TYPE_BULK;
+        transfer->type = endpoint == USB_BENCH_INTERRUPT ? USB_TRANSFER_TYPE_INTERRUPT
+                                                         : USB_TRANSFER_TYPE_BULK;
         transfer->endpoint = endpoint;
         transfer->data = data;
         transfer->size = size;

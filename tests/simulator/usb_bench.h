@@ -16,6 +16,7 @@
 #define USB_BENCH_DATA_SIZE (256 * 1024)
 #define USB_BENCH_OUT 0x02
 #define USB_BENCH_IN 0x81
+#define USB_BENCH_INTERRUPT 0x83
 
 typedef enum UsbBenchMode {
         USB_BENCH_PHASE_BY_PHASE,
