@@ -103,12 +103,21 @@ static void after_below(CacheRequest *request) {
         cache_request_enter(request, CACHE_REQUEST_STATE_READY);
 }
 
-/* A TRIM is a hint: one that the device no longer takes is left alone. */
+/*
+ * A TRIM is a hint: one that the device no longer takes is left alone. Zeroes that failed may be in
+ * the device's own cache, where they are seen and then lost: they become dirty data.
+ */
 static void fail(CacheRequest *request, int error) {
-        if (error == -EOPNOTSUPP && request->lower.operation == BLOCK_OPERATION_TRIM)
+        bool is_trim = request->lower.operation == BLOCK_OPERATION_TRIM;
+
+        if (is_trim && error == -EOPNOTSUPP) {
                 cache_request_finish(request);
-        else
+        } else if (request->lower.operation == BLOCK_OPERATION_WRITE_ZEROES && error == -EIO) {
+                request->was_cleared = true;
+                cache_request_enter(request, CACHE_REQUEST_STATE_READY);
+        } else {
                 cache_request_fail(request, error);
+        }
 }
 
 static void on_lower_done(BlockRequest *lower) {

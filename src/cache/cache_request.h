@@ -45,7 +45,7 @@ struct CacheRequest {
         bool is_direct;      /* READ: what is missing is read past the cache */
         bool is_exact;       /* its fills are of its own blocks alone, as a larger one failed */
         bool was_written;    /* STATUS: what was dirty */
-        bool was_cleared;    /* TRIM, WRITE_ZEROES: the device has done its part */
+        bool was_cleared;    /* TRIM, WRITE_ZEROES: the device has done its part, or failed to */
         uint64_t n_resets;   /* CacheVolume::n_resets when it was sent; STATUS: when all was
                                   written, too */
         int error;

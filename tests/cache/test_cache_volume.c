@@ -287,6 +287,28 @@ START_TEST(zeroes_are_there_whatever_was_dirty_before) {
 }
 END_TEST
 
+/* The device has them in its own cache, and nobody can know whether it will have them tomorrow. */
+START_TEST(zeroes_that_the_device_could_not_synchronise_are_written) {
+        static const uint8_t zeroes[512 * KIB];
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 512 * KIB), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        ram_target_add_fault(&fixture.ram,
+                             (RamFault){ .opcode = SCSI_OPCODE_SYNCHRONIZE_CACHE_10,
+                                         .result = SCSI_RESULT_CHECK_CONDITION,
+                                         .sense = { .key = SCSI_SENSE_KEY_HARDWARE_ERROR } });
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 0, 512 * KIB,
+                                          NULL),
+                         0);
+        cache_fixture_reset_disk(&fixture);
+        ck_assert_int_eq(do_read(0, 512 * KIB), 0);
+        ck_assert_mem_eq(other, zeroes, 512 * KIB);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_mem_eq(fixture.ram.persistent, zeroes, 512 * KIB);
+}
+END_TEST
+
 /* Into requests[0]. */
 static BlockRequest *submit_status(BlockExtent *extents, size_t n_extents, uint64_t offset,
                                    uint64_t size) {
@@ -773,6 +795,7 @@ int main(void) {
                 after_a_failed_write_writers_are_told_at_once,
                 a_trim_forgets_what_was_there,
                 zeroes_are_there_whatever_was_dirty_before,
+                zeroes_that_the_device_could_not_synchronise_are_written,
                 what_is_dirty_is_no_hole,
                 what_the_device_lost_meanwhile_is_no_hole,
                 a_bad_block_is_told_exactly,
