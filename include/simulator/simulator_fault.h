@@ -13,6 +13,7 @@
  *              | "opcode=" HEX   the command's first byte; for phase control, bRequest
  *              | "lun=" N
  *              | "lba=" A [".." B]   the command touches one of these blocks
+ *              | "longer=" N     the command touches more blocks than that
  *              | "one-in=" N     by chance, from the device's seed
  *
  * A fault fires when all of its selectors hold, COUNT times (once, if not told otherwise), on
@@ -125,6 +126,7 @@ typedef struct SimulatorFault {
         uint64_t nth;
         uint64_t every;
         uint64_t one_in;
+        uint64_t longer;
         bool has_opcode;
         uint8_t opcode;
         bool has_lun;

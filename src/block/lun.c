@@ -20,7 +20,49 @@ static void grow_transfers(Lun *lun) {
         if (now_ns < lun->grow_ns)
                 return;
         lun->limits.transfer_size = MIN(lun->limits.transfer_size * 2, lun->transfer_size_max);
-        lun->grow_ns = now_ns + LUN_TRANSFER_GROW_NS;
+        lun->grow_ns = now_ns + lun->grow_pause_ns;
+        if (lun->grow_pause_ns == LUN_TRANSFER_SAFE_NS)
+                log_device_notice(lun->name, "transfers of %u bytes again",
+                                  lun->limits.transfer_size);
+        if (lun->limits.transfer_size == lun->transfer_size_max)
+                lun->grow_pause_ns = 0;
+}
+
+static void set_transfer_size(Lun *lun, uint64_t size, uint64_t pause_ns) {
+        lun->limits.transfer_size = (uint32_t) MIN((uint64_t) lun->limits.transfer_size, size);
+        lun->grow_pause_ns = MAX(lun->grow_pause_ns, pause_ns);
+        lun->grow_ns = MAX(lun->grow_ns, event_loop_now_ns(lun->device.loop) + pause_ns);
+}
+
+void lun_shorten_transfers(Lun *lun, uint64_t size) {
+        uint64_t size_min = MAX((uint64_t) lun->limits.block_size, LUN_TRANSFER_SAFE_SIZE_MIN);
+
+        /* Each try may cost a reset, and these are counted. */
+        size = MAX(ALIGN_DOWN(size / 4, lun->limits.block_size), size_min);
+        if (size < lun->limits.transfer_size)
+                log_device_warning(lun->name,
+                                   "long transfers fail, at most %llu bytes at once for a while",
+                                   (unsigned long long) size);
+        set_transfer_size(lun, size, LUN_TRANSFER_SAFE_NS);
+}
+
+void lun_note_write_refused(Lun *lun) {
+        if (++lun->n_writes_refused < LUN_WRITES_REFUSED_MAX || lun->read_only_until_ns > 0)
+                return;
+        lun->read_only_until_ns = event_loop_now_ns(lun->device.loop) + LUN_READ_ONLY_NS;
+        log_device_warning(lun->name, "the device refuses to be written to: read-only for a while");
+}
+
+/* Ends it when it is over. */
+static bool is_read_only_for_now(Lun *lun) {
+        if (lun->read_only_until_ns == 0)
+                return false;
+        if (event_loop_now_ns(lun->device.loop) < lun->read_only_until_ns)
+                return true;
+        log_device_notice(lun->name, "writes are tried again");
+        lun->read_only_until_ns = 0;
+        lun->n_writes_refused = 0;
+        return false;
 }
 
 bool lun_shrink_transfers(Lun *lun, uint64_t size) {
@@ -30,8 +72,7 @@ bool lun_shrink_transfers(Lun *lun, uint64_t size) {
         if (size <= size_min)
                 return false;
         size = MAX(ALIGN_DOWN(size / 2, block_size), size_min);
-        lun->limits.transfer_size = MIN((uint64_t) lun->limits.transfer_size, size);
-        lun->grow_ns = event_loop_now_ns(lun->device.loop) + LUN_TRANSFER_GROW_NS;
+        set_transfer_size(lun, size, LUN_TRANSFER_GROW_NS);
         log_device_debug(lun->name, "out of transfer memory, transfers of %u bytes for a while",
                          lun->limits.transfer_size);
         return true;
@@ -226,10 +267,11 @@ static bool changes_medium(BlockOperation operation) {
                operation == BLOCK_OPERATION_WRITE_ZEROES;
 }
 
-static int judge(const Lun *lun, const BlockRequest *block) {
+static int judge(Lun *lun, const BlockRequest *block) {
         if (lun->is_shut_down)
                 return -ESHUTDOWN;
-        if (changes_medium(block->operation) && lun->device.info.is_read_only)
+        if (changes_medium(block->operation) &&
+            (lun->device.info.is_read_only || is_read_only_for_now(lun)))
                 return -EPERM;
         /* What the device was announced to trim but rejected since is left alone: TRIM is a hint.
          */

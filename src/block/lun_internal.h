@@ -19,6 +19,12 @@
 #define LUN_PIECES_MAX (LUN_COMMANDS_MAX - 1)
 /* Commands beyond what the device takes at once, so that it never waits for us. */
 #define LUN_PIECES_AHEAD 1
+/* After errors, transfers are made shorter down to this, and grow back after so much time. */
+#define LUN_TRANSFER_SAFE_SIZE_MIN (64 * KIB)
+#define LUN_TRANSFER_SAFE_NS (600 * NS_PER_S)
+/* So many writes that the device refused in a row make it read-only, for so much time. */
+#define LUN_WRITES_REFUSED_MAX 3
+#define LUN_READ_ONLY_NS (300 * NS_PER_S)
 /* Transfers are never made shorter than that for lack of memory... */
 #define LUN_TRANSFER_SIZE_MIN (4 * KIB)
 /* ...and twice as long again after so much time without. */
@@ -43,7 +49,10 @@ struct Lun {
         LunLimits limits;
         uint32_t transfer_size_max;
         uint64_t command_timeout_ns;
-        uint64_t grow_ns; /* when the transfer size may grow back */
+        uint64_t grow_ns;            /* when the transfer size may grow back */
+        uint64_t grow_pause_ns;      /* and how long after that once more */
+        unsigned n_writes_refused;   /* in a row */
+        uint64_t read_only_until_ns; /* 0: it is not, by what it did */
         bool is_shut_down;
 
         LunRequest *slabs[LUN_SLABS_MAX]; /* owned arrays */
@@ -85,5 +94,9 @@ void lun_piece_put(Lun *lun, LunPiece *piece);
 
 /* The host could not transfer `size` bytes at once. False: it can't be less. */
 bool lun_shrink_transfers(Lun *lun, uint64_t size);
+/* The device failed with `size` bytes at once: less is tried for a good while. */
+void lun_shorten_transfers(Lun *lun, uint64_t size);
+/* The device refused to be written to. */
+void lun_note_write_refused(Lun *lun);
 /* At least LUN_STEP_ZEROES_SIZE_MAX or one block of them; NULL: out of memory. */
 void *lun_get_zeroes(Lun *lun);

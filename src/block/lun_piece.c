@@ -487,6 +487,8 @@ static void modifying_done(LunPiece *piece, int error) {
 static void writing_failed(LunPiece *piece, int error) {
         uint64_t lba;
 
+        if (error == -EPERM)
+                lun_note_write_refused(lun_of(piece));
         if (piece->n_blocks == 1 && lun_error_is_of_medium(piece->command))
                 end_with_bad_block(piece, error, piece->lba);
         else if (lun_error_get_bad_block(piece->command, piece->lba, 1, &lba))
@@ -502,6 +504,7 @@ static void writing_done(LunPiece *piece, int error) {
                 writing_failed(piece, error);
                 return;
         }
+        lun_of(piece)->n_writes_refused = 0;
         lun_bad_blocks_forget(&lun_of(piece)->bad_blocks, piece->lba, piece->lba + piece->n_blocks);
         step_done(piece);
 }
@@ -622,6 +625,10 @@ static bool tries_otherwise(LunPiece *piece, int error) {
                 return false;
         if (piece->command->result == SCSI_RESULT_NO_MEMORY)
                 return lun_shrink_transfers(lun_of(piece), piece->command->request.size);
+        if (piece->command->is_too_long) {
+                lun_shorten_transfers(lun_of(piece), piece->command->request.size);
+                return true;
+        }
         return learn(piece);
 }
 

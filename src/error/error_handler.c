@@ -22,6 +22,9 @@
 #define RESETS_PER_MINUTE_DEFAULT 10
 /* UNIT ATTENTIONs that are answered at once; then the device is given time. */
 #define FREE_TRIES_MAX 8
+/* What breaks the transport so often, and is longer than this, may be worth a shorter try. */
+#define LONG_TRIES_MAX 2
+#define LONG_SIZE (64 * KIB)
 /* After START STOP UNIT. */
 #define WAKE_DELAY_NS (1 * NS_PER_S)
 #define WAKE_TIMEOUT_NS (10 * NS_PER_S)
@@ -442,6 +445,12 @@ static bool error_handler_is_out_of_step(const ScsiCommand *command, ErrorAction
                (action == ERROR_ACTION_RECOVER || command->result == SCSI_RESULT_CANCELLED);
 }
 
+/* Bridges that break at long transfers, and bad cables, take short ones. */
+static bool error_handler_is_too_long(const ErrorHandler *handler, const ScsiCommand *command) {
+        return command->was_sent && command->actual_size_min > LONG_SIZE &&
+               command->n_tries + 1 >= LONG_TRIES_MAX && error_handler_may_retry(handler, command);
+}
+
 /* Whether the command was sent on its way once more. */
 static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, ErrorAction action) {
         switch (action) {
@@ -457,7 +466,9 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
         case ERROR_ACTION_RETRY_SLOWLY:
                 return error_handler_retry_slowly(handler, command);
         case ERROR_ACTION_RECOVER:
-                return command->was_sent && error_handler_retry_counted(handler, command);
+                command->is_too_long = error_handler_is_too_long(handler, command);
+                return command->was_sent && !command->is_too_long &&
+                       error_handler_retry_counted(handler, command);
         case ERROR_ACTION_RETRY_FREELY:
                 return error_handler_retry_freely(handler, command);
         case ERROR_ACTION_WAKE:
@@ -524,6 +535,7 @@ static void error_handler_submit(ScsiTarget *target, ScsiCommand *command) {
         command->n_tries = 0;
         command->n_free_tries = 0;
         command->has_failed = false;
+        command->is_too_long = false;
         command->saw_deferred = false;
         command->is_cancelled = false;
         command->was_sent = false;

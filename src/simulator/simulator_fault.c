@@ -220,6 +220,8 @@ static bool parse_selector_value(SimulatorFault *fault, SimulatorText key, Simul
                 return simulator_text_to_number(value, 10, 1, UINT64_MAX, &fault->every);
         if (simulator_text_equals(key, "one-in"))
                 return simulator_text_to_number(value, 10, 1, UINT64_MAX, &fault->one_in);
+        if (simulator_text_equals(key, "longer"))
+                return simulator_text_to_number(value, 10, 1, UINT64_MAX, &fault->longer);
         if (simulator_text_equals(key, "lba"))
                 return parse_lba_range(fault, value);
         if (simulator_text_equals(key, "opcode")) {
@@ -246,7 +248,8 @@ static int parse_selectors(SimulatorFault *fault, SimulatorText text, char **ret
                         return simulator_text_refuse(
                                         ret_error, -EINVAL,
                                         "faults: selector \"%.*s\" is wrong; allowed are nth=N, "
-                                        "every=N, one-in=N (from 1), opcode=HEX, lun=0 to 15, "
+                                        "every=N, longer=N, one-in=N (from 1), opcode=HEX, "
+                                        "lun=0 to 15, "
                                         "lba=A or lba=A..B",
                                         (int) selector.size, selector.start);
         }
@@ -341,6 +344,8 @@ static bool fault_holds(const SimulatorFault *fault, const SimulatorFaultOccasio
         if (fault->has_opcode && fault->opcode != occasion->opcode)
                 return false;
         if (fault->has_lun && fault->lun != occasion->lun)
+                return false;
+        if (fault->longer != 0 && occasion->n_blocks <= fault->longer)
                 return false;
         if (!touches_lba(fault, occasion))
                 return false;

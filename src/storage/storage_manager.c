@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "scsi/scsi_bring_up.h"
+#include "storage/storage_degradation.h"
 #include "storage/storage_manager.h"
 #include "storage/storage_remains.h"
 #include "storage/storage_stack.h"
@@ -53,6 +54,7 @@ struct StorageManager {
         uint64_t luns_retry_ns; /* the device is asked again how many there are; 0: it is not */
         unsigned n_luns_tries;
         StorageRemains remains;
+        StorageDegradation degradation;
         bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
 
         Future wake; /* what the task waits for between two events */
@@ -133,6 +135,9 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
         case ERROR_HANDLER_EVENT_RESET:
                 if (manager->cache)
                         cache_manager_on_reset(manager->cache);
+                storage_degradation_note_reset(&manager->degradation,
+                                               event_loop_now_ns(manager->loop));
+                storage_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_MEDIUM_CHANGED:
                 if (lun < manager->n_units)
@@ -547,13 +552,35 @@ static bool are_luns_due(const StorageManager *manager) {
                manager->luns_retry_ns <= event_loop_now_ns(manager->loop);
 }
 
+/* What is written at once is lost less often than what waits for a device that comes and goes. */
+static void storage_adapt(StorageManager *manager) {
+        bool is_on = storage_degradation_is_on(&manager->degradation,
+                                               event_loop_now_ns(manager->loop));
+        CacheMode mode = is_on ? CACHE_MODE_WRITE_THROUGH : CACHE_MODE_WRITE_BACK;
+
+        if (!manager->cache || manager->options.cache.mode != CACHE_MODE_WRITE_BACK ||
+            cache_manager_get_mode(manager->cache) == mode)
+                return;
+        if (is_on)
+                log_device_warning(
+                                manager->name,
+                                "It was reset too often: writes wait for the device for a while");
+        else
+                log_device_notice(
+                                manager->name,
+                                "It has not been reset for a good while: writes are cached again");
+        cache_manager_set_mode(manager->cache, mode);
+}
+
 static void storage_serve(StorageManager *manager, Task *task) {
         uint64_t next_ns;
         StorageUnit *due;
         int r;
 
         while (!storage_must_end(manager)) {
+                storage_adapt(manager);
                 due = storage_find_due(manager, &next_ns);
+                next_ns = MIN(next_ns, storage_degradation_get_end_ns(&manager->degradation));
                 if (!due && !are_luns_due(manager)) {
                         storage_wait(manager, task, next_ns);
                         continue;

@@ -144,6 +144,8 @@ static const Firing firings[] = {
         { "csw-tag@lba=59..60*always", 0x030 },
         { "csw-tag@lba=0..9*always", 0x000 },
         { "csw-tag@one-in=1*2", 0x003 },
+        { "csw-tag@longer=9*2", 0x003 },
+        { "csw-tag@longer=10*2", 0x000 },
         { "babble*3", 0x00B }, /* needs data */
 };
 

@@ -269,8 +269,17 @@ void stack_add_faults(Stack *stack, const char *plan) {
 
 uint64_t stack_now_ms(const Stack *stack) { return event_loop_now_ns(stack->loop) / NS_PER_MS; }
 
+static void clock_on_timer(EventTimer *timer) {}
+
+/* Virtual time passes only as long as a timer waits for it. */
 void stack_sleep_ms(Stack *stack, uint64_t ms) {
-        virtual_event_loop_run_until(stack->loop, event_loop_now_ns(stack->loop) + ms * NS_PER_MS);
+        uint64_t until_ns = event_loop_now_ns(stack->loop) + ms * NS_PER_MS;
+        EventTimer clock;
+
+        ck_assert_int_eq(event_timer_init(&clock, stack->loop, clock_on_timer), 0);
+        event_timer_set(&clock, until_ns);
+        virtual_event_loop_run_until(stack->loop, until_ns);
+        event_timer_done(&clock);
 }
 
 static void client_on_event(EventFd *watch, uint32_t events) {
