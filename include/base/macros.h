@@ -44,6 +44,8 @@
 
 /* Closes unless negative; returns -EBADF for `fd = fd_close(fd)`. Keeps errno. */
 int fd_close(int fd);
+/* Reads up to the end, but no more than `size` bytes. Returns how many, or -errno. Blocks. */
+ssize_t fd_read_all(int fd, void *bytes, size_t size);
 
 static inline void fd_closep(int *fd) {
         if (*fd >= 0)

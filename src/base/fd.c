@@ -1,7 +1,8 @@
 /*
  * File descriptors
  *
- * Closing, in the form that cleanup attributes and half-built objects need.
+ * Closing, in the form that cleanup attributes and half-built objects need, and reading in spite of
+ * signals and short reads.
  */
 
 #include <errno.h>
@@ -17,4 +18,21 @@ int fd_close(int fd) {
                 (void) close(fd);
         errno = saved_errno;
         return -EBADF;
+}
+
+ssize_t fd_read_all(int fd, void *bytes, size_t size) {
+        size_t n_read = 0;
+
+        while (n_read < size) {
+                ssize_t n = read(fd, (char *) bytes + n_read, size - n_read);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                n_read += (size_t) n;
+        }
+        return (ssize_t) n_read;
 }

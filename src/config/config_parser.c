@@ -264,29 +264,9 @@ static void parse_text(ConfigParser *parser, const char *text, size_t size) {
         check_assignment(parser);
 }
 
-/* One byte more than is allowed, to see that there is more. -errno. */
-static int read_all(int fd, char *text, size_t text_size, size_t *ret_size) {
-        size_t size = 0;
-
-        while (size < text_size) {
-                ssize_t n = read(fd, text + size, text_size - size);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                size += (size_t) n;
-        }
-        *ret_size = size;
-        return 0;
-}
-
 int config_parser_read_fd(ConfigParser *parser, int fd, const char *name) {
         _cleanup_(freep) char *text = NULL;
-        size_t size = 0;
-        int r;
+        ssize_t size;
 
         assert(parser);
         assert(fd >= 0);
@@ -295,20 +275,21 @@ int config_parser_read_fd(ConfigParser *parser, int fd, const char *name) {
         text = malloc(CONFIG_FILE_SIZE_MAX + 2);
         if (!text)
                 return -ENOMEM;
-        r = read_all(fd, text, CONFIG_FILE_SIZE_MAX + 1, &size);
-        if (r < 0)
-                return r;
+        /* One byte more than is allowed, to see that there is more. */
+        size = fd_read_all(fd, text, CONFIG_FILE_SIZE_MAX + 1);
+        if (size < 0)
+                return (int) size;
 
         parser->file = name;
         parser->file_index++;
         parser->line = 0;
-        if (size > CONFIG_FILE_SIZE_MAX) {
+        if ((size_t) size > CONFIG_FILE_SIZE_MAX) {
                 complain(parser, "the file is longer than %llu bytes",
                          (unsigned long long) CONFIG_FILE_SIZE_MAX);
                 return 0;
         }
         text[size] = '\0';
-        parse_text(parser, text, size);
+        parse_text(parser, text, (size_t) size);
         return parser->error;
 }
 
