@@ -21,9 +21,22 @@ typedef enum ScsiBringUpResult {
         _SCSI_BRING_UP_RESULT_MAX,
 } ScsiBringUpResult;
 
+/* What is wrong with the number of blocks that a device tells. */
+typedef enum ScsiCapacityFix {
+        SCSI_CAPACITY_FIX_NONE,
+        SCSI_CAPACITY_FIX_ONE_LESS,        /* it tells the number in place of the last block */
+        SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD, /* so if it comes out odd, as media are even */
+        _SCSI_CAPACITY_FIX_MAX,
+} ScsiCapacityFix;
+
 typedef struct ScsiBringUpOptions {
         uint64_t command_timeout_ns;
         uint64_t spin_up_timeout_ns; /* how long a unit may take to become ready */
+        ScsiCapacityFix capacity_fix;
+        bool repeats_first_read;       /* a first READ that fails is given as many tries again */
+        bool ignores_write_protection; /* writable, whatever it says */
+        bool assumes_write_cache;      /* if it does not tell whether it has one */
+        bool has_write_cache_always;   /* it has a write cache, whatever it says */
 } ScsiBringUpOptions;
 
 /*

@@ -23,8 +23,22 @@ typedef struct ScsiProcessorStatistics {
         uint64_t n_timeouts;
 } ScsiProcessorStatistics;
 
-/* `transport` is borrowed and must outlive it. */
-int scsi_processor_new(ScsiProcessor **ret, Transport *transport);
+typedef enum ScsiSenseLength {
+        SCSI_SENSE_LENGTH_LEARNED, /* 18 bytes, more once the device tells that it has more */
+        SCSI_SENSE_LENGTH_SHORT,   /* 18 bytes */
+        SCSI_SENSE_LENGTH_LONG,    /* more, as long as the device bears it */
+        _SCSI_SENSE_LENGTH_MAX,
+} ScsiSenseLength;
+
+typedef struct ScsiProcessorOptions {
+        uint32_t refusals; /* ScsiRefusal: what the device must not see */
+        ScsiSenseLength sense_length;
+} ScsiProcessorOptions;
+
+/* `transport` is borrowed and must outlive it. `options` NULL: nothing is refused, lengths are
+ * learned. */
+int scsi_processor_new(ScsiProcessor **ret, Transport *transport,
+                       const ScsiProcessorOptions *options);
 /* Nothing is queued or in flight. */
 ScsiProcessor *scsi_processor_free(ScsiProcessor *processor);
 DEFINE_CLEANUP(ScsiProcessor *, scsi_processor_free);

@@ -35,6 +35,7 @@ typedef enum BotMode {
 typedef struct BotOptions {
         BotMode mode;
         size_t transfer_size_max; /* 0: by speed */
+        bool ignores_residue;     /* what came counts, whatever the CSW says is missing */
 } BotOptions;
 
 /* `device` and `storage_device` are borrowed, and copied, respectively. -errno. */

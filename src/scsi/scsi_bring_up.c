@@ -179,6 +179,24 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity_16(ScsiBringUp *bring_up) {
                                            : SCSI_BRING_UP_RESULT_FAILED;
 }
 
+static uint64_t scsi_bring_up_count_blocks(const ScsiBringUp *bring_up) {
+        uint64_t n_blocks = bring_up->capacity.last_lba + 1;
+
+        if (n_blocks == 1)
+                return n_blocks;
+        switch (bring_up->options.capacity_fix) {
+        case SCSI_CAPACITY_FIX_NONE:
+                return n_blocks;
+        case SCSI_CAPACITY_FIX_ONE_LESS:
+                return n_blocks - 1;
+        case SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD:
+                return n_blocks - n_blocks % 2;
+        case _SCSI_CAPACITY_FIX_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
 static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
         ScsiCapacity *capacity = &bring_up->capacity;
         ScsiDisk *disk = &bring_up->disk;
@@ -202,7 +220,7 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
         if (!scsi_capacity_is_supported(capacity))
                 return SCSI_BRING_UP_RESULT_UNSUPPORTED;
 
-        disk->n_blocks = capacity->last_lba + 1;
+        disk->n_blocks = scsi_bring_up_count_blocks(bring_up);
         disk->block_size = capacity->block_size;
         disk->physical_block_size = capacity->physical_block_size;
         disk->unmapped_reads_zero = capacity->unmapped_reads_zero;
@@ -226,6 +244,9 @@ static void scsi_bring_up_build_read(ScsiBringUp *bring_up) {
 static ScsiBringUpResult scsi_bring_up_touch_medium(ScsiBringUp *bring_up) {
         ScsiBringUpResult result = scsi_bring_up_require(bring_up, scsi_bring_up_build_read, 0);
 
+        if (result == SCSI_BRING_UP_RESULT_FAILED && bring_up->options.repeats_first_read)
+                result = scsi_bring_up_require(bring_up, scsi_bring_up_build_read, 0);
+
         if (result == SCSI_BRING_UP_RESULT_FAILED &&
             bring_up->command.result == SCSI_RESULT_CHECK_CONDITION)
                 return scsi_bring_up_go_on(bring_up);
@@ -245,7 +266,7 @@ static void scsi_bring_up_build_mode_sense_10(ScsiBringUp *bring_up) {
 }
 
 /* Without an answer the unit counts as writable and without a cache that is known. */
-static ScsiBringUpResult scsi_bring_up_ask_modes(ScsiBringUp *bring_up) {
+static ScsiBringUpResult scsi_bring_up_read_modes(ScsiBringUp *bring_up) {
         ScsiDisk *disk = &bring_up->disk;
         bool is_10 = false;
         ScsiMode mode;
@@ -268,6 +289,19 @@ static ScsiBringUpResult scsi_bring_up_ask_modes(ScsiBringUp *bring_up) {
         disk->has_cache_page = mode.has_cache_page;
         disk->has_write_cache = mode.has_write_cache;
         return SCSI_BRING_UP_RESULT_READY;
+}
+
+static ScsiBringUpResult scsi_bring_up_ask_modes(ScsiBringUp *bring_up) {
+        const ScsiBringUpOptions *options = &bring_up->options;
+        ScsiBringUpResult result = scsi_bring_up_read_modes(bring_up);
+        ScsiDisk *disk = &bring_up->disk;
+
+        if (options->ignores_write_protection)
+                disk->is_read_only = false;
+        if (options->has_write_cache_always ||
+            (options->assumes_write_cache && !disk->has_cache_page))
+                disk->has_write_cache = true;
+        return result;
 }
 
 /* Vital product data */

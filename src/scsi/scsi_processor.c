@@ -14,9 +14,17 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "scsi/scsi_refusal.h"
 
 /* What every device bears; larger ones break some (reference, section 2). */
 #define SENSE_SIZE 18
+/* What the long form may have (SPC-4, "Descriptor format sense data"), within one byte of length. */
+#define SENSE_SIZE_LONG 96
+/* SPC-4, "Fixed format sense data": what the additional length is counted from. */
+#define SENSE_HEADER_SIZE 8
+#define SENSE_ADDITIONAL_LENGTH_OFFSET 7
+
+#define ASC_INVALID_OPERATION_CODE 0x20
 #define SENSE_TIMEOUT_NS (5 * NS_PER_S)
 /* For sense of a command that failed right at its deadline. */
 #define SENSE_TIMEOUT_LEAST_NS (1 * NS_PER_S)
@@ -26,6 +34,7 @@
 struct ScsiProcessor {
         ScsiTarget target;
         Transport *transport; /* borrowed */
+        ScsiProcessorOptions options;
         bool is_paused;
 
         ListNode queues[SCSI_PROCESSOR_LUNS_MAX]; /* ScsiCommand::node */
@@ -41,6 +50,7 @@ struct ScsiProcessor {
 
         TransportRequest sense_request;
         uint8_t *sense_data;        /* owned, of the staging memory */
+        size_t sense_size;          /* that is asked for */
         ScsiCommand *sense_command; /* borrowed; NULL: no sense is being fetched */
         ListNode sense_waiting;     /* ScsiCommand::node */
 
@@ -311,38 +321,56 @@ static void scsi_processor_end(ScsiProcessor *processor, ScsiCommand *command, S
         scsi_processor_tell(processor, command);
 }
 
+/* Who was asked for more than the usual and did not answer is not asked for more again; who has told
+ * that there is more is. */
+static void scsi_processor_learn_sense(ScsiProcessor *processor, bool is_good, size_t size) {
+        const uint8_t *data = processor->sense_data;
+
+        if (!is_good && processor->sense_size > SENSE_SIZE) {
+                log_device_debug(processor->target.name, "No more than %d bytes of sense",
+                                 SENSE_SIZE);
+                processor->sense_size = SENSE_SIZE;
+                processor->options.sense_length = SCSI_SENSE_LENGTH_SHORT;
+        } else if (is_good && size == SENSE_SIZE &&
+                   processor->options.sense_length == SCSI_SENSE_LENGTH_LEARNED &&
+                   data[SENSE_ADDITIONAL_LENGTH_OFFSET] + SENSE_HEADER_SIZE > SENSE_SIZE) {
+                processor->sense_size = SENSE_SIZE_LONG;
+        }
+}
+
 static void scsi_processor_on_sense_done(TransportRequest *request) {
         ScsiProcessor *processor = container_of(request, ScsiProcessor, sense_request);
         ScsiCommand *command = processor->sense_command;
-        size_t size = request->result == TRANSPORT_RESULT_GOOD
-                                      ? MIN(request->actual_size, (size_t) SENSE_SIZE)
-                                      : 0;
+        bool is_good = request->result == TRANSPORT_RESULT_GOOD;
+        size_t size = is_good ? MIN(request->actual_size, request->size) : 0;
 
         assert(command && command->state == SCSI_COMMAND_STATE_SENSING);
         assert(processor->n_in_flight > 0);
 
         processor->sense_command = NULL;
         processor->n_in_flight--;
+        scsi_processor_learn_sense(processor, is_good, size);
         scsi_processor_set_sense(command, processor->sense_data, size);
         scsi_processor_end(processor, command, scsi_processor_translate_sense(request->result));
 }
 
-/* SPC-4, "REQUEST SENSE command", with an allocation length of 18 bytes. */
+/* SPC-4, "REQUEST SENSE command". */
 static void scsi_processor_sense(ScsiProcessor *processor, ScsiCommand *command) {
-        static const uint8_t cdb[6] = { SCSI_OPCODE_REQUEST_SENSE, 0, 0, 0, SENSE_SIZE };
+        const uint8_t cdb[6] = { SCSI_OPCODE_REQUEST_SENSE, 0, 0, 0,
+                                 (uint8_t) processor->sense_size };
         TransportRequest *request = &processor->sense_request;
         uint64_t now_ns = event_loop_now_ns(processor->target.loop);
         uint64_t least_ns = now_ns + SENSE_TIMEOUT_LEAST_NS;
         int r;
 
-        memset(processor->sense_data, 0, SENSE_SIZE);
+        memset(processor->sense_data, 0, SENSE_SIZE_LONG);
         request->lun = command->request.lun;
         memset(request->command, 0, sizeof(request->command));
         memcpy(request->command, cdb, sizeof(cdb));
         request->command_size = sizeof(cdb);
         request->direction = TRANSPORT_DIRECTION_IN;
         request->data = processor->sense_data;
-        request->size = SENSE_SIZE;
+        request->size = processor->sense_size;
         request->deadline_ns = MIN(now_ns + SENSE_TIMEOUT_NS, MAX(command->deadline_ns, least_ns));
         request->done = scsi_processor_on_sense_done;
         request->sense_size = 0;
@@ -413,6 +441,18 @@ static void scsi_processor_enqueue(ScsiProcessor *processor, ScsiCommand *comman
         processor->n_queued++;
 }
 
+/* SPC-4, "ASC and ASCQ assignments": as the device would, if it knew better. */
+static void scsi_processor_refuse(ScsiProcessor *processor, ScsiCommand *command) {
+        log_device_debug(processor->target.name, "LUN %u: %s is not sent to this device",
+                         command->request.lun,
+                         scsi_cdb_name(command->request.command, command->request.command_size));
+        command->sense = (ScsiSense){
+                .key = SCSI_SENSE_KEY_ILLEGAL_REQUEST,
+                .asc = ASC_INVALID_OPERATION_CODE,
+        };
+        scsi_processor_complete(processor, command, SCSI_RESULT_CHECK_CONDITION);
+}
+
 static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
         ScsiProcessor *processor = scsi_processor_from_target(target);
 
@@ -426,6 +466,10 @@ static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
         command->request.sense_size = 0;
         command->submitted_ns = event_loop_now_ns(target->loop);
 
+        if (scsi_refusal_covers(processor->options.refusals, command->request.command)) {
+                scsi_processor_refuse(processor, command);
+                return;
+        }
         if (!scsi_command_is_recovery(command) && processor->n_queued >= SCSI_PROCESSOR_QUEUE_MAX) {
                 scsi_processor_complete(processor, command, SCSI_RESULT_BUSY);
                 return;
@@ -496,7 +540,8 @@ static const ScsiTargetOps scsi_processor_ops = {
         .cancel = scsi_processor_cancel,
 };
 
-static void scsi_processor_init(ScsiProcessor *processor, Transport *transport) {
+static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
+                                const ScsiProcessorOptions *options) {
         processor->target = (ScsiTarget){
                 .ops = &scsi_processor_ops,
                 .loop = transport->loop,
@@ -506,6 +551,11 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport) 
                 .n_in_flight_max = transport->n_in_flight_max,
         };
         processor->transport = transport;
+        if (options)
+                processor->options = *options;
+        processor->sense_size = processor->options.sense_length == SCSI_SENSE_LENGTH_LONG
+                                                ? SENSE_SIZE_LONG
+                                                : SENSE_SIZE;
         for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
                 list_init(&processor->queues[i]);
         list_init(&processor->recovery_queue);
@@ -515,7 +565,8 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport) 
         event_defer_init(&processor->defer, transport->loop, scsi_processor_on_defer);
 }
 
-int scsi_processor_new(ScsiProcessor **ret, Transport *transport) {
+int scsi_processor_new(ScsiProcessor **ret, Transport *transport,
+                       const ScsiProcessorOptions *options) {
         _cleanup_(scsi_processor_freep) ScsiProcessor *processor = NULL;
         int r;
 
@@ -524,11 +575,11 @@ int scsi_processor_new(ScsiProcessor **ret, Transport *transport) {
         processor = calloc(1, sizeof(*processor));
         if (!processor)
                 return -ENOMEM;
-        scsi_processor_init(processor, transport);
+        scsi_processor_init(processor, transport, options);
         r = event_timer_init(&processor->timeout, transport->loop, scsi_processor_on_timeout);
         if (r < 0)
                 return r;
-        processor->sense_data = staging_get(transport->staging, SENSE_SIZE);
+        processor->sense_data = staging_get(transport->staging, SENSE_SIZE_LONG);
         if (!processor->sense_data)
                 return -ENOMEM;
 
@@ -545,7 +596,7 @@ ScsiProcessor *scsi_processor_free(ScsiProcessor *processor) {
 
         event_defer_cancel(&processor->defer);
         event_timer_done(&processor->timeout);
-        staging_put(processor->target.staging, processor->sense_data, SENSE_SIZE);
+        staging_put(processor->target.staging, processor->sense_data, SENSE_SIZE_LONG);
         free(processor);
         return NULL;
 }

@@ -7,12 +7,13 @@
 /* Seen in the field instead of BOT 1.0's 53425355h: a CBW's signature, and a garbled one. */
 static const uint32_t odd_signatures[] = { 0x43425355, 0x55425355 };
 
-void bot_habits_init(BotHabits *habits, BotMode mode) {
+void bot_habits_init(BotHabits *habits, BotMode mode, bool ignores_residue) {
         assert(mode < _BOT_MODE_MAX);
 
         *habits = (BotHabits){
                 .mode = mode,
                 .is_mode_given = mode != BOT_MODE_AUTO,
+                .is_residue_ignored = ignores_residue,
         };
 }
 

@@ -33,7 +33,7 @@ typedef struct BotHabits {
         bool is_residue_ignored;
 } BotHabits;
 
-void bot_habits_init(BotHabits *habits, BotMode mode);
+void bot_habits_init(BotHabits *habits, BotMode mode, bool ignores_residue);
 /* The device was reset by its port: it may be another one in all but its name. Keeps the mode. */
 void bot_habits_forget_signature(BotHabits *habits);
 

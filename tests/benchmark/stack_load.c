@@ -260,7 +260,7 @@ static int bring_up(Load *load, Task *task) {
         r = transport_get_max_lun(load->transport, task);
         if (r < 0)
                 return r;
-        r = scsi_processor_new(&load->processor, load->transport);
+        r = scsi_processor_new(&load->processor, load->transport, NULL);
         if (r < 0)
                 return r;
         r = error_handler_new(&load->error_handler, load->processor, load->transport,

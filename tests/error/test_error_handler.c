@@ -69,7 +69,8 @@ static void set_up(const ScriptedAnswer *answers, size_t n_answers) {
 }
 
 static void start(void) {
-        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport), 0);
+        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport, NULL),
+                         0);
         ck_assert_int_eq(error_handler_new(&fixture.handler, fixture.processor,
                                            &fixture.scripted.transport, &fixture.options, on_event,
                                            NULL),

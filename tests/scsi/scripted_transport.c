@@ -107,6 +107,7 @@ static void scripted_transport_start_slot(ScriptedTransport *scripted, ScriptedS
         bool hangs = false;
 
         slot->request = request;
+        scripted->last_size = request->size;
         if (scripted_transport_is_failing(scripted)) {
                 slot->result = scripted->failure;
                 hangs = scripted->failure == TRANSPORT_RESULT_TIMED_OUT;

@@ -65,6 +65,7 @@ typedef struct ScriptedTransport {
         bool is_healed_by[_TRANSPORT_RECOVERY_MAX]; /* ends the failures above */
 
         size_t n_in_flight_peak;
+        size_t last_size; /* of the data that was asked for last */
         char trace[SCRIPTED_TRACE_SIZE];
 } ScriptedTransport;
 

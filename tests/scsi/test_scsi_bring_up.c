@@ -348,7 +348,8 @@ static void on_task_done(Task *task, int result, void *userdata) {
 static void set_up(const ScriptedAnswer *answers, size_t n_answers) {
         fixture = (Fixture){ 0 };
         scripted_transport_init(&fixture.scripted, answers, n_answers);
-        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport), 0);
+        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport, NULL),
+                         0);
 }
 
 static Task *start(void) {
@@ -432,6 +433,98 @@ START_TEST(devices_are_told_for_what_they_are) {
                 ck_assert_str_eq(describe(&fixture.disk, text), c->text);
         ck_assert_int_eq(fixture.disk.has_medium, c->result == SCSI_BRING_UP_RESULT_READY);
         scripted_transport_expect(&fixture.scripted, c->trace);
+        tear_down();
+}
+END_TEST
+
+typedef struct OptionCase {
+        const char *what;
+        ScsiBringUpOptions options;
+        ScriptedAnswer answers[8];
+        ScsiBringUpResult result;
+        const char *text;
+} OptionCase;
+
+static const uint8_t capacity_odd[8] = { 0x00, 0x20, 0x00, 0x00, 0, 0, 0x02, 0 };
+static const uint8_t capacity_one[8] = { 0, 0, 0, 0, 0, 0, 0x02, 0 };
+static const uint8_t mode_no_cache[] = { 23, 0, 0, 0, 0x08, 18, 0x00, [23] = 0 };
+
+#define DISK_OF(capacity, modes)                                                      \
+        { INQUIRY_OF(inquiry_old) }, { TEST_UNIT_READY },                             \
+                        { READ_CAPACITY_10, SCRIPTED_DATA(capacity) }, { READ_10 }, { \
+                MODE_SENSE_6, SCRIPTED_DATA(modes)                                    \
+        }
+#define NAME "Generic|USB Flash Disk|8.07 "
+
+static const OptionCase option_cases[] = {
+        { "the last block for the number of blocks",
+          { .capacity_fix = SCSI_CAPACITY_FIX_ONE_LESS },
+          { DISK_OF(capacity_1g, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097151x512/512 removable" },
+        { "an even number stays",
+          { .capacity_fix = SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD },
+          { DISK_OF(capacity_1g, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable" },
+        { "an odd number becomes even",
+          { .capacity_fix = SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD },
+          { DISK_OF(capacity_odd, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable" },
+        { "the only block stays",
+          { .capacity_fix = SCSI_CAPACITY_FIX_ONE_LESS },
+          { DISK_OF(capacity_one, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "1x512/512 removable" },
+        { "write protection that is none",
+          { .ignores_write_protection = true },
+          { DISK_OF(capacity_1g, mode_protected) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable" },
+        { "a cache that is not told of",
+          { .assumes_write_cache = true },
+          { DISK_OF(capacity_1g, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable cache" },
+        { "a cache that is denied is not assumed",
+          { .assumes_write_cache = true },
+          { DISK_OF(capacity_1g, mode_no_cache) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable" },
+        { "a cache that is denied, by a liar",
+          { .has_write_cache_always = true },
+          { DISK_OF(capacity_1g, mode_no_cache) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable cache" },
+        { "a first READ that needs five tries",
+          { .repeats_first_read = true },
+          { { READ_10, .n_times = 4, .result = TRANSPORT_RESULT_ERROR },
+            DISK_OF(capacity_1g, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2097152x512/512 removable" },
+        { "the same without that option",
+          { 0 },
+          { { READ_10, .n_times = 4, .result = TRANSPORT_RESULT_ERROR },
+            DISK_OF(capacity_1g, mode_bare) },
+          SCSI_BRING_UP_RESULT_FAILED,
+          NULL },
+};
+
+START_TEST(options_correct_what_devices_get_wrong) {
+        const OptionCase *c = &option_cases[_i];
+        size_t n = 0;
+        char text[512];
+
+        while (n < N_ELEMENTS(c->answers) && c->answers[n].command_size > 0)
+                n++;
+        set_up(c->answers, n);
+        fixture.options = c->options;
+        run();
+        ck_assert_msg(fixture.result == c->result, "%s: %s", c->what,
+                      scsi_bring_up_result_to_string(fixture.result));
+        if (c->text)
+                ck_assert_str_eq(describe(&fixture.disk, text), c->text);
         tear_down();
 }
 END_TEST
@@ -564,6 +657,8 @@ int main(void) {
 
         tcase_add_loop_test(tcase, devices_are_told_for_what_they_are, 0,
                             N_ELEMENTS(bring_up_cases));
+        tcase_add_loop_test(tcase, options_correct_what_devices_get_wrong, 0,
+                            N_ELEMENTS(option_cases));
         tcase_add_test(tcase, a_modern_stick_is_told_whole);
         tcase_add_test(tcase, a_disk_that_never_turns_is_given_up_in_time);
         tcase_add_loop_test(tcase, each_step_may_fail, 0, N_ELEMENTS(sweep_cases));

@@ -62,7 +62,7 @@ static void make_device(SimulatedRun *run, const char *text) {
         ck_assert_int_eq(bot_transport_new(&run->transport, run->device, &storage_device,
                                            &(BotOptions){ 0 }),
                          0);
-        ck_assert_int_eq(scsi_processor_new(&run->processor, run->transport), 0);
+        ck_assert_int_eq(scsi_processor_new(&run->processor, run->transport, NULL), 0);
 }
 
 static void bring_up(SimulatedRun *run, const char *text) {

@@ -6,6 +6,7 @@
 
 #include "scripted_transport.h"
 #include "scsi/scsi_processor.h"
+#include "scsi/scsi_refusal.h"
 #include "unit_test.h"
 
 #define COMMANDS_MAX 32
@@ -29,11 +30,15 @@ static void set_up_table(const ScriptedAnswer *answers, size_t n_answers) {
         scripted_transport_init(&fixture.scripted, answers, n_answers);
 }
 
-static void start(unsigned n_in_flight_max) {
+static void start_with(unsigned n_in_flight_max, const ScsiProcessorOptions *options) {
         fixture.scripted.transport.n_in_flight_max = n_in_flight_max;
-        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport), 0);
+        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport,
+                                            options),
+                         0);
         fixture.target = scsi_processor_get_target(fixture.processor);
 }
+
+static void start(unsigned n_in_flight_max) { start_with(n_in_flight_max, NULL); }
 
 static void finish(void) {
         scripted_transport_run(&fixture.scripted);
@@ -153,6 +158,112 @@ START_TEST(a_deadline_in_the_past_is_told_later) {
         finish();
         ck_assert_int_eq(command->result, SCSI_RESULT_TIMED_OUT);
         scripted_transport_expect(&fixture.scripted, "");
+}
+END_TEST
+
+typedef struct RefusalCase {
+        uint8_t cdb[16];
+        uint8_t cdb_size;
+        uint32_t refusals; /* all that are needed */
+} RefusalCase;
+
+static const RefusalCase refusal_cases[] = {
+        { { 0x1E, 0, 0, 0, 1 }, 6, SCSI_REFUSAL_PREVENT_REMOVAL },
+        { { 0x41 }, 10, SCSI_REFUSAL_WRITE_SAME },
+        { { 0x93 }, 16, SCSI_REFUSAL_WRITE_SAME },
+        { { 0x51 }, 10, SCSI_REFUSAL_DISC_INFORMATION },
+        { { 0x85 }, 16, SCSI_REFUSAL_ATA },
+        { { 0xA1 }, 12, SCSI_REFUSAL_ATA },
+        { { 0x9E, 0x10 }, 16, SCSI_REFUSAL_CAPACITY_16 },
+        { { 0xA0 }, 12, SCSI_REFUSAL_REPORT_LUNS },
+        { { 0xA3, 0x0C }, 12, SCSI_REFUSAL_OPERATION_CODES },
+        { { 0x9E, 0x12 }, 16, 0 },
+        { { 0xA3, 0x05 }, 12, 0 },
+        { { 0x28 }, 10, 0 },
+};
+
+static const ScriptedAnswer good_at_all[] = { { .command_size = 0 } };
+
+static ScsiCommand *submit_cdb(const uint8_t *cdb, size_t cdb_size) {
+        ScsiCommand *command = prepare(0, TIMEOUT_NS);
+
+        scsi_command_set_cdb(command, cdb, cdb_size);
+        return submit(command);
+}
+
+/* One after the other, so that each command is refused by its own bit, and by no other. */
+START_TEST(what_a_device_must_not_see_is_answered_for_it) {
+        const RefusalCase *c = &refusal_cases[_i];
+
+        for (uint32_t refusal = 1; refusal <= SCSI_REFUSAL_OPERATION_CODES; refusal <<= 1) {
+                ScsiCommand *command;
+
+                set_up_table(good_at_all, N_ELEMENTS(good_at_all));
+                start_with(1, &(ScsiProcessorOptions){ .refusals = refusal });
+                command = submit_cdb(c->cdb, c->cdb_size);
+                ck_assert_uint_eq(fixture.n_done, 0);
+                scripted_transport_run(&fixture.scripted);
+                ck_assert_uint_eq(fixture.n_done, 1);
+                if (refusal != c->refusals) {
+                        ck_assert_int_eq(command->result, SCSI_RESULT_GOOD);
+                        ck_assert_uint_eq(fixture.scripted.n_commands, 1);
+                } else {
+                        ck_assert_int_eq(command->result, SCSI_RESULT_CHECK_CONDITION);
+                        ck_assert_int_eq(command->sense.key, SCSI_SENSE_KEY_ILLEGAL_REQUEST);
+                        ck_assert_uint_eq(SCSI_ASC_ASCQ(&command->sense), 0x2000);
+                        ck_assert_uint_eq(fixture.scripted.n_commands, 0);
+                }
+                finish();
+        }
+}
+END_TEST
+
+typedef struct LengthCase {
+        ScsiSenseLength length;
+        uint8_t additional_length; /* of the first sense */
+        bool has_long_answer;      /* to a request for more than 18 bytes */
+        uint8_t asked[3];          /* for so much, in the first failures */
+} LengthCase;
+
+static const LengthCase length_cases[] = {
+        { SCSI_SENSE_LENGTH_LEARNED, 10, true, { 18, 18, 18 } },
+        { SCSI_SENSE_LENGTH_LEARNED, 24, true, { 18, 96, 96 } },
+        { SCSI_SENSE_LENGTH_LEARNED, 24, false, { 18, 96, 18 } },
+        { SCSI_SENSE_LENGTH_SHORT, 24, true, { 18, 18, 18 } },
+        { SCSI_SENSE_LENGTH_LONG, 10, true, { 96, 96, 96 } },
+        { SCSI_SENSE_LENGTH_LONG, 10, false, { 96, 18, 18 } },
+};
+
+START_TEST(more_sense_is_asked_for_where_there_is_more_and_it_comes) {
+        const LengthCase *c = &length_cases[_i];
+        const uint8_t sense[32] = { 0x70, 0, 3, [7] = c->additional_length, [12] = 0x11 };
+        const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .result = TRANSPORT_RESULT_FAILED },
+                { SCRIPTED(0x03, 0, 0, 0), .data = sense, .size = sizeof(sense) },
+        };
+        ScriptedAnswer answers_failing[] = {
+                { SCRIPTED(0x00), .result = TRANSPORT_RESULT_FAILED },
+                { SCRIPTED(0x03, 0, 0, 0), .n_times = 1, .data = sense, .size = sizeof(sense) },
+                { SCRIPTED(0x03, 0, 0, 0), .n_times = 1, .result = TRANSPORT_RESULT_FAILED },
+                { SCRIPTED(0x03, 0, 0, 0), .data = sense, .size = sizeof(sense) },
+        };
+
+        if (c->length == SCSI_SENSE_LENGTH_LONG)
+                answers_failing[1].result = TRANSPORT_RESULT_FAILED;
+        if (c->has_long_answer)
+                set_up_table(answers, N_ELEMENTS(answers));
+        else
+                set_up_table(answers_failing, N_ELEMENTS(answers_failing));
+        start_with(1, &(ScsiProcessorOptions){ .sense_length = c->length });
+        for (size_t i = 0; i < N_ELEMENTS(c->asked); i++) {
+                ScsiCommand *command = submit_ready(0);
+
+                fixture.scripted.last_size = 0;
+                scripted_transport_run(&fixture.scripted);
+                ck_assert_int_eq(command->result, SCSI_RESULT_CHECK_CONDITION);
+                ck_assert_uint_eq(fixture.scripted.last_size, c->asked[i]);
+        }
+        finish();
 }
 END_TEST
 
@@ -533,7 +644,8 @@ START_TEST(without_staging_memory_there_is_no_processor) {
 
         set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
         fixture.scripted.transport.staging = &empty;
-        ck_assert_int_eq(scsi_processor_new(&processor, &fixture.scripted.transport), -ENOMEM);
+        ck_assert_int_eq(scsi_processor_new(&processor, &fixture.scripted.transport, NULL),
+                         -ENOMEM);
         ck_assert_ptr_null(processor);
         scripted_transport_done(&fixture.scripted);
 }
@@ -550,6 +662,10 @@ int main(void) {
         tcase_add_test(tcase, a_deadline_in_the_past_is_told_later);
         tcase_add_loop_test(tcase, sense_is_fetched_before_anything_else, 0,
                             N_ELEMENTS(sense_fetches));
+        tcase_add_loop_test(tcase, what_a_device_must_not_see_is_answered_for_it, 0,
+                            N_ELEMENTS(refusal_cases));
+        tcase_add_loop_test(tcase, more_sense_is_asked_for_where_there_is_more_and_it_comes, 0,
+                            N_ELEMENTS(length_cases));
         tcase_add_test(tcase, two_failures_at_once_are_asked_about_in_turn);
         tcase_add_test(tcase, a_failing_request_sense_is_not_asked_about);
         tcase_add_test(tcase, paused_it_sends_what_recovers_alone);

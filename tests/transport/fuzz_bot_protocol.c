@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         memcpy(received, data + 1, size - 1);
 
-        bot_habits_init(&habits, BOT_MODE_AUTO);
+        bot_habits_init(&habits, BOT_MODE_AUTO, false);
         if (data[0] & 1)
                 bot_habits_learn_signature(&habits, BOT_CSW_SIGNATURE);
         if (bot_protocol_decode_csw(&csw, received, size - 1))

@@ -32,7 +32,7 @@ START_TEST(signatures_are_learned_from_the_first_csw) {
                 BotCsw csw = { .signature = rows[i].signature, .tag = TAG };
                 BotHabits habits;
 
-                bot_habits_init(&habits, BOT_MODE_AUTO);
+                bot_habits_init(&habits, BOT_MODE_AUTO, false);
                 if (rows[i].first != 0)
                         ck_assert_int_eq(bot_habits_learn_signature(&habits, rows[i].first),
                                          rows[i].first != NORMAL);
@@ -48,7 +48,7 @@ START_TEST(a_device_that_signs_rightly_once_must_go_on_so) {
         BotCsw csw = { .signature = ODD, .tag = TAG };
         BotHabits habits;
 
-        bot_habits_init(&habits, BOT_MODE_AUTO);
+        bot_habits_init(&habits, BOT_MODE_AUTO, false);
         ck_assert(bot_habits_learn_signature(&habits, ODD));
         ck_assert(!bot_habits_learn_signature(&habits, NORMAL));
         ck_assert(!bot_habits_accept_csw(&habits, &csw, TAG));
@@ -82,7 +82,7 @@ START_TEST(a_residue_lies_if_a_short_whole_answer_is_said_to_be_missing) {
                 BotCsw csw = { .residue = rows[i].residue, .status = rows[i].status };
                 BotHabits habits;
 
-                bot_habits_init(&habits, BOT_MODE_AUTO);
+                bot_habits_init(&habits, BOT_MODE_AUTO, false);
                 ck_assert_int_eq(bot_habits_learn_residue(&habits, &csw, rows[i].direction,
                                                           rows[i].size, rows[i].transferred),
                                  rows[i].is_lie);
@@ -121,7 +121,7 @@ static void learn(BotHabits *habits, unsigned n, bool was_pipelined) {
 START_TEST(only_repeatable_reads_are_tried_and_only_after_good_commands) {
         BotHabits habits;
 
-        bot_habits_init(&habits, BOT_MODE_AUTO);
+        bot_habits_init(&habits, BOT_MODE_AUTO, false);
         ck_assert(!bot_habits_wants_pipeline(&habits, IN, 4096));
         learn(&habits, BOT_HABITS_GOOD_BEFORE_TRIAL, /* was_pipelined= */ false);
         ck_assert(bot_habits_wants_pipeline(&habits, IN, 4096));
@@ -134,7 +134,7 @@ END_TEST
 START_TEST(good_trials_decide_for_pipelining_and_one_anomaly_against_it) {
         BotHabits habits;
 
-        bot_habits_init(&habits, BOT_MODE_AUTO);
+        bot_habits_init(&habits, BOT_MODE_AUTO, false);
         learn(&habits, 100, /* was_pipelined= */ false);
         ck_assert_int_eq(habits.mode, BOT_MODE_AUTO);
         learn(&habits, BOT_HABITS_TRIALS_NEEDED - 1, /* was_pipelined= */ true);
@@ -151,11 +151,23 @@ START_TEST(good_trials_decide_for_pipelining_and_one_anomaly_against_it) {
 }
 END_TEST
 
+START_TEST(a_residue_that_is_known_to_be_nonsense_does_not_count) {
+        const BotCsw csw = { .residue = 512, .status = BOT_CSW_STATUS_PASSED };
+        BotHabits habits;
+
+        bot_habits_init(&habits, BOT_MODE_AUTO, /* ignores_residue= */ false);
+        ck_assert_uint_eq(bot_habits_actual_size(&habits, &csw, 4096, 4096), 3584);
+        bot_habits_init(&habits, BOT_MODE_AUTO, /* ignores_residue= */ true);
+        ck_assert_uint_eq(bot_habits_actual_size(&habits, &csw, 4096, 4096), 4096);
+        ck_assert_uint_eq(bot_habits_actual_size(&habits, &csw, 4096, 512), 512);
+}
+END_TEST
+
 START_TEST(a_given_mode_stays) {
         BotMode modes[] = { BOT_MODE_BY_PHASE, BOT_MODE_PIPELINED };
         BotHabits habits;
 
-        bot_habits_init(&habits, modes[_i]);
+        bot_habits_init(&habits, modes[_i], false);
         ck_assert(!bot_habits_is_watchful(&habits));
         ck_assert(!bot_habits_learn_anomaly(&habits));
         learn(&habits, 100, /* was_pipelined= */ true);
@@ -175,6 +187,7 @@ int main(void) {
         tcase_add_test(tcase, a_residue_counts_as_far_as_it_can_be_true);
         tcase_add_test(tcase, only_repeatable_reads_are_tried_and_only_after_good_commands);
         tcase_add_test(tcase, good_trials_decide_for_pipelining_and_one_anomaly_against_it);
+        tcase_add_test(tcase, a_residue_that_is_known_to_be_nonsense_does_not_count);
         tcase_add_loop_test(tcase, a_given_mode_stays, 0, 2);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
