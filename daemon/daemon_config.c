@@ -5,6 +5,7 @@
 
 #include "config/config_parser.h"
 #include "daemon_config.h"
+#include "daemon_quirks.h"
 
 #define DEFAULT_PATH "/etc/usb-storage/usb-storage.conf"
 
@@ -15,6 +16,8 @@ typedef struct DaemonConfig {
         uint32_t n_luns_max;
         int present_devices;
         bool is_trim_enabled;
+        char **quirks;     /* owned */
+        char *quirks_file; /* owned */
         DeviceCacheOptions cache;
         int cache_policy;
         int log_level;
@@ -64,6 +67,23 @@ static const ConfigOption config_options[] = {
                         .minimum = 1,
                         .maximum = 16,
                         .help = "Logical units of a device beyond it are not looked at.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "quirks",
+                        .type = CONFIG_TYPE_STRING_LIST,
+                        .offset = offsetof(DaemonConfig, quirks),
+                        .check = daemon_quirks_is_entry,
+                        .allowed = "VID:PID:letters, with hexadecimal numbers and the letters "
+                                   "abcdefghijklmnoprstuwy",
+                        .help = "What is known to be wrong with models of devices.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "quirks_file",
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonConfig, quirks_file),
+                        .help = "More of them; after these come those that are shipped.",
         },
         {
                         .section = "usb_storage",
@@ -167,11 +187,22 @@ int daemon_config_load(DaemonOptions *options) {
                 .n_options = N_ELEMENTS(config_options),
                 .target = &config,
         };
+        _cleanup_(config_option_strings_freep) char **quirks = NULL;
+        _cleanup_(freep) char *quirks_file = NULL;
         int r;
 
         r = config_parser_load(&table, 1,
                                options->config_path ? options->config_path : DEFAULT_PATH,
                                /* is_optional= */ !options->config_path, complain, NULL);
+        quirks = config.quirks;
+        quirks_file = config.quirks_file;
+        if (r < 0)
+                return r;
+        r = daemon_quirks_load(options, &(DaemonQuirksSources){
+                                                        .configured = quirks,
+                                                        .path = quirks_file,
+                                                        .shipped_path = DATA_DIR "/quirks.conf",
+                                        });
         if (r < 0)
                 return r;
 

@@ -20,6 +20,9 @@ static void print_help(void) {
              "  --nbd ADDRESS        listen on unix:PATH or tcp:HOST:PORT; may be repeated\n"
              "                       (default unix:<runtime-dir>/nbd.sock)\n"
              "  --simulate SPEC      add a simulated disk, key=value,...; may be repeated\n"
+             "  --quirks LIST        VID:PID:letters,... as the kernel's usb-storage.quirks; may "
+             "be\n"
+             "                       repeated\n"
              "  --no-usb             leave real devices alone\n"
              "  --log-level LEVEL    error, warning, notice, info or debug (default info)\n"
              "  --help, --version");
@@ -66,6 +69,7 @@ enum {
         OPTION_STATE_DIR,
         OPTION_NBD,
         OPTION_SIMULATE,
+        OPTION_QUIRKS,
         OPTION_NO_USB,
         OPTION_LOG_LEVEL,
         OPTION_HELP,
@@ -91,6 +95,9 @@ static int handle(DaemonOptions *options, int option) {
         case OPTION_SIMULATE:
                 return add(options->simulations, &options->n_simulations,
                            N_ELEMENTS(options->simulations), "--simulate");
+        case OPTION_QUIRKS:
+                return add(options->quirks, &options->n_quirks, N_ELEMENTS(options->quirks),
+                           "--quirks");
         case OPTION_NO_USB:
                 options->device_manager.has_usb = false;
                 return 0;
@@ -115,6 +122,7 @@ int daemon_options_parse(DaemonOptions *options, int argc, char **argv) {
                 { "state-dir", required_argument, NULL, OPTION_STATE_DIR },
                 { "nbd", required_argument, NULL, OPTION_NBD },
                 { "simulate", required_argument, NULL, OPTION_SIMULATE },
+                { "quirks", required_argument, NULL, OPTION_QUIRKS },
                 { "no-usb", no_argument, NULL, OPTION_NO_USB },
                 { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
                 { "help", no_argument, NULL, OPTION_HELP },

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "device/device_manager.h"
 
+#define DAEMON_QUIRKS_MAX 64
 #define DAEMON_SIMULATIONS_MAX DEVICE_MANAGER_DEVICES_MAX
 
 typedef struct DaemonOptions {
@@ -21,7 +22,10 @@ typedef struct DaemonOptions {
         size_t n_listen_addresses;
         const char *simulations[DAEMON_SIMULATIONS_MAX]; /* SPECs */
         size_t n_simulations;
-        bool has_log_level; /* beats the configuration's */
+        const char *quirks[DAEMON_QUIRKS_MAX]; /* VID:PID:letters, one or several each */
+        size_t n_quirks;
+        UsbQuirksList quirks_list; /* owned: of all sources, by daemon_config_load() */
+        bool has_log_level;        /* beats the configuration's */
         LogLevel log_level;
         DeviceManagerOptions device_manager;
 } DaemonOptions;

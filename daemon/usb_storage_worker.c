@@ -192,6 +192,7 @@ static void worker_add_remains(Worker *worker, const PendingRemains *remains) {
 typedef struct DeviceTraits {
         const char *base_name;
         const char *serial;
+        uint32_t quirks;
         bool is_read_only;
         bool is_restart;
 } DeviceTraits;
@@ -214,6 +215,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                 &(StorageOptions){
                                                 .base_name = traits->base_name,
                                                 .serial = traits->serial,
+                                                .quirks = traits->quirks,
                                                 .is_read_only = traits->is_read_only,
                                                 .is_trim_enabled = worker->is_trim_enabled,
                                                 .starts_with_reset = traits->is_restart,
@@ -281,6 +283,7 @@ static void on_usb_device(Worker *worker, const ControlUsbDevice *message, int *
                                      &(DeviceTraits){
                                                      .base_name = message->base_name,
                                                      .serial = message->serial,
+                                                     .quirks = message->quirks,
                                                      .is_read_only = message->is_read_only,
                                                      .is_restart = message->is_restart,
                                      });
@@ -306,6 +309,7 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
                              &(DeviceTraits){
                                              .base_name = message->base_name,
                                              .serial = spec.serial,
+                                             .quirks = message->quirks,
                                              .is_read_only = message->is_read_only,
                                              .is_restart = message->is_restart,
                              });

@@ -240,6 +240,7 @@ static void daemon_done(Daemon *daemon) {
         daemon_remove_sockets(daemon);
         daemon->manager = device_manager_free(daemon->manager);
         event_fd_remove(&daemon->signal_watch);
+        usb_quirks_list_done(&daemon->options.quirks_list);
         fd_close(daemon->signal_fd);
         fd_close(daemon->lock_fd);
         if (daemon->status_timer.loop)

@@ -25,7 +25,7 @@
 #include "base/nbd_protocol.h"
 #include "cache/cache_manager.h"
 
-#define CONTROL_VERSION 3
+#define CONTROL_VERSION 4
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -96,6 +96,7 @@ typedef struct ControlUsbDevice {              /* fd 0: the usbfs node */
         char base_name[CONTROL_NAME_SIZE_MAX]; /* of the exports, "-lun<N>" is appended */
         char serial[CONTROL_NAME_SIZE_MAX];    /* as sysfs tells it, any text; "": none */
         uint32_t speed_mbps;                   /* as sysfs tells it; 0: unknown */
+        uint32_t quirks;                       /* UsbQuirk */
         uint8_t is_read_only;
         uint8_t is_restart; /* a predecessor died, or it came back: begin with a port reset */
 } ControlUsbDevice;
@@ -104,6 +105,7 @@ typedef struct ControlSimulate {          /* fds: the image files in the order o
         char name[CONTROL_NAME_SIZE_MAX]; /* "sim0" */
         char base_name[CONTROL_NAME_SIZE_MAX];
         char spec[CONTROL_SPEC_SIZE_MAX];
+        uint32_t quirks; /* UsbQuirk */
         uint8_t is_read_only;
         uint8_t is_restart;
 } ControlSimulate;

@@ -12,6 +12,7 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "cache/cache_manager.h"
+#include "usb/usb_quirks.h"
 
 /* The hard limits; options may ask for less. */
 #define DEVICE_MANAGER_DEVICES_MAX 64
@@ -50,7 +51,8 @@ typedef struct DeviceManagerOptions {
         unsigned n_luns_max;
         uint32_t device_timeout_ms;
         bool is_trim_enabled;
-        const char *state_dir; /* copied: where orphan files go */
+        const char *state_dir;       /* copied: where orphan files go */
+        const UsbQuirksList *quirks; /* borrowed for the manager's life; NULL: none */
         DeviceCacheOptions cache;
 } DeviceManagerOptions;
 

@@ -41,6 +41,7 @@ typedef struct StorageExport {
 typedef struct StorageOptions {
         const char *base_name; /* of the exports; copied */
         const char *serial;    /* of the USB device; copied; NULL: none */
+        uint32_t quirks;       /* UsbQuirk */
         bool is_read_only;
         bool is_trim_enabled;
         bool starts_with_reset;     /* a predecessor died */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/control_message.h"
+#include "usb/usb_quirks.h"
 
 #define HEADER_SIZE offsetof(ControlMessage, body)
 
@@ -72,16 +73,20 @@ static bool is_log_valid(const ControlLog *log) {
                IS_TERMINATED(log->message);
 }
 
+static bool is_quirks(uint32_t quirks) { return (quirks & ~USB_QUIRKS_ALL) == 0; }
+
 static bool is_usb_device_valid(const ControlUsbDevice *device) {
         return IS_TERMINATED(device->name) && IS_TERMINATED(device->base_name) &&
                is_name(device->base_name) && IS_TERMINATED(device->serial) &&
-               is_bool(device->is_read_only) && is_bool(device->is_restart);
+               is_quirks(device->quirks) && is_bool(device->is_read_only) &&
+               is_bool(device->is_restart);
 }
 
 static bool is_simulate_valid(const ControlSimulate *simulate) {
         return IS_TERMINATED(simulate->name) && IS_TERMINATED(simulate->base_name) &&
                is_name(simulate->base_name) && IS_TERMINATED(simulate->spec) &&
-               is_bool(simulate->is_read_only) && is_bool(simulate->is_restart);
+               is_quirks(simulate->quirks) && is_bool(simulate->is_read_only) &&
+               is_bool(simulate->is_restart);
 }
 
 static bool is_export_valid(const ControlExport *export) {

@@ -328,6 +328,33 @@ static bool is_base_name_taken(DeviceManager *manager, const char *base_name) {
         return false;
 }
 
+/* UsbQuirk */
+static uint32_t find_quirks(const DeviceManager *manager, uint16_t vendor_id, uint16_t product_id) {
+        if (!manager->options.quirks)
+                return 0;
+        return usb_quirks_list_find(manager->options.quirks, vendor_id, product_id);
+}
+
+static bool is_ignored(const DeviceManager *manager, const char *name, uint16_t vendor_id,
+                       uint16_t product_id) {
+        if (!(find_quirks(manager, vendor_id, product_id) & USB_QUIRK_IGNORE_DEVICE))
+                return false;
+        log_device_notice(name, "%04x:%04x is left alone: it has the quirk i", vendor_id,
+                          product_id);
+        return true;
+}
+
+static void set_quirks(const DeviceManager *manager, ManagedDevice *device, uint16_t vendor_id,
+                       uint16_t product_id) {
+        uint32_t quirks = find_quirks(manager, vendor_id, product_id);
+        char text[USB_QUIRKS_TEXT_SIZE];
+
+        if (quirks != 0)
+                log_device_info(device->name, "%04x:%04x has the quirks %s", vendor_id, product_id,
+                                usb_quirks_format(quirks, text));
+        managed_device_set_quirks(device, quirks);
+}
+
 /* Makes a device under a name that is its alone: the first holder of a serial keeps it. */
 static int add_device(DeviceManager *manager, const char *name, uint16_t vendor_id,
                       uint16_t product_id, const char *serial, ManagedDevice **ret) {
@@ -352,6 +379,7 @@ static int add_device(DeviceManager *manager, const char *name, uint16_t vendor_
         if (r < 0)
                 return r;
         managed_device_set_cache(*ret, manager->store, &manager->options.cache);
+        set_quirks(manager, *ret, vendor_id, product_id);
         list_append(&manager->devices, &(*ret)->node_of_manager);
         manager->n_devices++;
         share_cache(manager);
@@ -374,6 +402,8 @@ static void take_node(DeviceManager *manager, const UsbNode *node) {
         UsbTakeover takeover;
         int r;
 
+        if (is_ignored(manager, node->name, node->vendor_id, node->product_id))
+                return;
         if (take_from_kernel(manager, node, &takeover) < 0)
                 return;
         r = add_device(manager, node->name, node->vendor_id, node->product_id, node->serial,
@@ -482,18 +512,26 @@ static void on_node_removed(const char *name, void *userdata) {
                 managed_device_set_unplugged(device);
 }
 
+static void close_images(const DeviceSimulation *simulation) {
+        for (size_t i = 0; i < simulation->n_fds; i++)
+                fd_close(simulation->fds[i]);
+        free(simulation->fds);
+}
+
 int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation *simulation) {
         ManagedDevice *device;
         char name[32];
         int r;
 
         snprintf(name, sizeof(name), "sim%u", manager->n_simulations);
+        if (is_ignored(manager, name, simulation->vendor_id, simulation->product_id)) {
+                close_images(simulation);
+                return 0;
+        }
         r = add_device(manager, name, simulation->vendor_id, simulation->product_id,
                        simulation->serial, &device);
         if (r < 0) {
-                for (size_t i = 0; i < simulation->n_fds; i++)
-                        fd_close(simulation->fds[i]);
-                free(simulation->fds);
+                close_images(simulation);
                 return r;
         }
         manager->n_simulations++;

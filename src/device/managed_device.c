@@ -246,6 +246,7 @@ static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
         snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
         snprintf(body->serial, sizeof(body->serial), "%s", device->node.serial);
         body->speed_mbps = device->node.speed_mbps;
+        body->quirks = device->quirks;
         body->is_read_only = device->is_read_only;
         body->is_restart = needs_reset || device->is_restart;
         child_process_send(device->worker, &message, &fd, 1);
@@ -259,6 +260,7 @@ static void device_send_simulation(ManagedDevice *device) {
         snprintf(body->name, sizeof(body->name), "%s", device->name);
         snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
         snprintf(body->spec, sizeof(body->spec), "%s", device->spec);
+        body->quirks = device->quirks;
         body->is_read_only = device->is_read_only;
         body->is_restart = device->is_restart;
         child_process_send(device->worker, &message, device->fds, device->n_fds);
@@ -404,6 +406,8 @@ void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
                               const DeviceCacheOptions *options) {
         device_cache_init(&device->cache, store, options, device->base_name);
 }
+
+void managed_device_set_quirks(ManagedDevice *device, uint32_t quirks) { device->quirks = quirks; }
 
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
         if (device->cache_size_max == size_max)

@@ -68,6 +68,7 @@ struct ManagedDevice {
         int *fds;                             /* owned: its image files */
         size_t n_fds;
         bool is_read_only;
+        uint32_t quirks;      /* UsbQuirk */
         ChildProcess *worker; /* owned; NULL while pausing */
         ManagedExport exports[CONTROL_LUNS_MAX];
         unsigned n_deaths; /* in a row */
@@ -97,6 +98,8 @@ DEFINE_CLEANUP(ManagedDevice *, managed_device_free);
 /* Before it is started. `store` and `options` are borrowed. */
 void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
                               const DeviceCacheOptions *options);
+/* What is known of its model; before it is started. */
+void managed_device_set_quirks(ManagedDevice *device, uint32_t quirks);
 /* Its share of the cache; before it is started, and whenever that changes. */
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max);
 /* Starts on a node that was taken over; `fd` is taken over. */

@@ -46,6 +46,7 @@ struct StorageManager {
         char *base_name;     /* owned */
         char *serial;        /* owned */
         StorageOptions options;
+        StorageQuirks quirks;
         const StorageHandlers *handlers; /* borrowed */
         void *userdata;
 
@@ -244,7 +245,8 @@ static int look_run(Task *task, void *userdata) {
         /* A change from now on is not in what will be learned. */
         look->unit->is_medium_changed = false;
         look->unit->retry_ns = 0;
-        look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun, NULL, &look->disk);
+        look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun,
+                                     &look->manager->quirks.bring_up, &look->disk);
         return 0;
 }
 
@@ -624,8 +626,8 @@ static int storage_attach(StorageManager *manager, Task *task) {
         const char *reason;
         int r;
 
-        r = storage_stack_new(&manager->stack, TAKE_PTR(manager->returned), on_stack_event,
-                              manager);
+        r = storage_stack_new(&manager->stack, TAKE_PTR(manager->returned), &manager->quirks,
+                              on_stack_event, manager);
         if (r < 0)
                 return r;
         manager->is_gone = false;
@@ -849,11 +851,12 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         manager->userdata = userdata;
         snprintf(manager->name, sizeof(manager->name), "%s", usb_device_get_name(device));
         set_defaults(&manager->options);
+        storage_quirks_init(&manager->quirks, options->quirks);
         storage_remains_init(&manager->remains);
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
                 storage_unit_init(&manager->units[i], i, unit_on_idle);
 
-        r = storage_stack_new(&manager->stack, device, on_stack_event, manager);
+        r = storage_stack_new(&manager->stack, device, &manager->quirks, on_stack_event, manager);
         if (r < 0)
                 return r;
         r = copy_texts(manager);

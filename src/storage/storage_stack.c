@@ -3,10 +3,10 @@
 #include <errno.h>
 
 #include "storage/storage_stack.h"
-#include "transport/bot_transport.h"
 
 struct StorageStack {
-        UsbDevice *device; /* owned */
+        UsbDevice *device;           /* owned */
+        const StorageQuirks *quirks; /* borrowed */
         UsbStorageDevice storage_device;
         Transport *transport;        /* owned */
         ScsiProcessor *processor;    /* owned */
@@ -31,8 +31,8 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
 
 static void on_device_gone(UsbDevice *device, void *userdata) { storage_stack_set_gone(userdata); }
 
-int storage_stack_new(StorageStack **ret, UsbDevice *device, StorageStackNotify notify,
-                      void *userdata) {
+int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks *quirks,
+                      StorageStackNotify notify, void *userdata) {
         StorageStack *stack = calloc(1, sizeof(*stack));
 
         if (!stack) {
@@ -40,6 +40,7 @@ int storage_stack_new(StorageStack **ret, UsbDevice *device, StorageStackNotify 
                 return -ENOMEM;
         }
         stack->device = device;
+        stack->quirks = quirks;
         stack->notify = notify;
         stack->userdata = userdata;
         usb_device_set_gone_handler(device, on_device_gone, stack);
@@ -62,9 +63,11 @@ static int start_transport(StorageStack *stack, Task *task, bool with_reset,
         int r;
 
         *ret_reason = "it has no interface that can be driven";
-        r = usb_storage_device_init(
-                        &stack->storage_device, usb_device_get_descriptors(stack->device),
-                        usb_device_get_speed(stack->device), 1U << USB_STORAGE_PROTOCOL_BOT);
+        r = usb_storage_device_init(&stack->storage_device,
+                                    usb_device_get_descriptors(stack->device),
+                                    usb_device_get_speed(stack->device),
+                                    storage_quirks_filter_protocols(
+                                                    stack->quirks, 1U << USB_STORAGE_PROTOCOL_BOT));
         if (r == -ENODEV)
                 return -EOPNOTSUPP;
         if (r < 0)
@@ -72,7 +75,7 @@ static int start_transport(StorageStack *stack, Task *task, bool with_reset,
 
         *ret_reason = "its transport could not be started";
         r = bot_transport_new(&stack->transport, stack->device, &stack->storage_device,
-                              &(BotOptions){ .mode = BOT_MODE_AUTO });
+                              &stack->quirks->bot);
         if (r < 0)
                 return r;
         r = transport_start(stack->transport, task);
@@ -89,6 +92,11 @@ static int start_transport(StorageStack *stack, Task *task, bool with_reset,
 static int get_luns(StorageStack *stack, Task *task) {
         int max_lun;
 
+        if (stack->quirks->has_single_lun) {
+                stack->has_told_luns = true;
+                stack->n_luns = 1;
+                return 0;
+        }
         max_lun = transport_get_max_lun(stack->transport, task);
         if (max_lun < 0 && max_lun != -EOPNOTSUPP)
                 return max_lun;
@@ -109,7 +117,7 @@ int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const 
         if (r < 0)
                 return r;
 
-        r = scsi_processor_new(&stack->processor, stack->transport);
+        r = scsi_processor_new(&stack->processor, stack->transport, &stack->quirks->processor);
         if (r < 0)
                 return r;
         /* Of a unit that has not told what it is a change of medium is rather believed. */

@@ -8,6 +8,7 @@
  */
 
 #include "error/error_handler.h"
+#include "storage/storage_quirks.h"
 #include "usb/usb_device.h"
 #include "usb/usb_storage_device.h"
 
@@ -16,9 +17,9 @@ typedef struct StorageStack StorageStack;
 /* As ErrorHandlerNotify; GONE comes once, whoever learns of it first. */
 typedef void (*StorageStackNotify)(ErrorHandlerEvent event, uint8_t lun, void *userdata);
 
-/* Takes `device` over, also on failure. */
-int storage_stack_new(StorageStack **ret, UsbDevice *device, StorageStackNotify notify,
-                      void *userdata);
+/* Takes `device` over, also on failure. `quirks` are borrowed and outlive it. */
+int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks *quirks,
+                      StorageStackNotify notify, void *userdata);
 /* Stopped, or never started. Takes NULL, returns NULL. */
 StorageStack *storage_stack_free(StorageStack *stack);
 DEFINE_CLEANUP(StorageStack *, storage_stack_free);

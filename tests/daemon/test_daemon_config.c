@@ -116,6 +116,56 @@ START_TEST(bad_value_is_refused_and_changes_nothing) {
 }
 END_TEST
 
+static uint32_t find(const DaemonOptions *options, uint16_t vendor_id, uint16_t product_id) {
+        return usb_quirks_list_find(options->device_manager.quirks, vendor_id, product_id);
+}
+
+START_TEST(quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file) {
+        DaemonOptions options = get_defaults();
+        char path[] = "/tmp/daemon-quirks-XXXXXX", text[256];
+        int fd;
+
+        fd = mkstemp(path);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, "fff0:1:r,fff0:2:r # why\nfff0:3:r\n", 33), 33);
+        fd_close(fd);
+        snprintf(text, sizeof(text),
+                 "[usb_storage]\nquirks = \"fff0:1:g, fff0:2:g\"\nquirks_file = %s\n", path);
+        options.quirks[options.n_quirks++] = "fff0:1:u";
+        ck_assert_int_eq(load(&options, text), 0);
+        unlink(path);
+        ck_assert_uint_eq(find(&options, 0xfff0, 1), USB_QUIRK_IGNORE_UAS);
+        ck_assert_uint_eq(find(&options, 0xfff0, 2), USB_QUIRK_MAX_SECTORS_240);
+        ck_assert_uint_eq(find(&options, 0xfff0, 3), USB_QUIRK_IGNORE_RESIDUE);
+        usb_quirks_list_done(&options.quirks_list);
+}
+END_TEST
+
+static const char *const bad_quirks[] = {
+        "[usb_storage]\nquirks = fff0:1:q\n",
+        "[usb_storage]\nquirks = fff0:1\n",
+        "[usb_storage]\nquirks_file = /nonexistent/quirks\n",
+        "[usb_storage]\nquirks_file = /dev/zero\n",
+};
+
+START_TEST(bad_quirks_are_refused) {
+        DaemonOptions options = get_defaults();
+
+        ck_assert_int_lt(load(&options, bad_quirks[_i]), 0);
+        ck_assert_ptr_null(options.device_manager.quirks);
+        usb_quirks_list_done(&options.quirks_list);
+}
+END_TEST
+
+START_TEST(bad_quirks_of_the_command_line_are_refused) {
+        DaemonOptions options = get_defaults();
+
+        options.quirks[options.n_quirks++] = "fff0:1:u,";
+        ck_assert_int_eq(load(&options, ""), -EINVAL);
+        usb_quirks_list_done(&options.quirks_list);
+}
+END_TEST
+
 /* Each line "#key = value", without its "#". */
 static void uncomment(char *text) {
         char *to = text;
@@ -159,6 +209,10 @@ int main(int argc, char **argv) {
         tcase_add_loop_test(tcase, bad_value_is_refused_and_changes_nothing, 0,
                             N_ELEMENTS(cache_cases));
         tcase_add_test(tcase, installed_file_tells_the_defaults);
+        tcase_add_test(tcase,
+                       quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file);
+        tcase_add_loop_test(tcase, bad_quirks_are_refused, 0, N_ELEMENTS(bad_quirks));
+        tcase_add_test(tcase, bad_quirks_of_the_command_line_are_refused);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);

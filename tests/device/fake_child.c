@@ -154,7 +154,7 @@ static void refuse(FakeChild *child) {
         end(child);
 }
 
-static void on_device(FakeChild *child, const char *base_name) {
+static void on_device(FakeChild *child, const char *base_name, uint32_t quirks) {
         if (is_called(child, "dies-at-work"))
                 abort();
         if (is_called(child, "says-stop"))
@@ -165,6 +165,7 @@ static void on_device(FakeChild *child, const char *base_name) {
         }
 
         tell(child, "drives %s", base_name);
+        tell(child, "has quirks %x", quirks);
         if (!is_now(child, "empty"))
                 say_export(child, base_name);
         say_what_is_left(child);
@@ -221,12 +222,13 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                      strerror(-message->body.save.error));
                 on_saved(child);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {
-                on_device(child, message->body.simulate.base_name);
+                on_device(child, message->body.simulate.base_name, message->body.simulate.quirks);
         } else if (message->type == CONTROL_TYPE_USB_DEVICE) {
                 if (child->has_parked)
                         on_resumed(child, &message->body.usb_device);
                 else
-                        on_device(child, message->body.usb_device.base_name);
+                        on_device(child, message->body.usb_device.base_name,
+                                  message->body.usb_device.quirks);
         }
 }
 

@@ -52,6 +52,37 @@ START_TEST(devices_beyond_the_limit_are_refused) {
 }
 END_TEST
 
+static UsbQuirksEntry quirks_entry = { .vendor_id = 0x1209, .product_id = 1 };
+static const UsbQuirksList quirks_list = { .entries = &quirks_entry, .n_entries = 1 };
+
+START_TEST(quirks_of_a_model_reach_its_worker) {
+        Broker broker;
+
+        quirks_entry.quirks = USB_QUIRK_MAX_SECTORS_240 | USB_QUIRK_IGNORE_UAS;
+        broker_prepare(&broker, /* has_usb= */ false, "good", "front");
+        broker.options.quirks = &quirks_list;
+        broker_start(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert(broker_was_told(&broker, "1209:0001 has the quirks gu"));
+        broker_run_until_told(&broker, "has quirks 80040");
+        broker_done(&broker);
+}
+END_TEST
+
+START_TEST(a_model_that_is_to_be_ignored_is_not_taken) {
+        Broker broker;
+
+        quirks_entry.quirks = USB_QUIRK_IGNORE_DEVICE;
+        broker_prepare(&broker, /* has_usb= */ false, "good", "front");
+        broker.options.quirks = &quirks_list;
+        broker_start(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert_uint_eq(device_manager_get_counts(broker.manager).n_devices, 0);
+        ck_assert(broker_was_told(&broker, "1209:0001 is left alone: it has the quirk i"));
+        broker_done(&broker);
+}
+END_TEST
+
 /* So that what is wrong with one is known before disks are taken from the kernel. */
 START_TEST(simulation_may_be_added_before_the_start) {
         Broker broker;
@@ -102,6 +133,8 @@ int main(void) {
         tcase_add_test(tcase, worker_that_dies_is_started_again);
         tcase_add_test(tcase, worker_cannot_take_the_name_of_another);
         tcase_add_test(tcase, devices_beyond_the_limit_are_refused);
+        tcase_add_test(tcase, quirks_of_a_model_reach_its_worker);
+        tcase_add_test(tcase, a_model_that_is_to_be_ignored_is_not_taken);
         tcase_add_test(tcase, simulation_may_be_added_before_the_start);
         tcase_add_test(tcase, front_that_does_not_stop_is_killed);
         tcase_add_test(tcase, spare_worker_that_does_not_stop_is_killed);
