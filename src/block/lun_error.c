@@ -11,6 +11,7 @@
 #define INVALID_COMMAND_OPERATION_CODE 0x2000
 #define INVALID_FIELD_IN_CDB 0x2400
 #define INVALID_FIELD_IN_PARAMETER_LIST 0x2600
+#define IO_PROCESS_TERMINATED 0x0006
 
 static int error_from_sense(const ScsiSense *sense) {
         switch (sense->key) {
@@ -75,9 +76,14 @@ bool lun_error_is_unsupported(const ScsiCommand *command) {
                 asc_ascq == INVALID_FIELD_IN_PARAMETER_LIST);
 }
 
+/* I/O PROCESS TERMINATED is how QEMU, and bridges that know nothing better, tell of bad blocks. */
 bool lun_error_is_of_medium(const ScsiCommand *command) {
-        return command->result == SCSI_RESULT_CHECK_CONDITION &&
-               command->sense.key == SCSI_SENSE_KEY_MEDIUM_ERROR && !command->sense.is_deferred;
+        const ScsiSense *sense = &command->sense;
+
+        return command->result == SCSI_RESULT_CHECK_CONDITION && !sense->is_deferred &&
+               (sense->key == SCSI_SENSE_KEY_MEDIUM_ERROR ||
+                (sense->key == SCSI_SENSE_KEY_ABORTED_COMMAND &&
+                 SCSI_ASC_ASCQ(sense) == IO_PROCESS_TERMINATED));
 }
 
 bool lun_error_get_bad_block(const ScsiCommand *command, uint64_t lba, uint32_t n_blocks,

@@ -61,6 +61,23 @@ START_TEST(sense_decides_where_there_is_some) {
 }
 END_TEST
 
+/* How QEMU, and bridges that know nothing better, tell of a block that can't be read. */
+START_TEST(an_io_process_that_was_terminated_is_of_the_medium) {
+        ScsiCommand command = { .result = SCSI_RESULT_CHECK_CONDITION,
+                                .sense = { .key = SCSI_SENSE_KEY_ABORTED_COMMAND, .ascq = 0x06 } };
+
+        ck_assert(lun_error_is_of_medium(&command));
+        command.sense.ascq = 0;
+        ck_assert(!lun_error_is_of_medium(&command));
+        command.sense.ascq = 0x06;
+        command.sense.is_deferred = true;
+        ck_assert(!lun_error_is_of_medium(&command));
+        command.sense.is_deferred = false;
+        command.sense.key = SCSI_SENSE_KEY_HARDWARE_ERROR;
+        ck_assert(!lun_error_is_of_medium(&command));
+}
+END_TEST
+
 START_TEST(a_bad_block_counts_only_within_the_command) {
         ScsiCommand command = { .result = SCSI_RESULT_CHECK_CONDITION,
                                 .sense = { .key = SCSI_SENSE_KEY_MEDIUM_ERROR,
@@ -87,6 +104,7 @@ int main(void) {
         const TTest *const tests[] = {
                 each_result_has_one_error,
                 sense_decides_where_there_is_some,
+                an_io_process_that_was_terminated_is_of_the_medium,
                 a_bad_block_counts_only_within_the_command,
                 NULL,
         };
