@@ -101,6 +101,7 @@ def run(arguments, disk, contents):
         try:
             one_request(arguments, disk, contents, choice, n_blocks)
             n_requests += 1
+            time.sleep(arguments.pause)
         except nbd.Error as error:
             print(f"after {n_requests} requests: {error}", flush=True)
             if arguments.until_error:
@@ -118,6 +119,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--until", default="", help="end when this file appears")
     parser.add_argument("--blocks", type=int, default=1024, help="use the first N blocks of 4096 bytes")
+    parser.add_argument("--pause", type=float, default=0, help="so many seconds after each request")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reconnect", action="store_true", help="errors are allowed")
     parser.add_argument("--reconnects-min", type=int, default=0, help="fail with fewer reconnects")
