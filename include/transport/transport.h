@@ -4,7 +4,7 @@
  * Transport
  *
  * Carries command blocks to a device and brings their status back. Knows nothing of SCSI.
- * BotTransport implements it; CBI and UAS will.
+ * BotTransport and CbiTransport implement it; UAS will.
  */
 
 #include "base/event_loop.h"
@@ -28,6 +28,8 @@ typedef enum TransportResult {
         TRANSPORT_RESULT_GOOD,     /* delivered; the command succeeded */
         TRANSPORT_RESULT_FAILED,   /* delivered; the command failed: sense follows or must be asked
                                     for */
+        TRANSPORT_RESULT_UNTOLD,   /* delivered; the device has no way to tell how it ended but by
+                                    its sense, which must be asked for (CB) */
         TRANSPORT_RESULT_BUSY,     /* delivered; the device was busy or its queue full (UAS) */
         TRANSPORT_RESULT_RESERVED, /* delivered; RESERVATION CONFLICT (UAS) */
         TRANSPORT_RESULT_ERROR, /* not delivered or not answered properly; the device needs recovery
@@ -45,7 +47,7 @@ typedef enum TransportResult {
  * succeeds. */
 typedef enum TransportRecovery {
         TRANSPORT_RECOVERY_CLEAR_HALTS,
-        TRANSPORT_RECOVERY_CLASS_RESET, /* BOT: reset recovery, 5.3.4 */
+        TRANSPORT_RECOVERY_CLASS_RESET, /* BOT: reset recovery, 5.3.4; CBI: command block reset */
         TRANSPORT_RECOVERY_LUN_RESET,   /* UAS */
         TRANSPORT_RECOVERY_PORT_RESET,  /* and whatever the transport must redo after it */
         _TRANSPORT_RECOVERY_MAX,

@@ -17,6 +17,11 @@
 
 /* USB Mass Storage Class overview 1.4, table 1; class 08. */
 #define USB_CLASS_MASS_STORAGE 0x08
+#define USB_SUBCLASS_RBC 0x01
+#define USB_SUBCLASS_8020 0x02
+#define USB_SUBCLASS_UFI 0x04
+#define USB_SUBCLASS_8070 0x05
+#define USB_SUBCLASS_SCSI 0x06
 #define USB_PROTOCOL_CBI 0x00
 #define USB_PROTOCOL_CB 0x01
 #define USB_PROTOCOL_BOT 0x50

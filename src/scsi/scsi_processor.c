@@ -254,11 +254,20 @@ static void scsi_processor_set_sense(ScsiCommand *command, const uint8_t *bytes,
         command->sense = (ScsiSense){ .key = SCSI_SENSE_KEY_HARDWARE_ERROR };
 }
 
+/* What a command that did well, on a transport that can't tell so, leaves behind. */
+static bool scsi_processor_has_no_sense(const uint8_t *bytes, size_t size) {
+        ScsiSense sense;
+
+        return scsi_sense_decode(&sense, bytes, size) >= 0 && !sense.is_deferred &&
+               sense.key == SCSI_SENSE_KEY_NO_SENSE && sense.asc == 0 && sense.ascq == 0;
+}
+
 static ScsiResult scsi_processor_translate(TransportResult result) {
         switch (result) {
         case TRANSPORT_RESULT_GOOD:
                 return SCSI_RESULT_GOOD;
         case TRANSPORT_RESULT_FAILED:
+        case TRANSPORT_RESULT_UNTOLD:
                 return SCSI_RESULT_CHECK_CONDITION;
         case TRANSPORT_RESULT_BUSY:
                 return SCSI_RESULT_BUSY;
@@ -286,6 +295,7 @@ static ScsiResult scsi_processor_translate_sense(TransportResult result) {
         switch (result) {
         case TRANSPORT_RESULT_GOOD:
         case TRANSPORT_RESULT_FAILED:
+        case TRANSPORT_RESULT_UNTOLD:
         case TRANSPORT_RESULT_BUSY:
         case TRANSPORT_RESULT_RESERVED:
         case TRANSPORT_RESULT_NO_MEMORY:
@@ -350,6 +360,11 @@ static void scsi_processor_on_sense_done(TransportRequest *request) {
         processor->sense_command = NULL;
         processor->n_in_flight--;
         scsi_processor_learn_sense(processor, is_good, size);
+        if (command->request.result == TRANSPORT_RESULT_UNTOLD &&
+            scsi_processor_has_no_sense(processor->sense_data, size)) {
+                scsi_processor_end(processor, command, SCSI_RESULT_GOOD);
+                return;
+        }
         scsi_processor_set_sense(command, processor->sense_data, size);
         scsi_processor_end(processor, command, scsi_processor_translate_sense(request->result));
 }
@@ -424,7 +439,8 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
 
         processor->n_in_flight--;
         command->actual_size = request->actual_size;
-        if (request->result == TRANSPORT_RESULT_FAILED)
+        if (request->result == TRANSPORT_RESULT_FAILED ||
+            request->result == TRANSPORT_RESULT_UNTOLD)
                 scsi_processor_on_failed(processor, command);
         else
                 scsi_processor_end(processor, command, scsi_processor_translate(request->result));

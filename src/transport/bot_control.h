@@ -13,9 +13,6 @@
 #define BOT_CONTROL_RESET_TIMEOUT_NS (5 * NS_PER_S)
 #define BOT_CONTROL_MAX_LUN_TIMEOUT_NS (10 * NS_PER_S)
 
-/* Claims the interface and selects its alternate setting. -ENODEV, -EBUSY (claimed by another),
- * -EIO, -ECANCELED. */
-int bot_control_start(Task *task, UsbDevice *device, const UsbInterface *interface);
 /* GET MAX LUN (BOT 1.0, 3.2): 0 to 15; -ENODEV, -ECANCELED. */
 int bot_control_get_max_lun(Task *task, UsbDevice *device, const UsbInterface *interface);
 /* 0, -EOPNOTSUPP, -ENODEV, -EIO, -ECANCELED. */

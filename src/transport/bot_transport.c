@@ -13,8 +13,9 @@
 #include "base/log.h"
 #include "transport/bot_control.h"
 #include "transport/bot_habits.h"
-#include "transport/bot_phase.h"
 #include "transport/bot_state.h"
+#include "transport/transport_control.h"
+#include "transport/transport_phase.h"
 
 #define BOT_LUN_MAX 15
 
@@ -44,7 +45,7 @@
 /* A CSW that is read anew within this time had got lost; after it, the device was just busy. */
 #define BOT_STATUS_LOST_NS (100 * NS_PER_MS)
 
-struct BotTransport {
+typedef struct BotTransport {
         Transport transport;
         UsbDevice *device; /* borrowed */
         UsbStorageDevice storage_device;
@@ -61,9 +62,9 @@ struct BotTransport {
         bool is_no_proof;       /* of anything, however it ends */
         uint64_t unanswered_ns; /* when the CSW was read anew; 0: it was not */
 
-        BotPhase command;
-        BotPhase data;
-        BotPhase status;
+        TransportPhase command;
+        TransportPhase data;
+        TransportPhase status;
         uint8_t *wrappers; /* owned, of the staging memory: CBW and CSW */
         UsbOperation clear_halt;
         bool is_clearing;
@@ -71,7 +72,7 @@ struct BotTransport {
         uint64_t answered_ns; /* when the last command was; 0: none was */
         EventTimer timer;     /* the command's deadline, or sooner when watching for anomalies */
         EventDefer advance;   /* for what must not happen within submit and cancel */
-};
+} BotTransport;
 
 static void bot_advance(BotTransport *bot);
 
@@ -86,14 +87,15 @@ static bool bot_is_in(const BotTransport *bot) {
 }
 
 static bool bot_is_quiet(const BotTransport *bot) {
-        return !bot_phase_is_in_flight(&bot->command) && !bot_phase_is_in_flight(&bot->data) &&
-               !bot_phase_is_in_flight(&bot->status) && !bot->is_clearing;
+        return !transport_phase_is_in_flight(&bot->command) &&
+               !transport_phase_is_in_flight(&bot->data) &&
+               !transport_phase_is_in_flight(&bot->status) && !bot->is_clearing;
 }
 
 static void bot_on_transfer_done(UsbTransfer *transfer) {
-        BotPhase *phase = container_of(transfer, BotPhase, transfer);
+        TransportPhase *phase = container_of(transfer, TransportPhase, transfer);
 
-        bot_advance(phase->bot);
+        bot_advance(phase->owner);
 }
 
 static void bot_on_halt_cleared(UsbOperation *operation) {
@@ -106,11 +108,11 @@ static void bot_on_halt_cleared(UsbOperation *operation) {
 
 /* A host that has no room for all three at once starts the others in their turn. */
 static void bot_start_ahead(BotTransport *bot) {
-        if (!bot_phase_is_in_flight(&bot->command))
+        if (!transport_phase_is_in_flight(&bot->command))
                 return;
-        if (bot_has_data(bot) && bot_phase_submit(&bot->data) < 0)
+        if (bot_has_data(bot) && transport_phase_submit(&bot->data) < 0)
                 return;
-        (void) bot_phase_submit(&bot->status);
+        (void) transport_phase_submit(&bot->status);
 }
 
 static bool bot_is_awake(const BotTransport *bot) {
@@ -133,9 +135,9 @@ static void bot_prepare(BotTransport *bot) {
         bot->is_pipelined = bot_habits_wants_pipeline(&bot->habits, request->direction,
                                                       request->size) &&
                             (bot->habits.mode != BOT_MODE_AUTO || bot_is_awake(bot));
-        bot_phase_rewind(&bot->command);
-        bot_phase_rewind(&bot->data);
-        bot_phase_rewind(&bot->status);
+        transport_phase_rewind(&bot->command);
+        transport_phase_rewind(&bot->data);
+        transport_phase_rewind(&bot->status);
         bot->data.transfer.endpoint = bot_is_in(bot) ? bot->storage_device.bulk_in.address
                                                      : bot->storage_device.bulk_out.address;
         bot->data.transfer.data = request->data;
@@ -159,14 +161,14 @@ static void bot_start_command(BotTransport *bot) {
         uint64_t transfer_ns = bot->request->size * NS_PER_S / BOT_TRIAL_RATE;
 
         bot_arm(bot, bot_is_on_trial(bot) ? BOT_TRIAL_PATIENCE_NS + transfer_ns : 0);
-        bot_phase_start(&bot->command);
+        transport_phase_start(&bot->command);
         if (bot->is_pipelined)
                 bot_start_ahead(bot);
 }
 
 /* Once its transfer was queued ahead of its turn. */
 static void bot_watch_status(BotTransport *bot) {
-        if (bot_phase_is_in_flight(&bot->status) && bot_habits_is_watchful(&bot->habits))
+        if (transport_phase_is_in_flight(&bot->status) && bot_habits_is_watchful(&bot->habits))
                 bot_arm(bot, bot_is_in(bot) ? BOT_STATUS_PATIENCE_IN_NS : BOT_STATUS_PATIENCE_NS);
 }
 
@@ -187,14 +189,14 @@ static void bot_start_clear_halt(BotTransport *bot, uint8_t endpoint) {
  * stay. */
 static void bot_recall_status(BotTransport *bot) {
         if (bot_is_in(bot))
-                bot_phase_recall(&bot->status);
+                transport_phase_recall(&bot->status);
 }
 
 static void bot_recall_all(BotTransport *bot) {
         event_timer_clear(&bot->timer);
-        bot_phase_recall(&bot->status);
-        bot_phase_recall(&bot->data);
-        bot_phase_recall(&bot->command);
+        transport_phase_recall(&bot->status);
+        transport_phase_recall(&bot->data);
+        transport_phase_recall(&bot->command);
 }
 
 /* The one place where the state changes and where transfers start. */
@@ -210,11 +212,11 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 bot_start_command(bot);
                 return;
         case BOT_STATE_DATA:
-                bot_phase_start(&bot->data);
+                transport_phase_start(&bot->data);
                 return;
         case BOT_STATE_STATUS_UNANSWERED:
                 bot->unanswered_ns = event_loop_now_ns(bot->transport.loop);
-                bot_phase_recall(&bot->status);
+                transport_phase_recall(&bot->status);
                 return;
         case BOT_STATE_DATA_HALTED:
         case BOT_STATE_DATA_OVERRUN:
@@ -226,10 +228,10 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 return;
         case BOT_STATE_STATUS:
                 if (previous == BOT_STATE_CLEAR_DATA_HALT || previous == BOT_STATE_DATA_OVERRUN)
-                        bot_phase_sift(&bot->status);
+                        transport_phase_sift(&bot->status);
                 if (bot->status.is_started)
                         bot_watch_status(bot);
-                bot_phase_start(&bot->status);
+                transport_phase_start(&bot->status);
                 return;
         case BOT_STATE_CLEAR_STATUS_HALT:
                 bot->has_anomaly = !bot_is_data_short(bot);
@@ -239,11 +241,11 @@ static void bot_enter(BotTransport *bot, BotState state) {
                 return;
         case BOT_STATE_STATUS_AGAIN:
                 if (previous == BOT_STATE_STATUS_UNANSWERED)
-                        bot_phase_sift(&bot->status);
+                        transport_phase_sift(&bot->status);
                 else
-                        bot_phase_rewind(&bot->status);
+                        transport_phase_rewind(&bot->status);
                 bot_arm(bot, /* patience_ns= */ 0);
-                bot_phase_start(&bot->status);
+                transport_phase_start(&bot->status);
                 return;
         case BOT_STATE_GIVE_UP:
                 bot_recall_all(bot);
@@ -358,20 +360,20 @@ static BotEvent bot_judge_status(BotTransport *bot) {
 static bool bot_is_waiting(const BotTransport *bot) {
         switch (bot->state) {
         case BOT_STATE_COMMAND:
-                return bot_phase_is_in_flight(&bot->command);
+                return transport_phase_is_in_flight(&bot->command);
         case BOT_STATE_DATA:
-                return bot_phase_is_in_flight(&bot->data);
+                return transport_phase_is_in_flight(&bot->data);
         case BOT_STATE_DATA_HALTED:
         case BOT_STATE_DATA_OVERRUN:
         case BOT_STATE_DATA_SKIPPED:
-                return bot_is_in(bot) && bot_phase_is_in_flight(&bot->status);
+                return bot_is_in(bot) && transport_phase_is_in_flight(&bot->status);
         case BOT_STATE_CLEAR_DATA_HALT:
         case BOT_STATE_CLEAR_STATUS_HALT:
                 return bot->is_clearing;
         case BOT_STATE_STATUS:
         case BOT_STATE_STATUS_UNANSWERED:
         case BOT_STATE_STATUS_AGAIN:
-                return bot_phase_is_in_flight(&bot->status);
+                return transport_phase_is_in_flight(&bot->status);
         case BOT_STATE_GIVE_UP:
                 return !bot_is_quiet(bot);
         case BOT_STATE_IDLE:
@@ -555,7 +557,7 @@ static void bot_cancel(Transport *transport, TransportRequest *request) {
 static int bot_start(Transport *transport, Task *task) {
         BotTransport *bot = bot_from_transport(transport);
 
-        return bot_control_start(task, bot->device, &bot->storage_device.interface);
+        return transport_control_start(task, bot->device, &bot->storage_device.interface);
 }
 
 static int bot_get_max_lun(Transport *transport, Task *task) {
@@ -586,9 +588,9 @@ static void bot_free(Transport *transport) {
 
         assert(!bot->request);
 
-        bot_phase_done(&bot->command);
-        bot_phase_done(&bot->data);
-        bot_phase_done(&bot->status);
+        transport_phase_done(&bot->command);
+        transport_phase_done(&bot->data);
+        transport_phase_done(&bot->status);
         if (bot->timer.loop)
                 event_timer_done(&bot->timer);
         event_defer_cancel(&bot->advance);
@@ -619,13 +621,16 @@ static int bot_init_phases(BotTransport *bot) {
         bot->status.transfer.data = bot->wrappers + BOT_CSW_OFFSET;
         bot->status.transfer.size = BOT_CSW_SIZE;
 
-        r = bot_phase_init(&bot->command, bot, bot->device, out, bot_on_transfer_done);
+        r = transport_phase_init(&bot->command, bot, bot->device, USB_TRANSFER_TYPE_BULK, out,
+                                 bot_on_transfer_done);
         if (r < 0)
                 return r;
-        r = bot_phase_init(&bot->data, bot, bot->device, in, bot_on_transfer_done);
+        r = transport_phase_init(&bot->data, bot, bot->device, USB_TRANSFER_TYPE_BULK, in,
+                                 bot_on_transfer_done);
         if (r < 0)
                 return r;
-        return bot_phase_init(&bot->status, bot, bot->device, in, bot_on_transfer_done);
+        return transport_phase_init(&bot->status, bot, bot->device, USB_TRANSFER_TYPE_BULK, in,
+                                    bot_on_transfer_done);
 }
 
 static size_t default_transfer_size_max(UsbSpeed speed) {

@@ -61,6 +61,7 @@ const char *transport_result_to_string(TransportResult result) {
         static const char *const names[_TRANSPORT_RESULT_MAX] = {
                 [TRANSPORT_RESULT_GOOD] = "good",
                 [TRANSPORT_RESULT_FAILED] = "failed",
+                [TRANSPORT_RESULT_UNTOLD] = "untold",
                 [TRANSPORT_RESULT_BUSY] = "busy",
                 [TRANSPORT_RESULT_RESERVED] = "reserved",
                 [TRANSPORT_RESULT_ERROR] = "error",

@@ -9,15 +9,6 @@
 #include "base/log.h"
 #include "usb/usb_storage_device.h"
 
-/* Mass Storage Class overview 1.4, table 1. */
-enum {
-        SUBCLASS_RBC = 0x01,
-        SUBCLASS_8020 = 0x02,
-        SUBCLASS_UFI = 0x04,
-        SUBCLASS_8070 = 0x05,
-        SUBCLASS_SCSI = 0x06,
-};
-
 const char *usb_storage_protocol_to_string(UsbStorageProtocol protocol) {
         switch (protocol) {
         case USB_STORAGE_PROTOCOL_BOT:
@@ -74,11 +65,11 @@ static bool protocol_from_byte(uint8_t byte, UsbStorageProtocol *ret) {
 
 static bool is_known_subclass(uint8_t subclass) {
         switch (subclass) {
-        case SUBCLASS_RBC:
-        case SUBCLASS_8020:
-        case SUBCLASS_UFI:
-        case SUBCLASS_8070:
-        case SUBCLASS_SCSI:
+        case USB_SUBCLASS_RBC:
+        case USB_SUBCLASS_8020:
+        case USB_SUBCLASS_UFI:
+        case USB_SUBCLASS_8070:
+        case USB_SUBCLASS_SCSI:
                 return true;
         default:
                 return false;

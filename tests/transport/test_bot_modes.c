@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/virtual_event_loop.h"
-#include "bot_fixture.h"
 #include "transport/bot_habits.h"
+#include "transport_fixture.h"
 
-#define SIZE BOT_FIXTURE_DATA_SIZE
+#define SIZE TRANSPORT_FIXTURE_DATA_SIZE
 #define IN TRANSPORT_DIRECTION_IN, SIZE
 #define OUT TRANSPORT_DIRECTION_OUT, SIZE
 #define NONE TRANSPORT_DIRECTION_NONE, 0
@@ -28,29 +28,29 @@ static const UsbStep good_in[] = { USB_CBW(), USB_IN_SIZE(SIZE), USB_IN_TAGGED(c
 static const UsbStep good_out[] = { USB_CBW(), USB_OUT_SIZE(SIZE), USB_IN_TAGGED(csw_good), {} };
 
 /* How many transfers a command queues at once: what tells the modes apart. */
-static size_t execute(BotFixture *fixture, const UsbStep *steps, TransportDirection direction,
+static size_t execute(TransportFixture *fixture, const UsbStep *steps, TransportDirection direction,
                       size_t size, TransportResult expected) {
         size_t n_before = fixture->usb.n_submitted, n_queued;
 
-        bot_fixture_continue(fixture, steps);
-        bot_fixture_submit(fixture, direction, size);
+        transport_fixture_continue(fixture, steps);
+        transport_fixture_submit(fixture, direction, size);
         n_queued = fixture->usb.n_submitted - n_before;
-        bot_fixture_run(fixture);
+        transport_fixture_run(fixture);
         ck_assert_str_eq(transport_result_to_string(fixture->request.result),
                          transport_result_to_string(expected));
         return n_queued;
 }
 
 /* A device that the next IN command is tried on. */
-static void init_before_trial(BotFixture *fixture) {
+static void init_before_trial(TransportFixture *fixture) {
         static const UsbStep nothing[] = { {} };
 
-        bot_fixture_init(fixture, BOT_MODE_AUTO, nothing);
+        transport_fixture_init_bot(fixture, BOT_MODE_AUTO, nothing);
         for (unsigned i = 0; i < BOT_HABITS_GOOD_BEFORE_TRIAL; i++)
                 ck_assert_uint_eq(execute(fixture, good_in, IN, TRANSPORT_RESULT_GOOD), 1);
 }
 
-static void init_pipelined(BotFixture *fixture) {
+static void init_pipelined(TransportFixture *fixture) {
         init_before_trial(fixture);
         for (unsigned i = 0; i < BOT_HABITS_TRIALS_NEEDED; i++) {
                 ck_assert_int_eq(bot_transport_get_mode(fixture->transport), BOT_MODE_AUTO);
@@ -60,23 +60,23 @@ static void init_pipelined(BotFixture *fixture) {
 }
 
 START_TEST(a_device_that_bears_it_is_pipelined_in_the_end) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         ck_assert_uint_eq(execute(&fixture, good_out, OUT, TRANSPORT_RESULT_GOOD), 3);
         ck_assert_uint_eq(execute(&fixture, good_none, NONE, TRANSPORT_RESULT_GOOD), 2);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(writes_and_commands_without_data_are_not_tried) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_before_trial(&fixture);
         ck_assert_uint_eq(execute(&fixture, good_out, OUT, TRANSPORT_RESULT_GOOD), 1);
         ck_assert_uint_eq(execute(&fixture, good_none, NONE, TRANSPORT_RESULT_GOOD), 1);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_AUTO);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -106,7 +106,7 @@ static const Anomaly anomalies[] = {
           NS_PER_S },
 };
 
-static void suffer(BotFixture *fixture, const Anomaly *anomaly) {
+static void suffer(TransportFixture *fixture, const Anomaly *anomaly) {
         UsbStep steps[N_ELEMENTS(anomaly->steps) + 1] = {};
         uint64_t start_ns = event_loop_now_ns(fixture->usb.loop);
 
@@ -120,27 +120,27 @@ static void suffer(BotFixture *fixture, const Anomaly *anomaly) {
 }
 
 START_TEST(an_anomaly_on_trial_falls_back_for_good) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_before_trial(&fixture);
         suffer(&fixture, &anomalies[_i]);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(an_anomaly_later_falls_back_for_good) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         suffer(&fixture, &anomalies[_i]);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 /* Costs little, and leaves time within the deadline to recover and repeat it. */
 START_TEST(a_trial_that_hangs_is_given_up_soon) {
         static const UsbStep steps[] = { USB_CBW(), USB_HANG_IN(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
         uint64_t start_ns;
 
         init_before_trial(&fixture);
@@ -148,7 +148,7 @@ START_TEST(a_trial_that_hangs_is_given_up_soon) {
         execute(&fixture, steps, IN, TRANSPORT_RESULT_TIMED_OUT);
         ck_assert_uint_le(event_loop_now_ns(fixture.usb.loop) - start_ns, 2 * NS_PER_S);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_BY_PHASE);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -158,7 +158,7 @@ static const UsbStep lost_out[] = {
 static const UsbStep lost_none[] = { USB_CBW(), USB_HANG_IN(), USB_IN_TAGGED(csw_good), {} };
 
 START_TEST(a_lost_csw_is_found_behind_writes_and_without_data_too) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         if (_i)
@@ -166,7 +166,7 @@ START_TEST(a_lost_csw_is_found_behind_writes_and_without_data_too) {
         else
                 execute(&fixture, lost_none, NONE, TRANSPORT_RESULT_GOOD);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_BY_PHASE);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -178,11 +178,11 @@ START_TEST(a_csw_read_anew_has_until_the_deadline) {
                 { USB_CBW(), USB_IN_SIZE(SIZE), USB_STALL_IN(), USB_WAIT_MS(9000),
                   USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN), USB_IN_TAGGED(csw_good) },
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         execute(&fixture, steps[_i], IN, TRANSPORT_RESULT_GOOD);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -190,12 +190,12 @@ START_TEST(a_lost_csw_that_stays_lost_times_out) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_IN_SIZE(SIZE), USB_HANG_IN(), USB_HANG_IN(), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         execute(&fixture, steps, IN, TRANSPORT_RESULT_TIMED_OUT);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_BY_PHASE);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -206,12 +206,12 @@ START_TEST(a_refused_command_is_no_anomaly) {
                                          USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN),
                                          USB_IN_TAGGED(csw_failed_none),
                                          {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_before_trial(&fixture);
         execute(&fixture, steps, IN, TRANSPORT_RESULT_FAILED);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_AUTO);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -223,7 +223,7 @@ START_TEST(a_halt_behind_short_data_is_no_anomaly) {
                                          USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN),
                                          USB_IN_TAGGED(csw_half),
                                          {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_before_trial(&fixture);
         /* It is no proof either: the status was not answered where it was queued. */
@@ -231,18 +231,18 @@ START_TEST(a_halt_behind_short_data_is_no_anomaly) {
                 ck_assert_uint_eq(execute(&fixture, steps, IN, TRANSPORT_RESULT_GOOD), 3);
                 ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_AUTO);
         }
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 
         init_pipelined(&fixture);
         ck_assert_uint_eq(execute(&fixture, steps, IN, TRANSPORT_RESULT_GOOD), 3);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_PIPELINED);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 static void on_timer(EventTimer *timer) {}
 
-static void let_pass(BotFixture *fixture, uint64_t duration_ns) {
+static void let_pass(TransportFixture *fixture, uint64_t duration_ns) {
         uint64_t end_ns = event_loop_now_ns(fixture->usb.loop) + duration_ns;
         EventTimer timer;
 
@@ -254,14 +254,14 @@ static void let_pass(BotFixture *fixture, uint64_t duration_ns) {
 
 /* What sleeps would not answer a trial in time: it is tried when it has just answered. */
 START_TEST(a_device_that_may_sleep_is_not_tried) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_before_trial(&fixture);
         let_pass(&fixture, 60 * NS_PER_S);
         ck_assert_uint_eq(execute(&fixture, good_in, IN, TRANSPORT_RESULT_GOOD), 1);
         ck_assert_uint_eq(execute(&fixture, good_in, IN, TRANSPORT_RESULT_GOOD), 3);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_AUTO);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -269,12 +269,12 @@ START_TEST(slow_data_is_no_anomaly) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_WAIT_MS(900), USB_IN_SIZE(SIZE), USB_IN_TAGGED(csw_good), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_before_trial(&fixture);
         execute(&fixture, steps, IN, TRANSPORT_RESULT_GOOD);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_AUTO);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -282,23 +282,23 @@ START_TEST(a_slow_command_without_data_is_no_anomaly) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_WAIT_MS(9000), USB_IN_TAGGED(csw_good), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         execute(&fixture, steps, NONE, TRANSPORT_RESULT_GOOD);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_PIPELINED);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(unplugging_proves_nothing) {
         static const UsbStep steps[] = { USB_CBW(), USB_GONE(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_pipelined(&fixture);
         execute(&fixture, steps, IN, TRANSPORT_RESULT_GONE);
         ck_assert_int_eq(bot_transport_get_mode(fixture.transport), BOT_MODE_PIPELINED);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bot_fixture.h"
 #include "transport/bot_protocol.h"
+#include "transport_fixture.h"
 
 #define STEPS_MAX 6
 #define NONE TRANSPORT_DIRECTION_NONE, 0
@@ -99,31 +99,31 @@ static const RecoveryDialogue recoveries[] = {
 static TransportRecovery recovery_to_run;
 
 static int start(Task *task, void *userdata) {
-        BotFixture *fixture = userdata;
+        TransportFixture *fixture = userdata;
 
         return transport_start(fixture->transport, task);
 }
 
 static int get_max_lun(Task *task, void *userdata) {
-        BotFixture *fixture = userdata;
+        TransportFixture *fixture = userdata;
 
         return transport_get_max_lun(fixture->transport, task);
 }
 
 static int recover(Task *task, void *userdata) {
-        BotFixture *fixture = userdata;
+        TransportFixture *fixture = userdata;
 
         return transport_recover(fixture->transport, task, recovery_to_run, /* lun= */ 0);
 }
 
 static void play(const UsbStep *steps, TaskMain main, int expected) {
         UsbStep terminated[STEPS_MAX + 1] = {};
-        BotFixture fixture;
+        TransportFixture fixture;
 
         memcpy(terminated, steps, STEPS_MAX * sizeof(*steps));
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, terminated);
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, main), expected);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, terminated);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, main), expected);
+        transport_fixture_done(&fixture);
 }
 
 START_TEST(start_claims_the_interface) { play(starts[_i].steps, start, starts[_i].result); }
@@ -141,12 +141,13 @@ START_TEST(each_recovery_does_what_it_says) {
 END_TEST
 
 /* A device whose Bulk-Only interface is alternate setting `alternate` of two. */
-static void init_with_alternates(BotFixture *fixture, uint8_t alternate, const UsbStep *steps) {
+static void init_with_alternates(TransportFixture *fixture, uint8_t alternate,
+                                 const UsbStep *steps) {
         UsbDescriptors *descriptors = &fixture->usb.descriptors;
         BotOptions options = { .mode = BOT_MODE_BY_PHASE };
         UsbStorageDevice storage_device;
 
-        bot_fixture_init(fixture, BOT_MODE_BY_PHASE, steps);
+        transport_fixture_init_bot(fixture, BOT_MODE_BY_PHASE, steps);
         fixture->transport = transport_free(fixture->transport);
         descriptors->n_interfaces = 2;
         descriptors->interfaces[1] = descriptors->interfaces[0];
@@ -164,11 +165,11 @@ static void init_with_alternates(BotFixture *fixture, uint8_t alternate, const U
 START_TEST(start_selects_the_setting_where_there_are_several) {
         static const UsbStep steps[2][3] = { { USB_CLAIM(), USB_SET_INTERFACE(0) },
                                              { USB_CLAIM(), USB_SET_INTERFACE(1) } };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         init_with_alternates(&fixture, (uint8_t) _i, steps[_i]);
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, start), 0);
-        bot_fixture_done(&fixture);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, start), 0);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -176,87 +177,87 @@ END_TEST
 START_TEST(a_port_reset_selects_another_setting_than_the_first_again) {
         static const UsbStep steps[2][3] = { { USB_RESET() },
                                              { USB_RESET(), USB_SET_INTERFACE(1) } };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         recovery_to_run = TRANSPORT_RECOVERY_PORT_RESET;
         init_with_alternates(&fixture, (uint8_t) _i, steps[_i]);
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, recover), 0);
-        bot_fixture_done(&fixture);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, recover), 0);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_recovery_leads_out_of_broken) {
         static const UsbStep reset[] = { CLASS_RESET(), CLEAR_BOTH_HALTS(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, broken);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, broken);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
         recovery_to_run = TRANSPORT_RECOVERY_CLASS_RESET;
-        bot_fixture_continue(&fixture, reset);
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, recover), 0);
-        bot_fixture_continue(&fixture, good);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
-        bot_fixture_done(&fixture);
+        transport_fixture_continue(&fixture, reset);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, recover), 0);
+        transport_fixture_continue(&fixture, good);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_recovery_that_fails_leaves_it_broken) {
         static const UsbStep reset[] = { CLASS_RESET_STALL(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, good);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, good);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
         recovery_to_run = TRANSPORT_RECOVERY_CLASS_RESET;
-        bot_fixture_continue(&fixture, reset);
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, recover), -EIO);
-        bot_fixture_continue(&fixture, nothing);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
-        bot_fixture_done(&fixture);
+        transport_fixture_continue(&fixture, reset);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, recover), -EIO);
+        transport_fixture_continue(&fixture, nothing);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_recovery_unknown_to_bot_changes_nothing) {
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, nothing);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, nothing);
         recovery_to_run = TRANSPORT_RECOVERY_LUN_RESET;
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, recover), -EOPNOTSUPP);
-        bot_fixture_continue(&fixture, good);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
-        bot_fixture_done(&fixture);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, recover), -EOPNOTSUPP);
+        transport_fixture_continue(&fixture, good);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_command_during_recovery_is_refused_later) {
         static const UsbStep reset[] = { USB_WAIT_MS(100), USB_RESET(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         recovery_to_run = TRANSPORT_RECOVERY_PORT_RESET;
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, reset);
-        bot_fixture_start_task(&fixture, recover);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, reset);
+        transport_fixture_start_task(&fixture, recover);
         scripted_usb_run_for(&fixture.usb, NS_PER_MS);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
-        bot_fixture_continue(&fixture, good);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
-        bot_fixture_done(&fixture);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
+        transport_fixture_continue(&fixture, good);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_cancelled_recovery_says_so_and_leaves_it_broken) {
         static const UsbStep reset[] = { CLASS_RESET_HANG(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
         Task *task;
 
         recovery_to_run = TRANSPORT_RECOVERY_CLASS_RESET;
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, reset);
-        task = bot_fixture_start_task(&fixture, recover);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, reset);
+        task = transport_fixture_start_task(&fixture, recover);
         scripted_usb_run_for(&fixture.usb, NS_PER_MS);
         task_cancel(task);
         scripted_usb_run(&fixture.usb);
         ck_assert_int_eq(fixture.task_result, -ECANCELED);
-        bot_fixture_continue(&fixture, nothing);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
-        bot_fixture_done(&fixture);
+        transport_fixture_continue(&fixture, nothing);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -264,20 +265,20 @@ END_TEST
 START_TEST(a_port_reset_forgets_the_learned_signature) {
         static const UsbStep odd[] = { USB_CBW(), USB_IN_TAGGED(csw_odd), {} };
         static const UsbStep reset[] = { USB_RESET(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
         recovery_to_run = TRANSPORT_RECOVERY_PORT_RESET;
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, good);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
-        bot_fixture_continue(&fixture, odd);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
-        bot_fixture_continue(&fixture, reset);
-        ck_assert_int_eq(bot_fixture_run_task(&fixture, recover), 0);
-        bot_fixture_continue(&fixture, odd);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
-        bot_fixture_continue(&fixture, odd);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, good);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_continue(&fixture, odd);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_ERROR);
+        transport_fixture_continue(&fixture, reset);
+        ck_assert_int_eq(transport_fixture_run_task(&fixture, recover), 0);
+        transport_fixture_continue(&fixture, odd);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_continue(&fixture, odd);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), TRANSPORT_RESULT_GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bot_fixture.h"
 #include "transport/bot_protocol.h"
+#include "transport_fixture.h"
 
 #define STEPS_MAX 8
-#define SIZE BOT_FIXTURE_DATA_SIZE
+#define SIZE TRANSPORT_FIXTURE_DATA_SIZE
 #define SOME 200 /* what a device has of what the host asks for */
 
 #define NONE TRANSPORT_DIRECTION_NONE, 0
@@ -287,7 +287,7 @@ static const Dialogue faults[] = {
 };
 
 /* What must hold after any command: a device in step goes on, one out of step is refused. */
-static void check_aftermath(BotFixture *fixture, TransportResult result) {
+static void check_aftermath(TransportFixture *fixture, TransportResult result) {
         static const UsbStep next[] = { USB_CBW(), USB_IN_TAGGED(csw_good), {} };
         static const UsbStep nothing[] = { {} };
 
@@ -296,26 +296,26 @@ static void check_aftermath(BotFixture *fixture, TransportResult result) {
                 return;
         }
         if (result == GOOD || result == FAILED) {
-                bot_fixture_continue(fixture, next);
-                ck_assert_int_eq(bot_fixture_execute(fixture, NONE), GOOD);
+                transport_fixture_continue(fixture, next);
+                ck_assert_int_eq(transport_fixture_execute(fixture, NONE), GOOD);
                 return;
         }
-        bot_fixture_continue(fixture, nothing);
-        ck_assert_int_eq(bot_fixture_execute(fixture, NONE), ERROR);
+        transport_fixture_continue(fixture, nothing);
+        ck_assert_int_eq(transport_fixture_execute(fixture, NONE), ERROR);
 }
 
 static void play(const Dialogue *dialogue, BotMode mode) {
-        BotFixture fixture;
+        TransportFixture fixture;
         TransportResult result;
 
         fprintf(stderr, "%s, %s\n", dialogue->name, bot_mode_to_string(mode));
-        bot_fixture_init(&fixture, mode, dialogue->steps);
-        result = bot_fixture_execute(&fixture, dialogue->direction, dialogue->size);
+        transport_fixture_init_bot(&fixture, mode, dialogue->steps);
+        result = transport_fixture_execute(&fixture, dialogue->direction, dialogue->size);
         ck_assert_str_eq(transport_result_to_string(result),
                          transport_result_to_string(dialogue->result));
         ck_assert_uint_eq(fixture.request.actual_size, dialogue->actual_size);
         check_aftermath(&fixture, result);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 
 START_TEST(the_cases_end_as_specified_by_phase) { play(&cases[_i], BOT_MODE_BY_PHASE); }
@@ -338,38 +338,38 @@ START_TEST(the_cbw_says_what_the_request_says) {
         static const UsbStep steps[] = {
                 USB_OUT_TAGGED(cbw), USB_IN_SIZE(SIZE), USB_IN_TAGGED(csw_good), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), GOOD);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, IN), GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(tags_differ_from_command_to_command) {
         static const UsbStep first[] = { USB_CBW(), USB_IN_TAGGED(csw_good), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
         uint8_t tag[4];
 
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, first);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), GOOD);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, first);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), GOOD);
         memcpy(tag, fixture.usb.tag, sizeof(tag));
-        bot_fixture_continue(&fixture, first);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), GOOD);
+        transport_fixture_continue(&fixture, first);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), GOOD);
         ck_assert_mem_ne(fixture.usb.tag, tag, sizeof(tag));
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_csw_in_place_of_data_does_not_stay_in_the_buffer) {
         static const UsbStep steps[] = { USB_CBW(), USB_IN_TAGGED(csw_failed_none), {} };
         static const uint8_t zeroes[13];
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), FAILED);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, IN), FAILED);
         ck_assert_mem_eq(fixture.data, zeroes, sizeof(zeroes));
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -381,14 +381,14 @@ START_TEST(pipelined_transfers_are_queued_together_and_others_are_not) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_OUT_SIZE(SIZE), USB_IN_TAGGED(csw_good), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, expected[_i].mode, steps);
-        bot_fixture_submit(&fixture, OUT);
+        transport_fixture_init_bot(&fixture, expected[_i].mode, steps);
+        transport_fixture_submit(&fixture, OUT);
         ck_assert_uint_eq(fixture.usb.n_submitted, expected[_i].n_submitted);
-        bot_fixture_run(&fixture);
+        transport_fixture_run(&fixture);
         ck_assert_int_eq(fixture.request.result, GOOD);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -397,12 +397,12 @@ START_TEST(a_csw_told_of_before_the_last_out_data_waits_for_it) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_IN_TAGGED(csw_good), USB_OUT_SIZE(SIZE), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, OUT), GOOD);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, OUT), GOOD);
         ck_assert_uint_eq(fixture.request.actual_size, SIZE);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -415,11 +415,11 @@ START_TEST(a_status_refused_behind_halted_data_is_read_anew) {
                                          USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN),
                                          USB_IN_TAGGED(csw_failed_none),
                                          {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), FAILED);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, IN), FAILED);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -432,11 +432,11 @@ START_TEST(a_status_that_came_in_spite_of_the_halt_is_kept) {
                                          USB_CBW(),
                                          USB_CLEAR_HALT(SCRIPTED_USB_BULK_IN),
                                          {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), FAILED);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, IN), FAILED);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -444,22 +444,22 @@ START_TEST(a_second_csw_behind_one_in_place_of_data_is_an_error) {
         static const UsbStep steps[] = {
                 USB_IN(csw_first_failed), USB_IN(csw_first_failed), USB_CBW(), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), ERROR);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, IN), ERROR);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(the_deadline_bounds_a_command_and_not_earlier) {
         static const UsbStep steps[] = { USB_CBW(), USB_HANG_IN(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, IN), TIMED_OUT);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, IN), TIMED_OUT);
         ck_assert_uint_ge(event_loop_now_ns(fixture.usb.loop), fixture.request.deadline_ns);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -467,44 +467,44 @@ START_TEST(a_late_answer_within_the_deadline_is_good) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_WAIT_MS(9000), USB_IN_TAGGED(csw_good), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, _i ? BOT_MODE_PIPELINED : BOT_MODE_BY_PHASE, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), GOOD);
-        bot_fixture_done(&fixture);
+        transport_fixture_init_bot(&fixture, _i ? BOT_MODE_PIPELINED : BOT_MODE_BY_PHASE, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_cancelled_command_completes_as_cancelled_and_later) {
         static const UsbStep steps[] = { USB_CBW(), USB_HANG_IN(), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, _i ? BOT_MODE_PIPELINED : BOT_MODE_BY_PHASE, steps);
-        bot_fixture_submit(&fixture, IN);
+        transport_fixture_init_bot(&fixture, _i ? BOT_MODE_PIPELINED : BOT_MODE_BY_PHASE, steps);
+        transport_fixture_submit(&fixture, IN);
         scripted_usb_run_for(&fixture.usb, NS_PER_S);
         ck_assert_uint_eq(fixture.n_done, 0);
         transport_cancel(fixture.transport, &fixture.request);
         ck_assert_uint_eq(fixture.n_done, 0);
-        bot_fixture_run(&fixture);
+        transport_fixture_run(&fixture);
         ck_assert_int_eq(fixture.request.result, TRANSPORT_RESULT_CANCELLED);
         check_aftermath(&fixture, fixture.request.result);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(a_refused_command_may_be_cancelled) {
         static const UsbStep steps[] = { USB_STALL_OUT(), {} };
         static const UsbStep nothing[] = { {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, steps);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), ERROR);
-        bot_fixture_continue(&fixture, nothing);
-        bot_fixture_submit(&fixture, NONE);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, steps);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), ERROR);
+        transport_fixture_continue(&fixture, nothing);
+        transport_fixture_submit(&fixture, NONE);
         transport_cancel(fixture.transport, &fixture.request);
-        bot_fixture_run(&fixture);
+        transport_fixture_run(&fixture);
         ck_assert_int_eq(fixture.request.result, TRANSPORT_RESULT_CANCELLED);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
@@ -523,16 +523,16 @@ static TransportResult refuse(BotMode mode, size_t n, int error) {
         static const UsbStep steps[] = {
                 USB_CBW(), USB_OUT_SIZE(SIZE), USB_IN_TAGGED(csw_good), {}
         };
-        BotFixture fixture;
+        TransportFixture fixture;
         TransportResult result;
 
-        bot_fixture_init(&fixture, mode, steps);
+        transport_fixture_init_bot(&fixture, mode, steps);
         scripted_usb_fail_submit(&fixture.usb, n, error);
-        bot_fixture_submit(&fixture, OUT);
-        scripted_usb_run_for(&fixture.usb, 2 * BOT_FIXTURE_TIMEOUT_NS);
+        transport_fixture_submit(&fixture, OUT);
+        scripted_usb_run_for(&fixture.usb, 2 * TRANSPORT_FIXTURE_TIMEOUT_NS);
         ck_assert_uint_eq(fixture.n_done, 1);
         result = fixture.request.result;
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
         return result;
 }
 
@@ -553,28 +553,28 @@ END_TEST
 
 START_TEST(a_command_that_the_host_had_no_memory_for_may_be_repeated) {
         static const UsbStep steps[] = { USB_CBW(), USB_IN_TAGGED(csw_good), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
 
-        bot_fixture_init(&fixture, BOT_MODE_PIPELINED, steps);
+        transport_fixture_init_bot(&fixture, BOT_MODE_PIPELINED, steps);
         scripted_usb_fail_submit(&fixture.usb, 1, -ENOMEM);
-        bot_fixture_submit(&fixture, NONE);
+        transport_fixture_submit(&fixture, NONE);
         scripted_usb_run_for(&fixture.usb, NS_PER_S);
         ck_assert_int_eq(fixture.request.result, TRANSPORT_RESULT_NO_MEMORY);
-        ck_assert_int_eq(bot_fixture_execute(&fixture, NONE), GOOD);
-        bot_fixture_done(&fixture);
+        ck_assert_int_eq(transport_fixture_execute(&fixture, NONE), GOOD);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 
 START_TEST(one_command_at_a_time_and_only_what_bot_can_carry) {
         static const UsbStep steps[] = { USB_CBW(), USB_IN_TAGGED(csw_good), {} };
-        BotFixture fixture;
+        TransportFixture fixture;
         TransportRequest other;
 
-        bot_fixture_init(&fixture, BOT_MODE_BY_PHASE, steps);
-        bot_fixture_submit(&fixture, NONE);
+        transport_fixture_init_bot(&fixture, BOT_MODE_BY_PHASE, steps);
+        transport_fixture_submit(&fixture, NONE);
         other = fixture.request;
         ck_assert_int_eq(transport_submit(fixture.transport, &other), -EBUSY);
-        bot_fixture_run(&fixture);
+        transport_fixture_run(&fixture);
 
         other.command_size = 17;
         ck_assert_int_eq(transport_submit(fixture.transport, &other), -EINVAL);
@@ -585,7 +585,7 @@ START_TEST(one_command_at_a_time_and_only_what_bot_can_carry) {
         other.direction = TRANSPORT_DIRECTION_IN;
         other.size = fixture.transport->transfer_size_max + 1;
         ck_assert_int_eq(transport_submit(fixture.transport, &other), -EINVAL);
-        bot_fixture_done(&fixture);
+        transport_fixture_done(&fixture);
 }
 END_TEST
 

@@ -102,6 +102,12 @@ typedef struct UsbStep {
 #define USB_INTERRUPT_IN(array)                                                            \
         USB_STEP_MOVE(USB_STEP_TRANSFER, USB_TRANSFER_TYPE_INTERRUPT, true, sizeof(array), \
                       SCRIPTED_USB_ANY, .bytes = (array), .text = "interrupt IN " #array)
+#define USB_INTERRUPT_RESULT(result_)                                                            \
+        USB_STEP_MOVE(USB_STEP_TRANSFER, USB_TRANSFER_TYPE_INTERRUPT, true, 0, SCRIPTED_USB_ANY, \
+                      .result = (result_), .text = "interrupt IN " #result_)
+#define USB_INTERRUPT_HANG()                                                              \
+        USB_STEP_MOVE(USB_STEP_HANG, USB_TRANSFER_TYPE_INTERRUPT, true, SCRIPTED_USB_ANY, \
+                      SCRIPTED_USB_ANY, .text = "interrupt IN that hangs")
 
 /* Control: the setup; then the data that it brings, takes or refuses. */
 #define USB_STEP_CONTROL(type_, request_type_, request_, value_, index_, size_, ...)             \

@@ -1,18 +1,19 @@
 #pragma once
 
 /*
- * BotFixture
+ * TransportFixture
  *
- * A BotTransport on a scripted USB device, with one request at a time; and the CSWs that the
- * scripts send.
+ * A transport on a scripted USB device, with one request at a time; and the CSWs that the scripts of
+ * BOT send.
  */
 
 #include "scripted_usb.h"
 #include "transport/bot_transport.h"
+#include "transport/cbi_transport.h"
 
-#define BOT_FIXTURE_DATA_SIZE 512
-#define BOT_FIXTURE_TIMEOUT_NS (10 * NS_PER_S)
-#define BOT_FIXTURE_TASK_PENDING 1000
+#define TRANSPORT_FIXTURE_DATA_SIZE 512
+#define TRANSPORT_FIXTURE_TIMEOUT_NS (10 * NS_PER_S)
+#define TRANSPORT_FIXTURE_TASK_PENDING 1000
 
 /* The tag is the script's business: 0 where it is filled in. */
 #define BOT_CSW_BYTES(signature, tag, residue, status)                                        \
@@ -24,7 +25,7 @@
                                 ((residue) >> 24) & 0xFF, (status)                            \
         }
 
-typedef struct BotFixture {
+typedef struct TransportFixture {
         ScriptedUsb usb;
         Transport *transport; /* owned */
         TransportRequest request;
@@ -32,20 +33,24 @@ typedef struct BotFixture {
         unsigned n_done;
         bool is_submitting; /* `done` must not be called meanwhile */
         int task_result;
-} BotFixture;
+} TransportFixture;
 
 /* `steps` end with an empty one. */
-void bot_fixture_init(BotFixture *fixture, BotMode mode, const UsbStep *steps);
-void bot_fixture_continue(BotFixture *fixture, const UsbStep *steps);
-void bot_fixture_done(BotFixture *fixture);
+void transport_fixture_init_bot(TransportFixture *fixture, BotMode mode, const UsbStep *steps);
+/* `protocol`: CBI or CB; the interrupt endpoint's packets have `packet_size` bytes. */
+void transport_fixture_init_cbi(TransportFixture *fixture, UsbStorageProtocol protocol,
+                                uint8_t subclass, uint16_t packet_size, const UsbStep *steps);
+void transport_fixture_continue(TransportFixture *fixture, const UsbStep *steps);
+void transport_fixture_done(TransportFixture *fixture);
 
 /* Sends a command, with the fixture's data filled with FFh; it must be accepted. */
-void bot_fixture_submit(BotFixture *fixture, TransportDirection direction, size_t size);
+void transport_fixture_submit(TransportFixture *fixture, TransportDirection direction, size_t size);
 /* Plays the script to its end; then the request must have completed, once. */
-void bot_fixture_run(BotFixture *fixture);
+void transport_fixture_run(TransportFixture *fixture);
 /* Both. */
-TransportResult bot_fixture_execute(BotFixture *fixture, TransportDirection direction, size_t size);
+TransportResult transport_fixture_execute(TransportFixture *fixture, TransportDirection direction,
+                                          size_t size);
 /* Starts `main` as a task with the fixture as userdata; its result will be in `task_result`. */
-Task *bot_fixture_start_task(BotFixture *fixture, TaskMain main);
+Task *transport_fixture_start_task(TransportFixture *fixture, TaskMain main);
 /* The same, to the script's end; returns its result. */
-int bot_fixture_run_task(BotFixture *fixture, TaskMain main);
+int transport_fixture_run_task(TransportFixture *fixture, TaskMain main);

@@ -1,23 +1,25 @@
-/* See bot_phase.h; the order of the phases is the business of bot_transport.c. */
+/* See transport_phase.h; the order of the phases is the business of each transport. */
 
-#include "transport/bot_phase.h"
+#include "transport/transport_phase.h"
 
 #include <errno.h>
 
-int bot_phase_init(BotPhase *phase, BotTransport *bot, UsbDevice *device, uint8_t endpoint,
-                   UsbTransferDone done) {
-        phase->bot = bot;
-        phase->transfer.type = USB_TRANSFER_TYPE_BULK;
+int transport_phase_init(TransportPhase *phase, void *owner, UsbDevice *device,
+                         UsbTransferType type, uint8_t endpoint, UsbTransferDone done) {
+        phase->owner = owner;
+        phase->transfer.type = type;
         phase->transfer.endpoint = endpoint;
         phase->transfer.done = done;
         return usb_transfer_init(&phase->transfer, device);
 }
 
-void bot_phase_done(BotPhase *phase) { usb_transfer_done(&phase->transfer); }
+void transport_phase_done(TransportPhase *phase) { usb_transfer_done(&phase->transfer); }
 
-bool bot_phase_is_in_flight(const BotPhase *phase) { return phase->transfer.is_in_flight; }
+bool transport_phase_is_in_flight(const TransportPhase *phase) {
+        return phase->transfer.is_in_flight;
+}
 
-int bot_phase_submit(BotPhase *phase) {
+int transport_phase_submit(TransportPhase *phase) {
         int r;
 
         assert(!phase->is_started);
@@ -38,13 +40,13 @@ static UsbResult result_from_errno(int error) {
         }
 }
 
-void bot_phase_start(BotPhase *phase) {
+void transport_phase_start(TransportPhase *phase) {
         int r;
 
         if (phase->is_started)
                 return;
 
-        r = bot_phase_submit(phase);
+        r = transport_phase_submit(phase);
         if (r < 0) {
                 phase->is_started = true;
                 phase->transfer.result = result_from_errno(r);
@@ -52,24 +54,24 @@ void bot_phase_start(BotPhase *phase) {
         }
 }
 
-void bot_phase_rewind(BotPhase *phase) {
-        assert(!bot_phase_is_in_flight(phase));
+void transport_phase_rewind(TransportPhase *phase) {
+        assert(!transport_phase_is_in_flight(phase));
 
         phase->is_started = false;
 }
 
-void bot_phase_recall(BotPhase *phase) { usb_transfer_cancel(&phase->transfer); }
+void transport_phase_recall(TransportPhase *phase) { usb_transfer_cancel(&phase->transfer); }
 
-void bot_phase_sift(BotPhase *phase) {
+void transport_phase_sift(TransportPhase *phase) {
         UsbTransfer *transfer = &phase->transfer;
         bool may_be_whole = transfer->result == USB_RESULT_OK ||
                             transfer->result == USB_RESULT_CANCELLED;
 
-        if (!phase->is_started || bot_phase_is_in_flight(phase))
+        if (!phase->is_started || transport_phase_is_in_flight(phase))
                 return;
 
         if (may_be_whole && transfer->actual_size == transfer->size)
                 transfer->result = USB_RESULT_OK;
         else
-                bot_phase_rewind(phase);
+                transport_phase_rewind(phase);
 }
