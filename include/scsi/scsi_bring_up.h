@@ -28,6 +28,13 @@ typedef enum ScsiCapacityFix {
         SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD, /* so if it comes out odd, as media are even */
         _SCSI_CAPACITY_FIX_MAX,
 } ScsiCapacityFix;
+/* What the interface's subclass says of the commands that the device knows. */
+typedef enum ScsiCommandSet {
+        SCSI_COMMAND_SET_FULL,
+        SCSI_COMMAND_SET_ATAPI, /* SFF-8020i, SFF-8070i: no MODE SENSE(6) */
+        SCSI_COMMAND_SET_UFI,   /* likewise, nor SYNCHRONIZE CACHE; a mode header is all it bears */
+        _SCSI_COMMAND_SET_MAX,
+} ScsiCommandSet;
 
 typedef struct ScsiBringUpOptions {
         uint64_t command_timeout_ns;
@@ -37,6 +44,7 @@ typedef struct ScsiBringUpOptions {
         bool ignores_write_protection; /* writable, whatever it says */
         bool assumes_write_cache;      /* if it does not tell whether it has one */
         bool has_write_cache_always;   /* it has a write cache, whatever it says */
+        ScsiCommandSet command_set;
 } ScsiBringUpOptions;
 
 /*

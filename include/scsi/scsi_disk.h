@@ -30,6 +30,7 @@ typedef struct ScsiDisk {
         bool is_rotation_known;
         bool has_write_cache; /* WCE of the caching page */
         bool has_cache_page;
+        bool has_no_synchronize;   /* its command set lacks SYNCHRONIZE CACHE, and it a cache */
         bool has_fua;              /* DPOFUA */
         bool can_unmap;            /* LBPU, with limits in VPD B0 */
         bool can_write_same_16;    /* without unmapping: assumed only where VPD B0 tells limits */

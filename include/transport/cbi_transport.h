@@ -21,5 +21,7 @@
 #include "transport/transport.h"
 #include "usb/usb_storage_device.h"
 
-/* `device` and `storage_device` are borrowed, and copied, respectively. -errno. */
-int cbi_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice *storage_device);
+/* `device` and `storage_device` are borrowed, and copied, respectively. `transfer_size_max`: bytes in
+ * one command; 0: the default. -errno. */
+int cbi_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice *storage_device,
+                      size_t transfer_size_max);

@@ -30,7 +30,8 @@ void lun_step_limits_init(LunLimits *limits, const ScsiDisk *disk, size_t transf
                 .can_get_lba_status = disk->can_get_lba_status,
                 .has_fua = disk->has_fua,
                 /* Without the page nobody knows: many bridges have a cache and no page. */
-                .can_synchronize = disk->has_write_cache || !disk->has_cache_page,
+                .can_synchronize = !disk->has_no_synchronize &&
+                                   (disk->has_write_cache || !disk->has_cache_page),
         };
         if (granularity > 0 && granularity <= GRANULARITY_MAX)
                 limits->unmap_granularity = granularity;

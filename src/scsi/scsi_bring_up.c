@@ -23,6 +23,8 @@
 #define VERSION_SPC_3 5
 
 #define ASC_NOT_READY 0x04
+/* UFI 1.0, "MODE SENSE": the header. */
+#define UFI_MODE_SIZE 8
 
 /* INQUIRY */
 
@@ -260,24 +262,36 @@ static void scsi_bring_up_build_mode_sense_6(ScsiBringUp *bring_up) {
                                   SCSI_MODE_SIZE);
 }
 
+/* Floppy drives have nothing to tell but the header, and some choke on more. */
 static void scsi_bring_up_build_mode_sense_10(ScsiBringUp *bring_up) {
+        bool is_ufi = bring_up->options.command_set == SCSI_COMMAND_SET_UFI;
+
         scsi_command_mode_sense_10(&bring_up->command, SCSI_MODE_PAGE_ALL, bring_up->buffer,
-                                   SCSI_MODE_SIZE);
+                                   is_ufi ? UFI_MODE_SIZE : SCSI_MODE_SIZE);
+}
+
+/* UFI 1.0 and SFF-8070i: only the long form. */
+static ScsiResult scsi_bring_up_sense_modes(ScsiBringUp *bring_up, bool *ret_is_10) {
+        ScsiResult result;
+
+        *ret_is_10 = bring_up->options.command_set != SCSI_COMMAND_SET_FULL;
+        if (*ret_is_10)
+                return scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_10);
+
+        result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_6);
+        *ret_is_10 = scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST);
+        if (*ret_is_10)
+                result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_10);
+        return result;
 }
 
 /* Without an answer the unit counts as writable and without a cache that is known. */
 static ScsiBringUpResult scsi_bring_up_read_modes(ScsiBringUp *bring_up) {
         ScsiDisk *disk = &bring_up->disk;
-        bool is_10 = false;
         ScsiMode mode;
-        ScsiResult result;
+        bool is_10;
 
-        result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_6);
-        if (scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST)) {
-                is_10 = true;
-                result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_10);
-        }
-        if (result != SCSI_RESULT_GOOD)
+        if (scsi_bring_up_sense_modes(bring_up, &is_10) != SCSI_RESULT_GOOD)
                 return scsi_bring_up_go_on(bring_up);
 
         if (scsi_mode_parse(&mode, bring_up->buffer, bring_up->command.actual_size, is_10,
@@ -445,6 +459,7 @@ ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
 
         if (options)
                 bring_up.options = *options;
+        bring_up.disk.has_no_synchronize = bring_up.options.command_set == SCSI_COMMAND_SET_UFI;
         if (bring_up.options.command_timeout_ns == 0)
                 bring_up.options.command_timeout_ns = COMMAND_TIMEOUT_NS;
         if (bring_up.options.spin_up_timeout_ns == 0)

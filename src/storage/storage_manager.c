@@ -240,13 +240,16 @@ typedef struct UnitLook {
 
 static int look_run(Task *task, void *userdata) {
         UnitLook *look = userdata;
-        ScsiTarget *target = storage_stack_get_target(look->manager->stack);
+        StorageStack *stack = look->manager->stack;
+        ScsiTarget *target = storage_stack_get_target(stack);
+        ScsiBringUpOptions options = look->manager->quirks.bring_up;
 
         /* A change from now on is not in what will be learned. */
         look->unit->is_medium_changed = false;
         look->unit->retry_ns = 0;
-        look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun,
-                                     &look->manager->quirks.bring_up, &look->disk);
+        options.command_set = storage_stack_get_command_set(stack);
+        look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun, &options,
+                                     &look->disk);
         return 0;
 }
 

@@ -3,6 +3,13 @@
 #include <errno.h>
 
 #include "storage/storage_stack.h"
+#include "transport/bot_transport.h"
+#include "transport/cbi_transport.h"
+
+/* UAS is not driven yet; such devices have BOT beside it. */
+#define PROTOCOLS                                                          \
+        (1U << USB_STORAGE_PROTOCOL_BOT | 1U << USB_STORAGE_PROTOCOL_CBI | \
+         1U << USB_STORAGE_PROTOCOL_CB)
 
 struct StorageStack {
         UsbDevice *device;           /* owned */
@@ -58,6 +65,23 @@ StorageStack *storage_stack_free(StorageStack *stack) {
         return NULL;
 }
 
+static int new_transport(StorageStack *stack) {
+        switch (stack->storage_device.protocol) {
+        case USB_STORAGE_PROTOCOL_BOT:
+                return bot_transport_new(&stack->transport, stack->device, &stack->storage_device,
+                                         &stack->quirks->bot);
+        case USB_STORAGE_PROTOCOL_CBI:
+        case USB_STORAGE_PROTOCOL_CB:
+                return cbi_transport_new(&stack->transport, stack->device, &stack->storage_device,
+                                         stack->quirks->bot.transfer_size_max);
+        case USB_STORAGE_PROTOCOL_UAS: /* is not among PROTOCOLS */
+        case _USB_STORAGE_PROTOCOL_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
 static int start_transport(StorageStack *stack, Task *task, bool with_reset,
                            const char **ret_reason) {
         int r;
@@ -66,16 +90,14 @@ static int start_transport(StorageStack *stack, Task *task, bool with_reset,
         r = usb_storage_device_init(&stack->storage_device,
                                     usb_device_get_descriptors(stack->device),
                                     usb_device_get_speed(stack->device),
-                                    storage_quirks_filter_protocols(
-                                                    stack->quirks, 1U << USB_STORAGE_PROTOCOL_BOT));
+                                    storage_quirks_filter_protocols(stack->quirks, PROTOCOLS));
         if (r == -ENODEV)
                 return -EOPNOTSUPP;
         if (r < 0)
                 return r;
 
         *ret_reason = "its transport could not be started";
-        r = bot_transport_new(&stack->transport, stack->device, &stack->storage_device,
-                              &stack->quirks->bot);
+        r = new_transport(stack);
         if (r < 0)
                 return r;
         r = transport_start(stack->transport, task);
@@ -189,6 +211,18 @@ ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack) {
 
 ScsiTarget *storage_stack_get_target(const StorageStack *stack) {
         return error_handler_get_target(stack->error_handler);
+}
+
+ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack) {
+        switch (stack->storage_device.subclass) {
+        case USB_SUBCLASS_UFI:
+                return SCSI_COMMAND_SET_UFI;
+        case USB_SUBCLASS_8020:
+        case USB_SUBCLASS_8070:
+                return SCSI_COMMAND_SET_ATAPI;
+        default: /* a byte of the device, not an enum */
+                return SCSI_COMMAND_SET_FULL;
+        }
 }
 
 unsigned storage_stack_get_n_luns(const StorageStack *stack) { return stack->n_luns; }

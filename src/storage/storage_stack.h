@@ -8,6 +8,7 @@
  */
 
 #include "error/error_handler.h"
+#include "scsi/scsi_bring_up.h"
 #include "storage/storage_quirks.h"
 #include "usb/usb_device.h"
 #include "usb/usb_storage_device.h"
@@ -36,6 +37,8 @@ UsbDevice *storage_stack_get_device(const StorageStack *stack);
 /* Of a started one. */
 ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack);
 ScsiTarget *storage_stack_get_target(const StorageStack *stack);
+/* What its interface says of the commands that it knows. */
+ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
 unsigned storage_stack_get_n_luns(const StorageStack *stack);
 /* Whether the device told how many there are; else there is one, as far as is known. */
 bool storage_stack_has_told_luns(const StorageStack *stack);

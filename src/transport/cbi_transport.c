@@ -489,7 +489,8 @@ static int cbi_init_phases(CbiTransport *cbi) {
                                     device->interrupt_in.address, cbi_on_transfer_done);
 }
 
-int cbi_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice *storage_device) {
+int cbi_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice *storage_device,
+                      size_t transfer_size_max) {
         _cleanup_(transport_freep) Transport *transport = NULL;
         CbiTransport *cbi;
         int r;
@@ -513,7 +514,8 @@ int cbi_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice
                 .staging = usb_device_get_staging(device),
                 .name = usb_device_get_name(device),
                 .n_in_flight_max = 1,
-                .transfer_size_max = CBI_TRANSFER_SIZE_MAX,
+                .transfer_size_max =
+                                transfer_size_max > 0 ? transfer_size_max : CBI_TRANSFER_SIZE_MAX,
         };
         event_defer_init(&cbi->advance, transport->loop, cbi_on_advance);
         r = event_timer_init(&cbi->timer, transport->loop, cbi_on_timer);

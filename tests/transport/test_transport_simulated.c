@@ -209,7 +209,8 @@ static int new_transport(Conversation *conversation, const Variant *variant,
         if (variant->protocol == USB_STORAGE_PROTOCOL_BOT)
                 return bot_transport_new(&conversation->transport, conversation->device,
                                          storage_device, &(BotOptions){ .mode = variant->mode });
-        return cbi_transport_new(&conversation->transport, conversation->device, storage_device);
+        return cbi_transport_new(&conversation->transport, conversation->device, storage_device,
+                                 /* transfer_size_max= */ 0);
 }
 
 static void init(Conversation *conversation, const char *text, const Variant *variant) {

@@ -48,7 +48,7 @@ void transport_fixture_init_cbi(TransportFixture *fixture, UsbStorageProtocol pr
                                                  1 << protocol),
                          0);
         ck_assert_int_eq(cbi_transport_new(&fixture->transport, &fixture->usb.device,
-                                           &storage_device),
+                                           &storage_device, /* transfer_size_max= */ 0),
                          0);
 }
 
