@@ -50,6 +50,10 @@ void simulated_device_power_cycle(UsbDevice *device);
 void simulated_device_remove_medium(UsbDevice *device, size_t lun);
 /* The medium that was taken out is put back, 28/00 follows. */
 void simulated_device_insert_medium(UsbDevice *device, size_t lun);
+/* The write-protect switch, which tells nobody. */
+void simulated_device_set_protected(UsbDevice *device, size_t lun, bool is_protected);
+/* Whether PREVENT ALLOW MEDIUM REMOVAL holds the medium. */
+bool simulated_device_is_removal_prevented(UsbDevice *device, size_t lun);
 /* A blank medium of another size (0: the same) is put in; only of a LUN in memory. -ENOMEM, -EBUSY:
  * the LUN has an image file. */
 int simulated_device_change_medium(UsbDevice *device, size_t lun, uint64_t size);

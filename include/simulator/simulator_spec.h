@@ -13,6 +13,7 @@
  *     block-size=N             512 (default), 1024, 2048, 4096
  *     physical-block-size=N    a power of two from block-size to 64K (block-size)
  *     luns=N                   1 to 16 (as many as there are files, at least 1)
+ *     empty=N[+N...]           LUNs whose medium is not in yet (none)
  *     type=disk
  *     transport=bot|cbi|cb     CBI and CB have one LUN (bot)
  *     command-set=scsi|8070|ufi   UFI's drives are removable, and know neither a write cache nor
@@ -76,6 +77,7 @@ typedef struct SimulatorSpec {
         uint32_t block_size;
         uint32_t physical_block_size;
         size_t n_luns;
+        uint16_t empty_luns; /* a mask */
         SimulatorTransport transport;
         SimulatorCommandSet command_set;
         UsbSpeed speed;

@@ -196,7 +196,7 @@ static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
         }
         if (traits->needs_medium && !lun_is_ready(command))
                 return false;
-        if (traits->writes && command->target->spec.is_read_only) {
+        if (traits->writes && command->lun->is_protected) {
                 simulated_command_fail(command, SIMULATED_SENSE_WRITE_PROTECTED);
                 return false;
         }

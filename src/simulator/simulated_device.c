@@ -449,6 +449,17 @@ void simulated_device_insert_medium(UsbDevice *usb, size_t lun) {
         simulated_target_insert_medium(&get(usb)->target, lun);
 }
 
+void simulated_device_set_protected(UsbDevice *usb, size_t lun, bool is_protected) {
+        simulated_target_set_protected(&get(usb)->target, lun, is_protected);
+}
+
+bool simulated_device_is_removal_prevented(UsbDevice *usb, size_t lun) {
+        const SimulatedTarget *target = &get(usb)->target;
+
+        assert(lun < target->spec.n_luns);
+        return target->luns[lun].is_prevented;
+}
+
 int simulated_device_change_medium(UsbDevice *usb, size_t lun, uint64_t size) {
         return simulated_target_change_medium(&get(usb)->target, lun, size);
 }

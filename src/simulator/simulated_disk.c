@@ -65,7 +65,7 @@ static void finish_write(SimulatedCommand *command) {
 void simulated_disk_read(SimulatedCommand *command) {
         start_transfer(command, SIMULATED_DATA_READ);
         /* SBC-3, 5.8: what is read with FUA lies on the medium. */
-        if (command->is_forced && !command->is_failed && !command->target->spec.is_read_only)
+        if (command->is_forced && !command->is_failed && !command->lun->is_protected)
                 sync_range(command, command->medium_offset, command->data_size);
 }
 
@@ -98,7 +98,7 @@ void simulated_disk_synchronize_cache(SimulatedCommand *command) {
                 return;
         if (n_blocks == 0)
                 n_blocks = command->lun->n_blocks - lba;
-        if (!command->target->spec.is_read_only)
+        if (!command->lun->is_protected)
                 sync_range(command, lba * block_size(command), n_blocks * block_size(command));
 }
 
@@ -303,7 +303,7 @@ void simulated_disk_start_stop_unit(SimulatedCommand *command) {
         uint8_t power_condition = command->cdb[4] >> 4;
         SimulatedLun *lun = command->lun;
 
-        if (!command->target->spec.is_read_only && (power_condition != 0 || !starts))
+        if (!command->lun->is_protected && (power_condition != 0 || !starts))
                 sync_range(command, 0, simulated_medium_get_size(lun->medium));
         if (power_condition != 0 || command->is_failed)
                 return;

@@ -251,7 +251,7 @@ static size_t put_block_descriptor(const SimulatedCommand *command, bool is_long
 
 /* SBC-3, 6.4.1: write protection, and that DPO and FUA are understood. */
 static uint8_t device_specific(const SimulatedCommand *command) {
-        return (command->target->spec.is_read_only ? 0x80 : 0x00) | 0x10;
+        return (command->lun->is_protected ? 0x80 : 0x00) | 0x10;
 }
 
 /* SPC-4, 6.11 and 6.12: they differ in their headers. */

@@ -31,7 +31,7 @@ static int lun_init(SimulatedLun *lun, const SimulatorSpec *spec, int fd) {
         if (r < 0)
                 return r;
         lun->n_blocks = size / spec->block_size;
-        lun->is_present = true;
+        lun->is_protected = spec->is_read_only;
         return 0;
 }
 
@@ -48,6 +48,7 @@ int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const Simula
                 int r = lun_init(&target->luns[i], spec, i < n_image_fds ? image_fds[i] : -EBADF);
                 if (r < 0)
                         return r;
+                target->luns[i].is_present = !(spec->empty_luns & 1U << i);
         }
 
         simulated_target_power_cycle(target);
@@ -135,6 +136,18 @@ void simulated_target_remove_medium(SimulatedTarget *target, size_t lun_index) {
         lun_lose_cache(target, lun);
         lun->is_present = false;
         lun->is_prevented = false;
+}
+
+/* What the cache holds goes to the medium as long as it may. */
+void simulated_target_set_protected(SimulatedTarget *target, size_t lun_index, bool is_protected) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        if (is_protected)
+                (void) simulated_medium_sync(lun->medium, 0,
+                                             simulated_medium_get_size(lun->medium));
+        lun->is_protected = is_protected;
 }
 
 void simulated_target_insert_medium(SimulatedTarget *target, size_t lun_index) {

@@ -20,6 +20,7 @@ typedef struct SimulatedLun {
         uint64_t n_blocks;
         bool is_present; /* the medium is in */
         bool is_stopped;
+        bool is_protected;                                   /* against being written */
         bool is_prevented;                                   /* from being removed */
         uint64_t ready_at_ns;                                /* 0: ready */
         SimulatedSense sense;                                /* for the next REQUEST SENSE */
@@ -57,5 +58,7 @@ void simulated_target_power_cycle(SimulatedTarget *target);
 void simulated_target_lose_cache(SimulatedTarget *target, size_t lun);
 void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_ms);
 void simulated_target_remove_medium(SimulatedTarget *target, size_t lun);
+/* The switch on the medium or on the device. */
+void simulated_target_set_protected(SimulatedTarget *target, size_t lun, bool is_protected);
 void simulated_target_insert_medium(SimulatedTarget *target, size_t lun);
 int simulated_target_change_medium(SimulatedTarget *target, size_t lun, uint64_t size);

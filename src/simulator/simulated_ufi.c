@@ -90,7 +90,7 @@ void simulated_ufi_mode_sense(SimulatedCommand *command) {
         size += put_flexible_disk_page(command, bytes + size);
         put_be16(bytes, (uint16_t) (size - 2));
         bytes[2] = command->lun->is_present ? MEDIUM_TYPE_1440K : 0;
-        bytes[3] = command->target->spec.is_read_only ? WRITE_PROTECTED : 0;
+        bytes[3] = command->lun->is_protected ? WRITE_PROTECTED : 0;
 }
 
 void simulated_ufi_read_format_capacities(SimulatedCommand *command) {

@@ -93,6 +93,18 @@ static bool take_luns(SimulatorSpec *spec, SimulatorText value) {
         return true;
 }
 
+static bool take_empty(SimulatorSpec *spec, SimulatorText value) {
+        SimulatorText lun;
+        uint64_t number;
+
+        while (simulator_text_next(&value, '+', &lun)) {
+                if (!simulator_text_to_number(lun, 10, 0, SIMULATOR_LUNS_MAX - 1, &number))
+                        return false;
+                spec->empty_luns |= (uint16_t) (1U << number);
+        }
+        return true;
+}
+
 static bool take_type(SimulatorSpec *spec, SimulatorText value) {
         return simulator_text_equals(value, "disk");
 }
@@ -244,6 +256,7 @@ static const SpecKey spec_keys[] = {
         { "physical-block-size", "a power of two from 512 to 64K, not below block-size",
           take_physical_block_size },
         { "luns", "1 to 16, not below the number of files", take_luns },
+        { "empty", "N or N+N..., each 0 to 15", take_empty },
         { "type", "disk", take_type },
         { "transport", "bot, cbi, cb", take_transport },
         { "command-set", "scsi, 8070, ufi", take_command_set },

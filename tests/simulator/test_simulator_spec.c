@@ -37,6 +37,8 @@ static const Refusal refusals[] = {
         { "block-size=4096,physical-block-size=512", "physical-block-size=512", "which is 4096" },
         { "luns=0", "luns=0", "1 to 16" },
         { "luns=17", "luns=17", "1 to 16" },
+        { "empty=16", "empty=16", "each 0 to 15" },
+        { "empty=1+", "empty=1+", "each 0 to 15" },
         { "luns=2x", "luns=2x", "1 to 16" },
         { "type=tape", "type=tape", "disk" },
         { "transport=uas", "transport=uas", "bot, cbi, cb" },
