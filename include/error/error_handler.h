@@ -26,7 +26,9 @@ typedef enum ErrorHandlerEvent {
         /* The device was reset, or may have been: it lost its cache and its modes. Also when it told
          * that it lost a write. */
         ERROR_HANDLER_EVENT_RESET,
-        ERROR_HANDLER_EVENT_MEDIUM_CHANGED, /* of `lun`: UNIT ATTENTION 28h */
+        ERROR_HANDLER_EVENT_MEDIUM_CHANGED, /* of `lun`, removable: it went, came or changed */
+        /* Of `lun`: it refused a write, or said that its mode parameters have changed. */
+        ERROR_HANDLER_EVENT_MODES_CHANGED,
         ERROR_HANDLER_EVENT_FAILED,
         ERROR_HANDLER_EVENT_GONE,
         _ERROR_HANDLER_EVENT_MAX,
@@ -62,6 +64,8 @@ ScsiTarget *error_handler_get_target(ErrorHandler *handler);
 ErrorHandlerState error_handler_get_state(const ErrorHandler *handler);
 /* Once bring-up knows it: a fixed disk that says 28h has just become ready, so it is retried. */
 void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_removable);
+/* When a command last succeeded; 0: none did. */
+uint64_t error_handler_get_good_ns(const ErrorHandler *handler, uint8_t lun);
 /* No command and no recovery is in progress. */
 bool error_handler_is_idle(const ErrorHandler *handler);
 /* The device was unplugged: everything ends with GONE. */

@@ -49,8 +49,13 @@ typedef struct ScsiBringUpOptions {
 
 /*
  * `options` NULL, or a field of it 0: defaults (20 s and 100 s). `ret` is written on READY, and
- * with what is known so far on NO_MEDIUM and UNSUPPORTED.
+ * with what is known so far on NO_MEDIUM, UNSUPPORTED and FAILED (then perhaps nothing).
  */
 ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
                                 const ScsiBringUpOptions *options, ScsiDisk *ret);
+/* Whether what was brought up as `disk` is write protected now: READY with `ret_is_read_only`, or
+ * why there is no answer. */
+ScsiBringUpResult scsi_bring_up_check_protection(Task *task, ScsiTarget *target,
+                                                 const ScsiBringUpOptions *options,
+                                                 const ScsiDisk *disk, bool *ret_is_read_only);
 const char *scsi_bring_up_result_to_string(ScsiBringUpResult result);

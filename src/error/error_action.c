@@ -49,7 +49,8 @@ static const ErrorRule error_rules[] = {
         RULE(NOT_READY,       0x04, 0x1D, RETRY_LATER), /* configuration in progress */
         RULE(NOT_READY,       0x04, 0x24, RETRY_LATER), /* depopulation in progress */
         RULE(NOT_READY,       0x04, 0x25, RETRY_LATER), /* depopulation restoration in progress */
-        RULE(NOT_READY,       0x3A, ANY,  FAIL),         /* medium not present */
+        /* Medium not present. */
+        RULE_REMOVABLE(NOT_READY, 0x3A, ANY, FAIL, MEDIUM_CHANGED),
         RULE(NOT_READY,       0x04, ANY,  FAIL),         /* a hand, or a command that we have not */
         RULE(NOT_READY,       0x05, ANY,  RETRY_SLOWLY), /* does not respond to selection */
         RULE(NOT_READY,       0x08, ANY,  RETRY_SLOWLY), /* communication with the drive failed */

@@ -31,6 +31,8 @@
 
 #define ASC_RESET_OCCURRED 0x29
 #define ASC_MEDIUM_CHANGED 0x28
+#define ASC_WRITE_PROTECTED 0x27
+#define ASC_ASCQ_MODES_CHANGED 0x2A01
 
 struct ErrorHandler {
         ScsiTarget target;
@@ -57,6 +59,7 @@ struct ErrorHandler {
         ScsiCommand wake; /* START STOP UNIT */
         bool is_waking;
 
+        uint64_t good_ns[SCSI_PROCESSOR_LUNS_MAX]; /* when a command of each LUN last succeeded */
         uint16_t luns_removable;
         uint16_t luns_reset; /* a bit for each whose next UNIT ATTENTION 29 is no news */
         ErrorDeferred deferred;
@@ -490,6 +493,20 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
         assert_not_reached();
 }
 
+/* Write protected, or mode parameters changed (SPC-4, "ASC and ASCQ assignments"). */
+static void error_handler_note_modes(ErrorHandler *handler, const ScsiCommand *command) {
+        const ScsiSense *sense = &command->sense;
+
+        if (command->result != SCSI_RESULT_CHECK_CONDITION ||
+            (command->flags & SCSI_COMMAND_NO_RETRY))
+                return;
+        if ((sense->key == SCSI_SENSE_KEY_DATA_PROTECT && sense->asc == ASC_WRITE_PROTECTED) ||
+            (sense->key == SCSI_SENSE_KEY_UNIT_ATTENTION &&
+             SCSI_ASC_ASCQ(sense) == ASC_ASCQ_MODES_CHANGED))
+                error_handler_tell(handler, ERROR_HANDLER_EVENT_MODES_CHANGED,
+                                   command->request.lun);
+}
+
 static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command) {
         ErrorAction action = error_handler_judge(handler, command);
 
@@ -497,6 +514,7 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
         command->failure = command->result;
         error_handler_note_reset(handler, command);
         error_handler_note_deferred(handler, command);
+        error_handler_note_modes(handler, command);
         if (action == ERROR_ACTION_GONE)
                 error_handler_set_gone(handler);
         else if (error_handler_is_out_of_step(command, action))
@@ -519,6 +537,7 @@ static void error_handler_on_processor_done(ScsiCommand *command) {
                 return;
         }
 
+        handler->good_ns[command->request.lun] = event_loop_now_ns(handler->target.loop);
         error_handler_note_good(handler, command);
         error_deferred_apply(&handler->deferred, command);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
@@ -580,6 +599,10 @@ void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_rem
         handler->luns_removable &= (uint16_t) ~bit;
         if (is_removable)
                 handler->luns_removable |= bit;
+}
+
+uint64_t error_handler_get_good_ns(const ErrorHandler *handler, uint8_t lun) {
+        return handler->good_ns[lun];
 }
 
 bool error_handler_is_idle(const ErrorHandler *handler) {

@@ -452,28 +452,48 @@ static ScsiBringUpResult scsi_bring_up_run(ScsiBringUp *bring_up) {
         return SCSI_BRING_UP_RESULT_READY;
 }
 
-ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
-                                const ScsiBringUpOptions *options, ScsiDisk *ret) {
-        ScsiBringUp bring_up = { .task = task, .target = target, .disk = { .lun = lun } };
+/* Runs `run` with a bring-up that has its buffer and its options. */
+static ScsiBringUpResult scsi_bring_up_with_buffer(ScsiBringUp *bring_up,
+                                                   const ScsiBringUpOptions *options,
+                                                   ScsiBringUpResult (*run)(ScsiBringUp *)) {
+        Staging *staging = bring_up->target->staging;
         ScsiBringUpResult result;
 
         if (options)
-                bring_up.options = *options;
-        bring_up.disk.has_no_synchronize = bring_up.options.command_set == SCSI_COMMAND_SET_UFI;
-        if (bring_up.options.command_timeout_ns == 0)
-                bring_up.options.command_timeout_ns = COMMAND_TIMEOUT_NS;
-        if (bring_up.options.spin_up_timeout_ns == 0)
-                bring_up.options.spin_up_timeout_ns = SPIN_UP_TIMEOUT_NS;
+                bring_up->options = *options;
+        bring_up->disk.has_no_synchronize = bring_up->options.command_set == SCSI_COMMAND_SET_UFI;
+        if (bring_up->options.command_timeout_ns == 0)
+                bring_up->options.command_timeout_ns = COMMAND_TIMEOUT_NS;
+        if (bring_up->options.spin_up_timeout_ns == 0)
+                bring_up->options.spin_up_timeout_ns = SPIN_UP_TIMEOUT_NS;
 
-        bring_up.buffer = staging_get(target->staging, SCSI_BRING_UP_BUFFER_SIZE);
-        if (!bring_up.buffer)
+        bring_up->buffer = staging_get(staging, SCSI_BRING_UP_BUFFER_SIZE);
+        if (!bring_up->buffer)
                 return SCSI_BRING_UP_RESULT_FAILED;
-        result = scsi_bring_up_run(&bring_up);
-        staging_put(target->staging, bring_up.buffer, SCSI_BRING_UP_BUFFER_SIZE);
+        result = run(bring_up);
+        staging_put(staging, bring_up->buffer, SCSI_BRING_UP_BUFFER_SIZE);
+        return result;
+}
 
-        if (result == SCSI_BRING_UP_RESULT_READY || result == SCSI_BRING_UP_RESULT_NO_MEDIUM ||
-            result == SCSI_BRING_UP_RESULT_UNSUPPORTED)
+ScsiBringUpResult scsi_bring_up(Task *task, ScsiTarget *target, uint8_t lun,
+                                const ScsiBringUpOptions *options, ScsiDisk *ret) {
+        ScsiBringUp bring_up = { .task = task, .target = target, .disk = { .lun = lun } };
+        ScsiBringUpResult result = scsi_bring_up_with_buffer(&bring_up, options, scsi_bring_up_run);
+
+        if (result != SCSI_BRING_UP_RESULT_NO_UNIT && result != SCSI_BRING_UP_RESULT_GONE)
                 *ret = bring_up.disk;
+        return result;
+}
+
+ScsiBringUpResult scsi_bring_up_check_protection(Task *task, ScsiTarget *target,
+                                                 const ScsiBringUpOptions *options,
+                                                 const ScsiDisk *disk, bool *ret_is_read_only) {
+        ScsiBringUp bring_up = { .task = task, .target = target, .disk = *disk };
+        ScsiBringUpResult result =
+                        scsi_bring_up_with_buffer(&bring_up, options, scsi_bring_up_ask_modes);
+
+        if (result == SCSI_BRING_UP_RESULT_READY)
+                *ret_is_read_only = bring_up.disk.is_read_only;
         return result;
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "scsi/scsi_bring_up.h"
 #include "storage/storage_degradation.h"
+#include "storage/storage_look.h"
 #include "storage/storage_manager.h"
 #include "storage/storage_remains.h"
 #include "storage/storage_stack.h"
@@ -138,11 +139,18 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
                         cache_manager_on_reset(manager->cache);
                 storage_degradation_note_reset(&manager->degradation,
                                                event_loop_now_ns(manager->loop));
+                for (unsigned i = 0; i < manager->n_units; i++)
+                        storage_medium_on_reset(&manager->units[i].medium);
                 storage_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_MEDIUM_CHANGED:
                 if (lun < manager->n_units)
                         manager->units[lun].is_medium_changed = true;
+                storage_wake(manager);
+                return;
+        case ERROR_HANDLER_EVENT_MODES_CHANGED:
+                if (lun < manager->n_units)
+                        manager->units[lun].is_mode_changed = true;
                 storage_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_FAILED:
@@ -222,52 +230,43 @@ static void unit_set_aside(StorageManager *manager, Task *task, StorageUnit *uni
 
 /* Looking */
 
-/* Whether bring-up came so far that INQUIRY was answered. */
-static bool has_identity(ScsiBringUpResult result) {
-        return result == SCSI_BRING_UP_RESULT_READY || result == SCSI_BRING_UP_RESULT_NO_MEDIUM ||
-               result == SCSI_BRING_UP_RESULT_UNSUPPORTED;
-}
-
 /* A look at a unit, in a task of its own: a disk that spins up takes longer than a stop may. */
 typedef struct UnitLook {
         StorageManager *manager; /* borrowed */
-        StorageUnit *unit;       /* borrowed */
-        ScsiDisk disk;
+        StorageLook look;
         CacheIdentity identity; /* of what is ready */
-        ScsiBringUpResult result;
         bool has_ended;
 } UnitLook;
 
-static int look_run(Task *task, void *userdata) {
-        UnitLook *look = userdata;
-        StorageStack *stack = look->manager->stack;
-        ScsiTarget *target = storage_stack_get_target(stack);
-        ScsiBringUpOptions options = look->manager->quirks.bring_up;
+static UnitLook unit_begin_look(StorageManager *manager, StorageUnit *unit) {
+        UnitLook look = {
+                .manager = manager,
+                .look = {
+                        .unit = unit,
+                        .target = storage_stack_get_target(manager->stack),
+                        .options = manager->quirks.bring_up,
+                },
+        };
 
-        /* A change from now on is not in what will be learned. */
-        look->unit->is_medium_changed = false;
-        look->unit->retry_ns = 0;
-        options.command_set = storage_stack_get_command_set(stack);
-        look->result = scsi_bring_up(task, target, (uint8_t) look->unit->lun, &options,
-                                     &look->disk);
-        return 0;
+        look.look.options.command_set = storage_stack_get_command_set(manager->stack);
+        return look;
 }
 
 static void look_on_end(Task *task, int result, void *userdata) {
-        UnitLook *look = userdata;
+        UnitLook *look = container_of(userdata, UnitLook, look);
 
         look->has_ended = true;
         storage_wake(look->manager);
 }
 
 /* Returns when the look has ended; -ENOMEM. */
-static int unit_look(UnitLook *look, Task *task) {
+static int unit_look(UnitLook *look, Task *task, TaskMain run) {
         StorageManager *manager = look->manager;
         uint64_t deadline_ns = TASK_NEVER;
         Task *look_task;
         int r;
 
-        r = task_start(&look_task, manager->loop, "look", look_run, look_on_end, look);
+        r = task_start(&look_task, manager->loop, "look", run, look_on_end, &look->look);
         if (r < 0)
                 return r;
 
@@ -296,33 +295,33 @@ static void unit_plan_retry(StorageManager *manager, StorageUnit *unit) {
 /* Returns 1 with what is there, 0 if there is nothing to export, -ENODEV: gone, -ENOMEM. */
 static int unit_find(UnitLook *look, Task *task) {
         StorageManager *manager = look->manager;
-        unsigned lun = look->unit->lun;
+        unsigned lun = look->look.unit->lun;
         int r;
 
-        r = unit_look(look, task);
+        r = unit_look(look, task, storage_look_run);
         if (r < 0)
                 return r;
-        if (has_identity(look->result))
+        if (storage_look_has_identity(&look->look))
                 error_handler_set_removable(storage_stack_get_error_handler(manager->stack),
-                                            (uint8_t) lun, look->disk.is_removable);
+                                            (uint8_t) lun, look->look.disk.is_removable);
         if (manager->must_stop)
                 return 0;
 
-        switch (look->result) {
+        switch (look->look.result) {
         case SCSI_BRING_UP_RESULT_READY:
                 cache_identity_init(&look->identity,
                                     usb_device_get_descriptors(
                                                     storage_stack_get_device(manager->stack)),
-                                    manager->serial ?: "", &look->disk);
+                                    manager->serial ?: "", &look->look.disk);
                 return 1;
         case SCSI_BRING_UP_RESULT_FAILED:
-                unit_plan_retry(manager, look->unit);
+                unit_plan_retry(manager, look->look.unit);
                 /* fallthrough */
         case SCSI_BRING_UP_RESULT_NO_UNIT:
         case SCSI_BRING_UP_RESULT_NO_MEDIUM:
         case SCSI_BRING_UP_RESULT_UNSUPPORTED:
                 log_device_info(manager->name, "LUN %u is not exported: %s", lun,
-                                scsi_bring_up_result_to_string(look->result));
+                                scsi_bring_up_result_to_string(look->look.result));
                 return 0;
         case SCSI_BRING_UP_RESULT_GONE:
                 return -ENODEV;
@@ -380,10 +379,10 @@ static void unit_postpone(StorageManager *manager, Task *task, StorageUnit *unit
 }
 
 static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) {
-        StorageUnit *unit = look->unit;
+        StorageUnit *unit = look->look.unit;
         int r;
 
-        r = storage_unit_open(unit, storage_stack_get_target(manager->stack), &look->disk,
+        r = storage_unit_open(unit, storage_stack_get_target(manager->stack), &look->look.disk,
                               manager->cache, &look->identity, &manager->options);
         if (r < 0)
                 return r;
@@ -403,42 +402,41 @@ static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) 
 /* Looks at a LUN, and exports it if there is something to export. -ENODEV if the device has gone.
  */
 static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitLook look = { .manager = manager, .unit = unit };
+        UnitLook look = unit_begin_look(manager, unit);
         int r;
 
         r = unit_find(&look, task);
         return r <= 0 ? r : unit_open(manager, task, &look);
 }
 
-/* A detached unit goes on if its medium is there again: 1 then, 0 if not, -errno. */
+/* A detached unit goes on if its medium is there again; else it is set aside, and what is there in
+ * its place is exported. */
 static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitLook look = { .manager = manager, .unit = unit };
-        int r;
+        UnitLook look = unit_begin_look(manager, unit);
+        int r, is_same = 0;
 
         r = unit_find(&look, task);
-        if (r < 0)
+        if (r < 0 || manager->must_stop)
                 return r;
-        if (manager->must_stop)
-                return 1; /* the stop sees to it */
-        /* Media were exchanged here, and it may be that for which data waits. */
-        if (storage_remains_has_lun(&manager->remains, unit->lun) &&
-            !storage_unit_has_samples(unit))
+        /* What clients were told of it must stay true. */
+        if (r > 0 && look.look.disk.is_read_only == unit->disk.is_read_only) {
+                is_same = storage_unit_return(unit, task, storage_stack_get_target(manager->stack),
+                                              &look.look.disk, &look.identity, &manager->options);
+                if (is_same < 0)
+                        return is_same;
+        }
+        if (is_same > 0) {
+                unit->n_failures = 0;
+                log_device_info(unit->name, "The same medium is there again");
                 return 0;
-        if (r > 0)
-                r = storage_unit_return(unit, task, storage_stack_get_target(manager->stack),
-                                        &look.disk, &look.identity, &manager->options);
-        if (r <= 0)
-                return r;
-        unit->n_failures = 0;
-        log_device_info(unit->name, "The same medium is there again");
-        return 1;
-}
-
-/* What is there in its place is exported. */
-static int unit_replace(StorageManager *manager, Task *task, StorageUnit *unit) {
-        log_device_warning(unit->name, "Its medium is not there any more");
+        }
+        if (r > 0 && look.look.disk.is_read_only != unit->disk.is_read_only)
+                log_device_info(unit->name, "It is write protected %s",
+                                look.look.disk.is_read_only ? "now" : "no longer");
+        else
+                log_device_warning(unit->name, "Its medium is not there any more");
         unit_set_aside(manager, task, unit);
-        return storage_must_end(manager) ? 0 : unit_bring_up(manager, task, unit);
+        return r > 0 ? unit_open(manager, task, &look) : 0;
 }
 
 /* LUNs */
@@ -521,16 +519,30 @@ static int storage_start(StorageManager *manager, Task *task) {
 
 /* Serving */
 
+/* Write protection that has changed is a change of the medium. */
+static int unit_check_modes(StorageManager *manager, Task *task, StorageUnit *unit) {
+        UnitLook look = unit_begin_look(manager, unit);
+        int r;
+
+        r = unit_look(&look, task, storage_look_at_modes);
+        if (r < 0 || look.look.result == SCSI_BRING_UP_RESULT_GONE)
+                return r < 0 ? r : -ENODEV;
+        if (storage_look_has_news(&look.look))
+                unit->is_medium_changed = true;
+        return 0;
+}
+
 static int unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
         int r;
 
         if (!unit->is_open)
                 return unit_bring_up(manager, task, unit);
+        if (!unit->is_medium_changed)
+                return unit_check_modes(manager, task, unit);
         if (unit->volume) {
                 storage_unit_park(unit);
                 storage_unit_detach(unit, task);
-                r = unit_return(manager, task, unit);
-                return r != 0 ? MIN(r, 0) : unit_replace(manager, task, unit);
+                return unit_return(manager, task, unit);
         }
         unit_begin_close(manager, unit);
         unit_await_sessions(manager, task, unit);
@@ -539,8 +551,19 @@ static int unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
         return r;
 }
 
+/* Until when nothing is to be done for the media. */
+static uint64_t storage_tend_media(StorageManager *manager) {
+        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+        uint64_t next_ns = TASK_NEVER;
+
+        for (unsigned i = 0; i < manager->n_units; i++)
+                next_ns = MIN(next_ns, storage_unit_tend_medium(&manager->units[i], handler));
+        return next_ns;
+}
+
 static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
-        return unit->is_medium_changed || (unit->retry_ns != 0 && unit->retry_ns <= now_ns);
+        return unit->is_medium_changed || (unit->retry_ns != 0 && unit->retry_ns <= now_ns) ||
+               storage_unit_get_mode_ns(unit) <= now_ns;
 }
 
 /* NULL: there is none before `ret_next_ns`. */
@@ -555,6 +578,7 @@ static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next
                         return unit;
                 if (unit->retry_ns != 0)
                         *ret_next_ns = MIN(*ret_next_ns, unit->retry_ns);
+                *ret_next_ns = MIN(*ret_next_ns, storage_unit_get_mode_ns(unit));
         }
         return NULL;
 }
@@ -585,26 +609,35 @@ static void storage_adapt(StorageManager *manager) {
 }
 
 static void storage_serve(StorageManager *manager, Task *task) {
-        uint64_t next_ns;
+        uint64_t next_ns, media_ns;
         StorageUnit *due;
         int r;
 
         while (!storage_must_end(manager)) {
                 storage_adapt(manager);
+                media_ns = storage_tend_media(manager);
                 due = storage_find_due(manager, &next_ns);
                 next_ns = MIN(next_ns, storage_degradation_get_end_ns(&manager->degradation));
                 if (!due && !are_luns_due(manager)) {
-                        storage_wait(manager, task, next_ns);
+                        storage_wait(manager, task, MIN(next_ns, media_ns));
                         continue;
                 }
                 r = due ? unit_reopen(manager, task, due) : storage_ask_luns(manager, task);
-                if (r < 0) {
-                        /* Then nobody knows what is there: a successor begins with a reset. */
-                        manager->has_failed |= !storage_must_end(manager);
+                if (r < 0)
                         return;
-                }
                 storage_remains_tell(&manager->remains, on_remains_left, manager);
         }
+}
+
+/* With all media unlocked: who drives the device next expects that. */
+static void storage_stop_stack(StorageManager *manager, Task *task) {
+        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+
+        for (unsigned i = 0; handler && i < manager->n_units; i++)
+                storage_medium_unlock(&manager->units[i].medium, task, handler);
+        storage_stack_stop(manager->stack, task);
+        for (unsigned i = 0; i < manager->n_units; i++)
+                storage_medium_detach(&manager->units[i].medium);
 }
 
 /* Parking */
@@ -630,52 +663,12 @@ static void storage_detach(StorageManager *manager, Task *task) {
                         storage_unit_detach(&manager->units[i], task);
                 }
         if (manager->stack)
-                storage_stack_stop(manager->stack, task);
+                storage_stop_stack(manager, task);
         manager->stack = storage_stack_free(manager->stack);
-}
-
-/* Those whose medium is there go on before others are saved, which takes time. */
-static int storage_return_units(StorageManager *manager, Task *task, unsigned *ret_replaced) {
-        unsigned replaced = 0;
-
-        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
-                StorageUnit *unit = &manager->units[i];
-                int r = 0;
-
-                if (!unit->is_open)
-                        continue;
-                if (!is_lun_missing(manager, i))
-                        r = unit_return(manager, task, unit);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        replaced |= 1U << i;
-        }
-        *ret_replaced = replaced;
-        return 0;
-}
-
-static int storage_replace_units(StorageManager *manager, Task *task, unsigned replaced) {
-        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
-                StorageUnit *unit = &manager->units[i];
-                int r = 0;
-
-                if (is_lun_missing(manager, i)) {
-                        if (unit->is_open)
-                                unit_set_aside(manager, task, unit);
-                } else if (replaced >> i & 1)
-                        r = unit_replace(manager, task, unit);
-                else if (!unit->is_open)
-                        r = unit_bring_up(manager, task, unit);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* A new stack for the device that came back. -errno: it did not answer, or went away again. */
 static int storage_attach(StorageManager *manager, Task *task) {
-        unsigned replaced;
         const char *reason;
         int r;
 
@@ -690,11 +683,19 @@ static int storage_attach(StorageManager *manager, Task *task) {
 
         manager->n_luns_tries = 0;
         storage_count_luns(manager);
-        r = storage_return_units(manager, task, &replaced);
-        if (r == 0)
-                r = storage_replace_units(manager, task, replaced);
-        if (r < 0)
-                return r;
+        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
+                StorageUnit *unit = &manager->units[i];
+
+                if (is_lun_missing(manager, i)) {
+                        if (unit->is_open)
+                                unit_set_aside(manager, task, unit);
+                        continue;
+                }
+                r = unit->is_open ? unit_return(manager, task, unit)
+                                  : unit_bring_up(manager, task, unit);
+                if (r < 0)
+                        return r;
+        }
         storage_remains_tell(&manager->remains, on_remains_left, manager);
         return storage_must_end(manager) ? -ENODEV : 0;
 }
@@ -778,10 +779,7 @@ static bool is_for_successor(const StorageManager *manager) {
 }
 
 static void unit_end(StorageManager *manager, Task *task, StorageUnit *unit) {
-        /* One whose medium was just being recognised is not written to. */
-        bool is_detached = unit->volume && !unit->lun_device;
-
-        if (!manager->is_gone && !manager->has_failed && !is_detached)
+        if (!manager->is_gone && !manager->has_failed)
                 unit_stop(manager, task, unit);
         storage_unit_park(unit);
         if (!unit->volume) {
@@ -799,19 +797,6 @@ static void unit_end(StorageManager *manager, Task *task, StorageUnit *unit) {
         storage_unit_close(unit, task, /* with_discard= */ false);
 }
 
-/* Nobody waits until another unit's data is saved. */
-static void storage_end_requests(StorageManager *manager, Task *task) {
-        for (unsigned i = 0; i < manager->n_units; i++) {
-                StorageUnit *unit = &manager->units[i];
-
-                if (!unit->is_open || !unit->volume)
-                        continue;
-                storage_unit_park(unit);
-                storage_unit_detach(unit, task);
-                storage_unit_shut_down(unit);
-        }
-}
-
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_enter(manager, STORAGE_STATE_STOPPING);
         for (unsigned i = 0; i < manager->n_units; i++)
@@ -819,13 +804,11 @@ static void storage_stop(StorageManager *manager, Task *task) {
         /* What is not kept need not be saved. */
         if (manager->cache)
                 cache_manager_set_size(manager->cache, 0);
-        if (manager->is_gone || manager->has_failed)
-                storage_end_requests(manager, task);
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open)
                         unit_end(manager, task, &manager->units[i]);
         if (manager->stack)
-                storage_stack_stop(manager->stack, task);
+                storage_stop_stack(manager, task);
         if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept == 0)
                 cache_manager_wipe(manager->cache);
 }
@@ -917,7 +900,7 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         storage_quirks_init(&manager->quirks, options->quirks);
         storage_remains_init(&manager->remains);
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
-                storage_unit_init(&manager->units[i], i, unit_on_idle);
+                storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle);
 
         r = storage_stack_new(&manager->stack, device, &manager->quirks, on_stack_event, manager);
         if (r < 0)
@@ -972,6 +955,7 @@ int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t g
                 fd_close(fd);
                 return -ESTALE;
         }
+        storage_wake(manager);
         return storage_unit_add_session(&manager->units[lun], generation, fd, agreement);
 }
 

@@ -10,14 +10,30 @@
 #include "cache/cache_volume.h"
 #include "storage/storage_unit.h"
 
+/* How often write protection is asked for again. */
+#define MODES_PERIOD_NS (10 * NS_PER_S)
+/* How often it is looked whether what nobody uses any more has been written. */
+#define LOCK_PERIOD_NS (1 * NS_PER_S)
+
 typedef struct StorageSession {
         StorageUnit *unit;   /* borrowed: its owner */
         NbdSession *session; /* owned */
         ListNode node;       /* StorageUnit::sessions */
 } StorageSession;
 
-void storage_unit_init(StorageUnit *unit, unsigned lun, StorageUnitIdle on_idle) {
+static void medium_on_news(StorageMedium *medium, StorageMediumNews news) {
+        StorageUnit *unit = container_of(medium, StorageUnit, medium);
+
+        if (news == STORAGE_MEDIUM_NEWS_LOOK)
+                unit->is_medium_changed = true;
+        else if (news == STORAGE_MEDIUM_NEWS_MODES)
+                unit->is_mode_changed = true;
+        unit->on_idle(unit);
+}
+
+void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle) {
         *unit = (StorageUnit){ .lun = lun, .on_idle = on_idle };
+        storage_medium_init(&unit->medium, loop, (uint8_t) lun, medium_on_news);
         list_init(&unit->sessions);
 }
 
@@ -63,6 +79,7 @@ int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *dis
         unit->lun_device = TAKE_PTR(lun_device);
         unit->block = unit->volume ?: unit->lun_device;
         unit->identity = *identity;
+        unit->disk = *disk;
         nbd_session_describe(unit->block, &unit->info);
         unit->request_timeout_ns = options->device_timeout_ms * NS_PER_MS;
         unit->is_open = true;
@@ -191,15 +208,6 @@ void storage_unit_detach(StorageUnit *unit, Task *task) {
         unit->lun_device = block_device_free(unit->lun_device);
 }
 
-bool storage_unit_has_samples(const StorageUnit *unit) {
-        const CacheSample *samples = cache_samples_get(unit->volume);
-
-        for (unsigned i = 0; i < CACHE_SAMPLES_MAX; i++)
-                if (samples[i].size > 0)
-                        return true;
-        return false;
-}
-
 int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const ScsiDisk *disk,
                         const CacheIdentity *identity, const StorageOptions *options) {
         _cleanup_(block_device_freep) BlockDevice *lun_device = NULL;
@@ -216,12 +224,27 @@ int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const
         if (r <= 0)
                 return r;
 
-        if (!storage_unit_has_samples(unit))
-                cache_volume_forget_clean(unit->volume);
         unit->lun_device = TAKE_PTR(lun_device);
         cache_volume_resume(unit->volume, unit->lun_device);
         storage_unit_start_sampling(unit);
         return 1;
+}
+
+uint64_t storage_unit_get_mode_ns(const StorageUnit *unit) {
+        if (!unit->is_mode_changed || !unit->is_open)
+                return TASK_NEVER;
+        return unit->mode_ns == 0 ? 0 : unit->mode_ns + MODES_PERIOD_NS;
+}
+
+uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler) {
+        uint64_t poll_ns = storage_medium_poll(&unit->medium, handler);
+        bool is_used = unit->is_announced && unit->n_sessions > 0;
+        bool is_dirty = unit->is_open && !is_used && storage_unit_get_kept_size(unit) > 0;
+
+        storage_medium_set_locked(&unit->medium, handler,
+                                  unit->medium.is_watched && (is_used || is_dirty));
+        return is_dirty ? MIN(poll_ns, event_loop_now_ns(unit->medium.loop) + LOCK_PERIOD_NS)
+                        : poll_ns;
 }
 
 void storage_unit_shut_down(StorageUnit *unit) { cache_volume_shut_down(unit->volume); }

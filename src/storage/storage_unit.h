@@ -16,6 +16,7 @@
 #include "export/nbd_session.h"
 #include "scsi/scsi_disk.h"
 #include "storage/storage_manager.h"
+#include "storage/storage_medium.h"
 
 #define STORAGE_NAME_SIZE_MAX 128
 
@@ -32,6 +33,10 @@ struct StorageUnit {
         bool is_medium_changed; /* the device said so: to be closed and looked at again */
         uint64_t retry_ns;      /* looked at again then, as it failed; 0: it did not */
         unsigned n_failures;    /* looks in a row that failed */
+        bool is_mode_changed;   /* its write protection may have changed: to be asked for */
+        uint64_t mode_ns;       /* when that was asked for last */
+        StorageMedium medium;
+        ScsiDisk disk; /* as it was opened */
         char name[STORAGE_NAME_SIZE_MAX];
         char description[STORAGE_NAME_SIZE_MAX];
         NbdExportInfo info;
@@ -46,7 +51,7 @@ struct StorageUnit {
         StorageUnitIdle on_idle;
 };
 
-void storage_unit_init(StorageUnit *unit, unsigned lun, StorageUnitIdle on_idle);
+void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle);
 /* Closed, and without sessions. */
 void storage_unit_done(StorageUnit *unit);
 
@@ -74,10 +79,14 @@ void storage_unit_detach(StorageUnit *unit, Task *task);
  * not, -errno if it does not answer. */
 int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const ScsiDisk *disk,
                         const CacheIdentity *identity, const StorageOptions *options);
-/* Whether something tells its medium from others that look alike. */
-bool storage_unit_has_samples(const StorageUnit *unit);
 /* Detached: nobody waits for the device any longer. */
 void storage_unit_shut_down(StorageUnit *unit);
+/* When the unit's write protection is to be asked for; TASK_NEVER: there is no reason to. One that
+ * refuses some writes for other reasons is not asked each time. */
+uint64_t storage_unit_get_mode_ns(const StorageUnit *unit);
+/* Who uses a medium, or has left something to be written, must not find that somebody has taken it
+ * out; and what nobody uses is polled. Returns when to call it again, unless something happens. */
+uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler);
 /* Bytes that are not on the medium yet. */
 uint64_t storage_unit_get_kept_size(const StorageUnit *unit);
 /* Takes the pipe down; no session is left. What is kept is discarded if so told, else it stays in

@@ -234,11 +234,15 @@ START_TEST(removable_disk_that_became_ready_is_looked_at_again) {
         stack_connect(&stack, 1, /* is_structured= */ false);
         stack_add_faults(&stack, "unit-attention:28/00@lun=1");
         ck_assert_int_ne(stack_read(&stack, 1, 0, data, sizeof(data), NULL), 0);
-        stack_sleep_ms(&stack, 60000);
+        stack_sleep_ms(&stack, 1000);
         ck_assert_uint_eq(stack.exports[0].n_opened, 1);
         ck_assert_uint_eq(stack.exports[1].n_opened, 2);
         ck_assert(stack.exports[1].is_open);
         ck_assert_int_lt(stack.clients[1].fd, 0);
+        /* The other LUN has it to tell as well, to the next poll. */
+        stack_sleep_ms(&stack, 60000);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 2);
+        ck_assert_uint_eq(stack.exports[1].n_opened, 2);
         stack_done(&stack);
 }
 END_TEST

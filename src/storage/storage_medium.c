@@ -1,0 +1,171 @@
+/* Polls and locks of removable media: see storage_medium.h. */
+
+#include "storage/storage_medium.h"
+
+#define COMMAND_TIMEOUT_NS (5 * NS_PER_S)
+#define LOCK_TRIES_MAX 3U
+
+void storage_medium_init(StorageMedium *medium, EventLoop *loop, uint8_t lun,
+                         StorageMediumNotify notify) {
+        *medium = (StorageMedium){ .loop = loop, .lun = lun, .notify = notify };
+}
+
+/* SPC-4, "ASC and ASCQ assignments". */
+static StorageMediumNews judge_sense(bool is_present, const ScsiSense *sense) {
+        uint16_t reason = SCSI_ASC_ASCQ(sense);
+
+        if (sense->key == SCSI_SENSE_KEY_UNIT_ATTENTION) {
+                /* not ready to ready; medium not present; capacity data has changed */
+                if (sense->asc == 0x28 || sense->asc == 0x3A || reason == 0x2A09)
+                        return STORAGE_MEDIUM_NEWS_LOOK;
+                /* mode parameters changed */
+                return reason == 0x2A01 ? STORAGE_MEDIUM_NEWS_MODES : STORAGE_MEDIUM_NEWS_NONE;
+        }
+        if (sense->key != SCSI_SENSE_KEY_NOT_READY)
+                return STORAGE_MEDIUM_NEWS_NONE;
+        if (sense->asc == 0x3A) /* medium not present */
+                return is_present ? STORAGE_MEDIUM_NEWS_LOOK : STORAGE_MEDIUM_NEWS_NONE;
+        if (reason == 0x0402) /* START STOP UNIT required: there is something to start */
+                return is_present ? STORAGE_MEDIUM_NEWS_ASLEEP : STORAGE_MEDIUM_NEWS_LOOK;
+        return STORAGE_MEDIUM_NEWS_NONE;
+}
+
+StorageMediumNews storage_medium_judge(bool is_present, ScsiResult result, const ScsiSense *sense) {
+        switch (result) {
+        case SCSI_RESULT_GOOD:
+                return is_present ? STORAGE_MEDIUM_NEWS_NONE : STORAGE_MEDIUM_NEWS_LOOK;
+        case SCSI_RESULT_CHECK_CONDITION:
+                return judge_sense(is_present, sense);
+        case SCSI_RESULT_BUSY:
+                return STORAGE_MEDIUM_NEWS_NONE;
+        case SCSI_RESULT_RESERVED:
+        case SCSI_RESULT_TRANSPORT_ERROR:
+        case SCSI_RESULT_TIMED_OUT:
+        case SCSI_RESULT_NO_MEMORY:
+        case SCSI_RESULT_CANCELLED:
+        case SCSI_RESULT_GONE:
+                return STORAGE_MEDIUM_NEWS_SILENCE;
+        case _SCSI_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+void storage_medium_watch(StorageMedium *medium, bool is_watched, bool is_present) {
+        medium->is_watched = is_watched;
+        medium->is_present = is_present;
+        medium->asleep_ns = 0;
+        medium->n_silences = 0;
+        medium->n_lock_tries = 0;
+        medium->poll_ns = event_loop_now_ns(medium->loop) + STORAGE_MEDIUM_POLL_NS;
+}
+
+void storage_medium_detach(StorageMedium *medium) {
+        assert(!medium->is_polling && !medium->is_locking);
+
+        medium->is_watched = false;
+        medium->is_locked = false;
+        medium->cannot_lock = false;
+}
+
+void storage_medium_on_reset(StorageMedium *medium) { medium->is_locked = false; }
+
+/* Polling */
+
+static void plan_poll(StorageMedium *medium, StorageMediumNews news) {
+        uint64_t now_ns = event_loop_now_ns(medium->loop);
+
+        medium->n_silences = news == STORAGE_MEDIUM_NEWS_SILENCE ? medium->n_silences + 1 : 0;
+        medium->asleep_ns = news == STORAGE_MEDIUM_NEWS_ASLEEP ? now_ns : 0;
+        medium->poll_ns = now_ns + (STORAGE_MEDIUM_POLL_NS
+                                    << MIN(medium->n_silences, STORAGE_MEDIUM_DOUBLINGS_MAX));
+}
+
+static void on_polled(ScsiCommand *command) {
+        StorageMedium *medium = command->owner;
+        StorageMediumNews news =
+                        storage_medium_judge(medium->is_present, command->result, &command->sense);
+
+        medium->is_polling = false;
+        plan_poll(medium, news);
+        medium->notify(medium, news);
+}
+
+static void send_poll(StorageMedium *medium, ErrorHandler *handler) {
+        scsi_command_init(&medium->poll, medium->lun,
+                          event_loop_now_ns(medium->loop) + COMMAND_TIMEOUT_NS);
+        scsi_command_test_unit_ready(&medium->poll);
+        medium->poll.flags = SCSI_COMMAND_NO_RETRY;
+        medium->poll.done = on_polled;
+        medium->poll.owner = medium;
+        medium->is_polling = true;
+        scsi_target_submit(error_handler_get_target(handler), &medium->poll);
+}
+
+uint64_t storage_medium_poll(StorageMedium *medium, ErrorHandler *handler) {
+        uint64_t now_ns = event_loop_now_ns(medium->loop);
+        uint64_t good_ns = error_handler_get_good_ns(handler, medium->lun);
+
+        if (!medium->is_watched || medium->is_polling)
+                return TASK_NEVER;
+
+        /* A command that succeeds says that the medium is there. */
+        medium->poll_ns = MAX(medium->poll_ns, good_ns + STORAGE_MEDIUM_POLL_NS);
+        if (medium->poll_ns > now_ns)
+                return medium->poll_ns;
+        if (medium->asleep_ns != 0 && good_ns <= medium->asleep_ns) {
+                medium->poll_ns = now_ns + STORAGE_MEDIUM_POLL_NS;
+                return medium->poll_ns;
+        }
+        send_poll(medium, handler);
+        return TASK_NEVER;
+}
+
+/* Locking */
+
+static bool is_told_in_its_place(const ScsiCommand *command) {
+        return command->result == SCSI_RESULT_CHECK_CONDITION &&
+               (command->sense.key == SCSI_SENSE_KEY_UNIT_ATTENTION ||
+                command->sense.key == SCSI_SENSE_KEY_NOT_READY);
+}
+
+static void on_locked(ScsiCommand *command) {
+        StorageMedium *medium = command->owner;
+        StorageMediumNews news = STORAGE_MEDIUM_NEWS_NONE;
+
+        medium->is_locking = false;
+        if (command->result == SCSI_RESULT_GOOD) {
+                medium->is_locked = medium->wants_lock;
+                medium->n_lock_tries = 0;
+        } else if (is_told_in_its_place(command)) {
+                /* Not carried out: whoever settles it next tries again. */
+                news = storage_medium_judge(medium->is_present, command->result, &command->sense);
+                medium->n_lock_tries++;
+        } else {
+                medium->cannot_lock = true;
+        }
+        medium->notify(medium, news);
+}
+
+void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, bool is_locked) {
+        if (medium->is_locking || medium->cannot_lock || medium->is_locked == is_locked ||
+            medium->n_lock_tries >= LOCK_TRIES_MAX)
+                return;
+
+        scsi_command_init(&medium->lock, medium->lun,
+                          event_loop_now_ns(medium->loop) + COMMAND_TIMEOUT_NS);
+        scsi_command_prevent_removal(&medium->lock, is_locked);
+        medium->lock.flags = SCSI_COMMAND_NO_RETRY;
+        medium->lock.done = on_locked;
+        medium->lock.owner = medium;
+        medium->wants_lock = is_locked;
+        medium->is_locking = true;
+        scsi_target_submit(error_handler_get_target(handler), &medium->lock);
+}
+
+void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler) {
+        while (medium->is_locking)
+                task_sleep(task, NS_PER_MS);
+        storage_medium_set_locked(medium, handler, false);
+}
