@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -190,6 +191,9 @@ static int daemon_start_devices(Daemon *daemon) {
         daemon->options.device_manager.worker_path = daemon->worker_path;
         daemon->options.device_manager.front_path = daemon->front_path;
         daemon->options.device_manager.state_dir = daemon->options.state_dir;
+        /* Else systemd keeps them over a restart. */
+        if (!getenv("NOTIFY_SOCKET"))
+                daemon->options.device_manager.runtime_dir = daemon->options.runtime_dir;
 
         r = device_manager_new(&daemon->manager, daemon->loop, &daemon->options.device_manager,
                                on_stopped, daemon);

@@ -51,7 +51,8 @@ typedef struct DeviceManagerOptions {
         unsigned n_luns_max;
         uint32_t device_timeout_ms;
         bool is_trim_enabled;
-        const char *state_dir;       /* copied: where orphan files go */
+        const char *state_dir;   /* copied: where orphan files go */
+        const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
         const UsbQuirksList *quirks; /* borrowed for the manager's life; NULL: none */
         DeviceCacheOptions cache;
 } DeviceManagerOptions;

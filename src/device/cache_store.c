@@ -3,9 +3,12 @@
  * in that order, too: what was written first must be given back first.
  */
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "device/cache_store.h"
@@ -18,6 +21,7 @@ struct CacheStore {
         EventLoop *loop; /* borrowed */
         CacheStoreOptions options;
         char *folder;        /* owned */
+        char *arena_folder;  /* owned; NULL: arenas are memfds */
         ListNode arenas;     /* owned DeviceArena::node, the oldest first */
         DeviceArena *saving; /* borrowed from `arenas` */
         EventTimer timer;
@@ -110,6 +114,98 @@ static void store_on_timer(EventTimer *timer) {
         store->saving = arena;
 }
 
+/* Neither systemd nor a folder gives back in an order of ours. */
+static void store_insert(CacheStore *store, DeviceArena *arena) {
+        LIST_FOR_EACH (node, &store->arenas) {
+                if (list_entry(node, DeviceArena, node)->sequence > arena->sequence) {
+                        list_insert_before(node, &arena->node);
+                        store_plan(store);
+                        return;
+                }
+        }
+        list_append(&store->arenas, &arena->node);
+        store_plan(store);
+}
+
+static int store_take(CacheStore *store, int fd, const char *name, const char *folder) {
+        DeviceArena *arena;
+        int r;
+
+        r = device_arena_new_stored(&arena, fd, name, folder);
+        if (r < 0)
+                return r;
+        if (device_arena_is_empty(arena)) {
+                device_arena_drop(arena);
+                return 0;
+        }
+        log_info("The cache of %s has outlived the service", arena->base_name);
+        store->last_sequence = MAX(store->last_sequence, arena->sequence);
+        arena->save_ns = event_loop_now_ns(store->loop) + store->options.patience_ns;
+        store_insert(store, arena);
+        return 0;
+}
+
+int cache_store_take_stored(CacheStore *store, int fd, const char *name) {
+        return store_take(store, fd, name, /* folder= */ NULL);
+}
+
+static void closedirp(DIR **dir) {
+        if (*dir)
+                closedir(*dir);
+}
+
+/* In hidden files is nothing that is needed. */
+static int store_take_file(CacheStore *store, int folder_fd, const char *name) {
+        int fd, r;
+
+        if (name[0] == '.') {
+                (void) unlinkat(folder_fd, name, 0);
+                return 0;
+        }
+        fd = openat(folder_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = device_arena_lock(fd, name);
+        if (r < 0) {
+                fd_close(fd);
+                return r;
+        }
+        r = store_take(store, fd, name, store->arena_folder);
+        if (r < 0)
+                log_error("%s/%s can't be used, leaving it: %s", store->arena_folder, name,
+                          strerror(-r));
+        return 0;
+}
+
+static int store_take_arenas(CacheStore *store) {
+        _cleanup_(closedirp) DIR *dir = opendir(store->arena_folder);
+        struct dirent *entry;
+        int r;
+
+        if (!dir)
+                return -errno;
+        while ((errno = 0, entry = readdir(dir))) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                r = store_take_file(store, dirfd(dir), entry->d_name);
+                if (r < 0) {
+                        log_error("%s/%s: %s", store->arena_folder, entry->d_name, strerror(-r));
+                        return r;
+                }
+        }
+        return -errno;
+}
+
+static int store_open_arena_folder(CacheStore *store, const char *runtime_dir) {
+        if (!runtime_dir)
+                return 0;
+        if (asprintf(&store->arena_folder, "%s/arenas", runtime_dir) < 0)
+                return -ENOMEM;
+        if (mkdir(store->arena_folder, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        return store_take_arenas(store);
+}
+
 int cache_store_new(CacheStore **ret, EventLoop *loop, const CacheStoreOptions *options,
                     CacheStoreChanged changed, void *userdata) {
         _cleanup_(freep) CacheStore *store = NULL;
@@ -125,12 +221,18 @@ int cache_store_new(CacheStore **ret, EventLoop *loop, const CacheStoreOptions *
 
         store->loop = loop;
         store->options = *options;
-        store->options.state_dir = NULL; /* the folder's name is enough */
+        store->options.state_dir = NULL; /* the folders' names are enough */
+        store->options.runtime_dir = NULL;
         store->folder = TAKE_PTR(folder);
         list_init(&store->arenas);
         store->changed = changed;
         store->userdata = userdata;
         orphan_folder_clean(store->folder);
+        r = store_open_arena_folder(store, options->runtime_dir);
+        if (r < 0) {
+                cache_store_free(TAKE_PTR(store));
+                return r;
+        }
         *ret = TAKE_PTR(store);
         return 0;
 }
@@ -143,43 +245,14 @@ CacheStore *cache_store_free(CacheStore *store) {
                 device_arena_free(list_entry(node, DeviceArena, node));
         event_timer_done(&store->timer);
         free(store->folder);
+        free(store->arena_folder);
         free(store);
         return NULL;
 }
 
-/* systemd gives back in no order of ours. */
-static void store_insert(CacheStore *store, DeviceArena *arena) {
-        LIST_FOR_EACH (node, &store->arenas) {
-                if (list_entry(node, DeviceArena, node)->sequence > arena->sequence) {
-                        list_insert_before(node, &arena->node);
-                        store_plan(store);
-                        return;
-                }
-        }
-        list_append(&store->arenas, &arena->node);
-        store_plan(store);
-}
-
-int cache_store_take_stored(CacheStore *store, int fd, const char *name) {
-        DeviceArena *arena;
-        int r;
-
-        r = device_arena_new_stored(&arena, fd, name);
-        if (r < 0)
-                return r;
-        if (device_arena_is_empty(arena)) {
-                device_arena_drop(arena);
-                return 0;
-        }
-        log_info("The cache of %s has outlived the service", arena->base_name);
-        store->last_sequence = MAX(store->last_sequence, arena->sequence);
-        arena->save_ns = event_loop_now_ns(store->loop) + store->options.patience_ns;
-        store_insert(store, arena);
-        return 0;
-}
-
 int cache_store_make(CacheStore *store, const char *base_name, DeviceArena **ret) {
-        return device_arena_new(ret, base_name, ++store->last_sequence, store->options.cache_size);
+        return device_arena_new(ret, base_name, ++store->last_sequence, store->options.cache_size,
+                                store->arena_folder);
 }
 
 int cache_store_open_file(CacheStore *store, const OrphanName *name, DeviceArena **ret) {

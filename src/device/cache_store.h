@@ -14,15 +14,17 @@
 typedef struct CacheStore CacheStore;
 
 typedef struct CacheStoreOptions {
-        const char *state_dir; /* copied */
-        uint64_t cache_size;   /* of all devices together, and so the most that one can have */
-        uint64_t patience_ns;  /* with devices whose arenas systemd kept */
+        const char *state_dir;   /* copied */
+        uint64_t cache_size;     /* of all devices together, and so the most that one can have */
+        uint64_t patience_ns;    /* with devices whose arenas systemd kept */
+        const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
 } CacheStoreOptions;
 
 /* A save has ended. */
 typedef void (*CacheStoreChanged)(void *userdata);
 
-/* -errno. */
+/* What a former service left in the runtime folder is taken over, when its workers are done with it.
+ * -EBUSY: they are not; -errno. */
 int cache_store_new(CacheStore **ret, EventLoop *loop, const CacheStoreOptions *options,
                     CacheStoreChanged changed, void *userdata);
 /* What is in it is lost, but for what systemd has. Takes NULL. */

@@ -1,11 +1,13 @@
-/* memfds, seals and names: see device_arena.h. */
+/* memfds, seals, files and names: see device_arena.h. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "device/device_arena.h"
@@ -23,6 +25,10 @@
 #define TABLES_SIZE_MIN MIB
 #define PAGE_SIZE (4 * KIB)
 #define STORE_PREFIX "cache-"
+/* A worker whose manager has died flushes, which takes as long as at any stop. */
+#define LOCK_TRIES_MAX 2000
+#define LOCK_PAUSE_US 100000
+#define PATH_SIZE_MAX 4096
 
 static int arena_allocate(DeviceArena **ret, const char *base_name, int fd) {
         DeviceArena *arena;
@@ -48,30 +54,63 @@ static int memfd_new(void) {
         return fd < 0 ? -errno : fd;
 }
 
-int device_arena_new(DeviceArena **ret, const char *base_name, uint64_t sequence,
-                     uint64_t cache_size) {
-        uint64_t size = cache_size + cache_size / TABLES_FRACTION + TABLES_SIZE_MIN;
-        _cleanup_(fd_closep) int fd = -EBADF;
-        DeviceArena *arena;
-        int r;
-
-        fd = memfd_new();
-        if (fd < 0)
-                return fd;
-        if (ftruncate(fd, (off_t) ALIGN_UP(size, PAGE_SIZE)) < 0 ||
-            fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-                return -errno;
-        r = arena_allocate(&arena, base_name, TAKE_FD(fd));
-        if (r < 0)
-                return r;
-        arena->sequence = sequence;
-        *ret = arena;
-        return 0;
-}
-
 static void arena_format_store_name(const DeviceArena *arena, char *ret) {
         snprintf(ret, FD_STORE_NAME_SIZE_MAX, STORE_PREFIX "%s.%04" PRIx32 ".%" PRIu64,
                  arena->base_name, arena->luns, arena->sequence);
+}
+
+/* Where nothing is in it that is needed, it has a name that nobody looks for. */
+static void arena_format_path(const DeviceArena *arena, char *ret) {
+        char name[FD_STORE_NAME_SIZE_MAX];
+
+        arena_format_store_name(arena, name);
+        snprintf(ret, PATH_SIZE_MAX, "%s/%s%s", arena->folder, arena->luns == 0 ? "." : "", name);
+}
+
+static int file_new(const DeviceArena *arena) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        char path[PATH_SIZE_MAX];
+
+        arena_format_path(arena, path);
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int device_arena_lock(int fd, const char *name) {
+        for (unsigned i = 0; i < LOCK_TRIES_MAX; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (i == 0)
+                        log_notice("%s: a worker of the former service still writes, waiting",
+                                   name);
+                usleep(LOCK_PAUSE_US);
+        }
+        return -EBUSY;
+}
+
+int device_arena_new(DeviceArena **ret, const char *base_name, uint64_t sequence,
+                     uint64_t cache_size, const char *folder) {
+        uint64_t size = cache_size + cache_size / TABLES_FRACTION + TABLES_SIZE_MIN;
+        _cleanup_(device_arena_freep) DeviceArena *arena = NULL;
+        int r;
+
+        r = arena_allocate(&arena, base_name, -EBADF);
+        if (r < 0)
+                return r;
+        arena->sequence = sequence;
+        arena->folder = folder;
+        arena->fd = folder ? file_new(arena) : memfd_new();
+        if (arena->fd < 0)
+                return arena->fd;
+        if (ftruncate(arena->fd, (off_t) ALIGN_UP(size, PAGE_SIZE)) < 0 ||
+            (!folder && fcntl(arena->fd, F_ADD_SEALS, SEALS) < 0))
+                return -errno;
+        *ret = TAKE_PTR(arena);
+        return 0;
 }
 
 bool device_arena_is_stored_name(const char *name) {
@@ -105,7 +144,13 @@ static int arena_parse_store_name(DeviceArena *arena, const char *name) {
         return 0;
 }
 
-int device_arena_new_stored(DeviceArena **ret, int fd, const char *name) {
+static bool is_sealed(int fd) {
+        int seals = fcntl(fd, F_GET_SEALS);
+
+        return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
+int device_arena_new_stored(DeviceArena **ret, int fd, const char *name, const char *folder) {
         _cleanup_(device_arena_freep) DeviceArena *arena = NULL;
         int r;
 
@@ -115,10 +160,11 @@ int device_arena_new_stored(DeviceArena **ret, int fd, const char *name) {
         r = arena_parse_store_name(arena, name);
         if (r < 0)
                 return r;
-        /* It is mapped by workers, and so must not shrink. */
-        r = fcntl(fd, F_GET_SEALS);
-        if (r < 0 || (r & SEALS) != SEALS || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        /* It is mapped by workers, and so must not shrink. Of a file that is locked nobody is left
+         * who could. */
+        if ((!folder && !is_sealed(fd)) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
                 return -EBADMSG;
+        arena->folder = folder;
         *ret = TAKE_PTR(arena);
         return 0;
 }
@@ -137,10 +183,21 @@ int device_arena_new_orphan(DeviceArena **ret, int fd, const OrphanName *name) {
         return 0;
 }
 
+static void arena_remove_file(const DeviceArena *arena) {
+        char path[PATH_SIZE_MAX];
+
+        if (!arena->folder || arena->luns != 0)
+                return;
+        arena_format_path(arena, path);
+        if (unlink(path) < 0)
+                log_warning("%s can't be removed, ignoring: %s", path, strerror(errno));
+}
+
 DeviceArena *device_arena_free(DeviceArena *arena) {
         if (!arena)
                 return NULL;
 
+        arena_remove_file(arena);
         list_unlink(&arena->node);
         orphan_save_free(arena->save);
         fd_close(arena->fd);
@@ -154,6 +211,17 @@ DeviceArena *device_arena_drop(DeviceArena *arena) {
         return device_arena_free(arena);
 }
 
+static void arena_rename(DeviceArena *arena, uint32_t luns) {
+        char from[PATH_SIZE_MAX], to[PATH_SIZE_MAX];
+
+        arena_format_path(arena, from);
+        arena->luns = luns;
+        arena_format_path(arena, to);
+        if (rename(from, to) < 0)
+                log_error("%s can't be renamed, a crash of the service may lose what it holds: %s",
+                          from, strerror(errno));
+}
+
 /*
  * systemd knows the LUNs by the name, which it can't change. Between the two messages it does not
  * have the arena; we have it.
@@ -163,6 +231,10 @@ void device_arena_set_luns(DeviceArena *arena, uint32_t luns) {
 
         if (luns == arena->luns)
                 return;
+        if (arena->folder) {
+                arena_rename(arena, luns);
+                return;
+        }
         if (arena->luns != 0 && !arena->is_file) {
                 arena_format_store_name(arena, name);
                 fd_store_remove(name);

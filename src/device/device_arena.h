@@ -4,7 +4,8 @@
  * DeviceArena
  *
  * The memory in which a worker's cache lies, as the manager keeps it: a memfd, or the orphan file
- * that one was saved to. The manager never looks into it; it knows whose it is, and which LUNs may
+ * that one was saved to. Without systemd, which keeps memfds while the service restarts, it is a file
+ * in the runtime folder, named as systemd would name it, and locked as long as anybody has it open. The manager never looks into it; it knows whose it is, and which LUNs may
  * have data in it that is nowhere else. Plain data, but for what the functions keep in step.
  */
 
@@ -16,7 +17,8 @@
 typedef struct DeviceArena {
         int fd; /* owned */
         char base_name[EXPORT_NAME_SIZE_MAX];
-        bool is_file;
+        bool is_file;       /* an orphan file */
+        const char *folder; /* borrowed: where it has a name; NULL: a memfd */
         /* Of all memfds: the higher, the newer. It outlives the process, in systemd's fd store. */
         uint64_t sequence;
         uint32_t id;                        /* in REMAINS */
@@ -28,14 +30,18 @@ typedef struct DeviceArena {
         ListNode node;                      /* of its owner's list */
 } DeviceArena;
 
-/* A new memfd with room for `cache_size` bytes of lines; it costs nothing until it is written to.
- * Its size is sealed, as its users map it. -errno. */
+/* A new one with room for `cache_size` bytes of lines; it costs nothing until it is written to.
+ * `folder` NULL: a memfd. Its size is sealed, as its users map it; that of a file only its worker
+ * could change, before it dies. -errno. */
 int device_arena_new(DeviceArena **ret, const char *base_name, uint64_t sequence,
-                     uint64_t cache_size);
+                     uint64_t cache_size, const char *folder);
 /* Whether it has the beginning of an arena's name in systemd's store. */
 bool device_arena_is_stored_name(const char *name);
-/* One that systemd kept: `fd` is taken over, also on failure. -EBADMSG: it is none of ours. */
-int device_arena_new_stored(DeviceArena **ret, int fd, const char *name);
+/* One that systemd kept, or `folder`: `fd` is taken over, also on failure. -EBADMSG: it is none of
+ * ours. */
+int device_arena_new_stored(DeviceArena **ret, int fd, const char *name, const char *folder);
+/* Waits until who had the file of a former service open is done with it. -EBUSY: not soon; -errno. */
+int device_arena_lock(int fd, const char *name);
 /* `fd` is taken over, also on failure; -ENOMEM. */
 int device_arena_new_orphan(DeviceArena **ret, int fd, const OrphanName *name);
 /* Gives the memory up; a file stays, and what is in systemd's store as well. Takes NULL. */

@@ -590,6 +590,7 @@ static int start_store(DeviceManager *manager) {
         const DeviceManagerOptions *options = &manager->options;
         const CacheStoreOptions store_options = {
                 .state_dir = options->state_dir,
+                .runtime_dir = options->runtime_dir,
                 .cache_size = MAX(options->cache.size, DEVICE_CACHE_SIZE_MIN),
                 .patience_ns = options->cache.park_timeout_ms * NS_PER_MS,
         };

@@ -250,9 +250,9 @@ START_TEST(arena_with_another_name_is_refused) {
         DeviceArena *arena = NULL, *good = NULL;
         int fd;
 
-        ck_assert_int_eq(device_arena_new(&good, "x", 1, MIB), 0);
+        ck_assert_int_eq(device_arena_new(&good, "x", 1, MIB, NULL), 0);
         fd = fcntl(good->fd, F_DUPFD_CLOEXEC, 0);
-        ck_assert_int_eq(device_arena_new_stored(&arena, fd, bad_names[_i]), -EBADMSG);
+        ck_assert_int_eq(device_arena_new_stored(&arena, fd, bad_names[_i], NULL), -EBADMSG);
         ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
         device_arena_free(good);
 }
@@ -261,9 +261,9 @@ END_TEST
 START_TEST(name_with_dots_is_read_back) {
         DeviceArena *arena = NULL, *good = NULL;
 
-        ck_assert_int_eq(device_arena_new(&good, "x", 1, MIB), 0);
+        ck_assert_int_eq(device_arena_new(&good, "x", 1, MIB, NULL), 0);
         ck_assert_int_eq(device_arena_new_stored(&arena, fcntl(good->fd, F_DUPFD_CLOEXEC, 0),
-                                                 "cache-1209-0001-1-2.4.1.8001.77"),
+                                                 "cache-1209-0001-1-2.4.1.8001.77", NULL),
                          0);
         ck_assert_str_eq(arena->base_name, "1209-0001-1-2.4.1");
         ck_assert_uint_eq(arena->luns, 0x8001);
@@ -279,7 +279,7 @@ START_TEST(memory_that_can_shrink_is_refused) {
         int fd;
 
         fd = memfd_create("loose", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        ck_assert_int_eq(device_arena_new_stored(&arena, fd, "cache-x.0001.1"), -EBADMSG);
+        ck_assert_int_eq(device_arena_new_stored(&arena, fd, "cache-x.0001.1", NULL), -EBADMSG);
 }
 END_TEST
 

@@ -78,7 +78,7 @@ START_TEST(arena_is_sealed_and_costs_nothing_yet) {
         _cleanup_(device_arena_freep) DeviceArena *arena = NULL;
         struct stat status;
 
-        ck_assert_int_eq(device_arena_new(&arena, BASE_NAME, 1, CACHE_SIZE), 0);
+        ck_assert_int_eq(device_arena_new(&arena, BASE_NAME, 1, CACHE_SIZE, NULL), 0);
         ck_assert_int_eq(fstat(arena->fd, &status), 0);
         ck_assert_int_eq(status.st_size, ARENA_SIZE);
         ck_assert_int_eq(status.st_blocks, 0);

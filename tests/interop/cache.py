@@ -60,6 +60,10 @@ def orphans(running):
     return sorted(glob.glob(f"{running.folder}/state/orphans/*"))
 
 
+def arenas(running):
+    return sorted(os.listdir(f"{running.folder}/runtime/arenas"))
+
+
 def orphan_tool(running, *arguments):
     program = os.path.join(os.environ["BUILD_FOLDER"], "daemon", "usb-storage-orphan")
     return subprocess.run(
@@ -145,6 +149,36 @@ def killed_service():
         assert not orphans(running)
 
 
+def killed_service_without_systemd():
+    """without systemd it outlives the service as well: whether its worker is killed, even under the next one,
+    or finds that it can't flush"""
+    for name in ("killed", "killed-late", "left"):
+        path = image(f"alone-{name}.image")
+        with service(f"alone-{name}", stubborn_disk(path)) as running:
+            write(running)
+            worker = running.worker_of("sim0")
+            if name != "left":
+                os.kill(worker, signal.SIGSTOP)
+            running.kill(running.process.pid)
+            running.wait_for_end()
+            running.arguments = ("--simulate", disk(path))
+            if name == "killed-late":
+                running.start()
+                wait_until(lambda run=running: "still writes, waiting" in run.log(), "the arena is waited for")
+            if name != "left":
+                os.kill(worker, signal.SIGKILL)
+            wait_until(lambda pid=worker: not is_running(pid), "the worker is dead")
+            if name != "killed-late":
+                assert len([file for file in arenas(running) if not file.startswith(".")]) == 1, arenas(running)
+                assert read_image(path) == bytes(BLOCK)
+                running.start()
+            assert_is_there(running).flush()
+            assert read_image(path) == DATA
+            assert running.stop() == 0
+            assert not arenas(running), arenas(running)
+            assert not orphans(running)
+
+
 def stopped_service():
     """a device that takes no writes leaves an orphan file, which can be exported, and is given back later"""
     path, copy = image("stopped"), image("copy")
@@ -172,7 +206,7 @@ def stopped_service():
 
 def main():
     results = Results()
-    for function in (killed_worker, killed_service, stopped_service):
+    for function in (killed_worker, killed_service, killed_service_without_systemd, stopped_service):
         results.check(function)
     results.finish()
 
