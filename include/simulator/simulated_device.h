@@ -4,7 +4,7 @@
  * SimulatedDevice
  *
  * A USB mass-storage device in software: a UsbDevice whose other end is the device's own side of
- * USB, Bulk-Only Transport and SCSI. What it does follows from its SimulatorSpec, the loop's time
+ * USB, of its transport and of SCSI. What it does follows from its SimulatorSpec, the loop's time
  * and the seed alone.
  *
  * The functions below the constructor are for tests and demonstrations: they are what hands and
@@ -24,10 +24,13 @@ typedef struct SimulatedDeviceCounters {
         uint64_t n_class_resets; /* Bulk-Only Mass Storage Reset */
         uint64_t n_port_resets;
         uint64_t n_halts_cleared;
-        uint64_t n_stalls;          /* endpoints that halted */
-        uint64_t n_cbws_refused;    /* not valid or not meaningful (BOT 6.2) */
-        uint64_t n_cache_losses;    /* resets and power losses that threw unwritten blocks away */
-        uint64_t n_transfers_early; /* IN transfers refused since `pipelining=no` */
+        uint64_t n_stalls;           /* endpoints that halted */
+        uint64_t n_cbws_refused;     /* not valid or not meaningful (BOT 6.2) */
+        uint64_t n_cache_losses;     /* resets and power losses that threw unwritten blocks away */
+        uint64_t n_transfers_early;  /* IN transfers refused since `pipelining=no` */
+        uint64_t n_task_managements; /* UAS: task management IUs */
+        uint64_t n_queue_max;        /* UAS: commands that it had at once */
+        uint64_t n_queue_full;       /* UAS: TASK SET FULL */
 } SimulatedDeviceCounters;
 
 /*

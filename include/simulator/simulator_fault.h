@@ -24,6 +24,10 @@
  * value (for UFI its ASC), csw-signature its type. What it has no word for, or what CB has no status
  * for, does not happen.
  *
+ * With UAS the CSW is the sense IU: csw-status is its status, csw-signature its id, csw-missing keeps
+ * the command until a task management function or a reset ends it, and phase-error is a response IU
+ * that calls the command's invalid. What hangs is silent until a port reset.
+ *
  *     KIND [:ARGUMENT]            what happens
  *     stall:PHASE                 PHASE is command, data, status or control; the endpoint halts
  *     hang:PHASE                  never answers; a class or port reset ends it
@@ -42,6 +46,7 @@
  *     csw-status[:HEX]            this bCSWStatus (03: reserved)
  *     csw-size[:BYTES]            the CSW cut to so many bytes (12)
  *     phase-error                 bCSWStatus 02
+ *     sense-missing               UAS: a failure without its sense
  *     residue[:N]                 dCSWDataResidue N (512) whatever was moved
  *     medium-error                03/11/00 at the first selected block; reading (always; needs
  *                                 lba=)
@@ -88,6 +93,7 @@ typedef enum SimulatorFaultKind {
         SIMULATOR_FAULT_CSW_STATUS,
         SIMULATOR_FAULT_CSW_SIZE,
         SIMULATOR_FAULT_PHASE_ERROR,
+        SIMULATOR_FAULT_SENSE_MISSING,
         SIMULATOR_FAULT_RESIDUE,
         SIMULATOR_FAULT_MEDIUM_ERROR,
         SIMULATOR_FAULT_WRITE_ERROR,

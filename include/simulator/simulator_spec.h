@@ -15,7 +15,12 @@
  *     luns=N                   1 to 16 (as many as there are files, at least 1)
  *     empty=N[+N...]           LUNs whose medium is not in yet (none)
  *     type=disk
- *     transport=bot|cbi|cb     CBI and CB have one LUN (bot)
+ *     transport=bot|cbi|cb|uas|uas-only   CBI and CB have one LUN; UAS has BOT beside it, at
+ *                              alternate setting 0 (bot)
+ *     streams=N                UAS at super speed: 2 to 256, a power of two (32)
+ *     queue-depth=N            UAS: commands that it takes at once, 1 to 256 (32)
+ *     disorder-us=N            UAS: each command begins by chance up to so much later, so that
+ *                              they overtake each other (0)
  *     command-set=scsi|8070|ufi   UFI's drives are removable, and know neither a write cache nor
  *                              unmapping; 8070 and UFI have command blocks of 12 bytes with CBI
  *                              and CB (scsi)
@@ -47,6 +52,7 @@
 #include "usb/usb_device.h"
 
 #define SIMULATOR_LUNS_MAX 16
+#define SIMULATOR_QUEUE_DEPTH_MAX 256
 #define SIMULATOR_PATH_SIZE_MAX 1024 /* with its NUL */
 #define SIMULATOR_SIZE_MAX (UINT64_C(16) << 40)
 
@@ -61,6 +67,8 @@ typedef enum SimulatorTransport {
         SIMULATOR_TRANSPORT_BOT,
         SIMULATOR_TRANSPORT_CBI,
         SIMULATOR_TRANSPORT_CB,
+        SIMULATOR_TRANSPORT_UAS, /* at alternate setting 1, with BOT at 0 */
+        SIMULATOR_TRANSPORT_UAS_ONLY,
 } SimulatorTransport;
 
 /* What commands the device takes, and how its interface says so. */
@@ -80,6 +88,9 @@ typedef struct SimulatorSpec {
         uint16_t empty_luns; /* a mask */
         SimulatorTransport transport;
         SimulatorCommandSet command_set;
+        uint32_t n_streams;
+        uint32_t queue_depth;
+        uint64_t disorder_us;
         UsbSpeed speed;
         bool is_link_ideal;
         uint64_t latency_us;
@@ -105,6 +116,7 @@ typedef struct SimulatorSpec {
 
 /* What an empty text means, but for what parsing derives (n_luns, physical_block_size). */
 void simulator_spec_init(SimulatorSpec *spec);
+bool simulator_spec_has_uas(const SimulatorSpec *spec);
 /*
  * -EINVAL, -E2BIG set `ret_error` to a sentence that names the key, the value and what is allowed,
  * to be freed; `spec` is not written then. -ENOMEM sets NULL.

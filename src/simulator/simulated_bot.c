@@ -295,11 +295,11 @@ static void encode_csw(const SimulatedBot *bot, uint8_t *csw) {
         if (has_fault(bot, SIMULATOR_FAULT_SHORT_DATA_UNTOLD))
                 residue = 0;
         if (has_fault(bot, SIMULATOR_FAULT_RESIDUE))
-                residue = (uint32_t) bot->wire.fault_argument[SIMULATOR_FAULT_RESIDUE];
+                residue = (uint32_t) bot->wire.faults->fault_argument[SIMULATOR_FAULT_RESIDUE];
         if (has_fault(bot, SIMULATOR_FAULT_PHASE_ERROR))
                 status = CSW_STATUS_PHASE_ERROR;
         if (has_fault(bot, SIMULATOR_FAULT_CSW_STATUS))
-                status = (uint8_t) bot->wire.fault_argument[SIMULATOR_FAULT_CSW_STATUS];
+                status = (uint8_t) bot->wire.faults->fault_argument[SIMULATOR_FAULT_CSW_STATUS];
 
         put_le32(csw, signature);
         put_le32(csw + 4, tag);
@@ -317,7 +317,7 @@ static bool spoil_status(SimulatedBot *bot, SimulatedAnswer *ret) {
                 return true;
         }
         if (has_fault(bot, SIMULATOR_FAULT_ZERO_PACKET)) {
-                bot->wire.has_fault[SIMULATOR_FAULT_ZERO_PACKET] = false;
+                bot->wire.faults->has_fault[SIMULATOR_FAULT_ZERO_PACKET] = false;
                 *ret = SIMULATED_ANSWER_DONE;
                 return true;
         }
@@ -330,10 +330,10 @@ static SimulatedAnswer send_csw(SimulatedBot *bot, uint8_t *bytes, size_t size, 
         SimulatedAnswer answer;
 
         *ret_size = 0;
-        if (bot->wire.has_faults && spoil_status(bot, &answer))
+        if (bot->wire.faults->has_faults && spoil_status(bot, &answer))
                 return answer;
         if (has_fault(bot, SIMULATOR_FAULT_CSW_SIZE))
-                csw_size = MIN(bot->wire.fault_argument[SIMULATOR_FAULT_CSW_SIZE],
+                csw_size = MIN(bot->wire.faults->fault_argument[SIMULATOR_FAULT_CSW_SIZE],
                                (size_t) CSW_SIZE);
 
         encode_csw(bot, csw);

@@ -270,7 +270,8 @@ static void encode_status(const SimulatedCbi *cbi, uint8_t *status) {
                 status[1] = cbi->sense.ascq;
         if (has_fault(cbi, SIMULATOR_FAULT_CSW_STATUS))
                 status[is_ufi ? 0 : 1] =
-                                (uint8_t) cbi->wire.fault_argument[SIMULATOR_FAULT_CSW_STATUS];
+                                (uint8_t) cbi->wire.faults
+                                                ->fault_argument[SIMULATOR_FAULT_CSW_STATUS];
         if (is_ufi)
                 return; /* has no word for the others */
         if (has_fault(cbi, SIMULATOR_FAULT_PHASE_ERROR))
@@ -290,7 +291,7 @@ static bool spoil_status(SimulatedCbi *cbi, SimulatedAnswer *ret) {
                 return true;
         }
         if (has_fault(cbi, SIMULATOR_FAULT_ZERO_PACKET)) {
-                cbi->wire.has_fault[SIMULATOR_FAULT_ZERO_PACKET] = false;
+                cbi->wire.faults->has_fault[SIMULATOR_FAULT_ZERO_PACKET] = false;
                 *ret = SIMULATED_ANSWER_DONE;
                 return true;
         }
@@ -306,11 +307,12 @@ static SimulatedAnswer simulated_cbi_interrupt(SimulatedWire *wire, void *bytes,
 
         if (cbi->state != SIMULATED_CBI_STATE_STATUS || simulated_wire_is_slow(wire))
                 return SIMULATED_ANSWER_NAK;
-        if (wire->has_faults && spoil_status(cbi, &answer))
+        if (wire->faults->has_faults && spoil_status(cbi, &answer))
                 return answer;
 
         if (has_fault(cbi, SIMULATOR_FAULT_CSW_SIZE))
-                status_size = MIN(wire->fault_argument[SIMULATOR_FAULT_CSW_SIZE], status_size);
+                status_size = MIN(wire->faults->fault_argument[SIMULATOR_FAULT_CSW_SIZE],
+                                  status_size);
         encode_status(cbi, status);
         *ret_size = MIN(size, status_size);
         memcpy(bytes, status, *ret_size);

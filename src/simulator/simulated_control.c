@@ -34,6 +34,10 @@ static bool *find_halt(SimulatedWire *wire, uint16_t endpoint) {
                 return &wire->is_halted[SIMULATED_PIPE_OUT];
         case SIMULATED_ENDPOINT_INTERRUPT:
                 return wire->ops->interrupt ? &wire->is_halted[SIMULATED_PIPE_INTERRUPT] : NULL;
+        case SIMULATED_ENDPOINT_COMMAND:
+                return wire->ops->pipe ? &wire->is_halted[SIMULATED_PIPE_COMMAND] : NULL;
+        case SIMULATED_ENDPOINT_STATUS:
+                return wire->ops->pipe ? &wire->is_halted[SIMULATED_PIPE_STATUS] : NULL;
         default: /* a number of the host, not an enum */
                 return NULL;
         }

@@ -1,5 +1,5 @@
-/* The descriptors of a device with one configuration, one interface, two bulk endpoints and, for
- * CBI, an interrupt endpoint. */
+/* The descriptors of a device with one configuration and one interface: two bulk endpoints and, for
+ * CBI, an interrupt endpoint; for UAS an alternate setting with four bulk endpoints. */
 
 #include <string.h>
 
@@ -23,11 +23,14 @@ typedef enum StringIndex {
 #define PROTOCOL_CBI 0x00
 #define PROTOCOL_CB 0x01
 #define PROTOCOL_BOT 0x50
+#define PROTOCOL_UAS 0x62
 #define BURST_MAX 15
 /* CBI: two bytes of status, asked for each 32 ms: USB 2.0, table 9-13. */
 #define INTERRUPT_SIZE 2
 #define INTERRUPT_INTERVAL_MS 32
 #define INTERRUPT_INTERVAL_LOG 9
+/* UAS, table 8: the pipe usage descriptor. */
+#define DESCRIPTOR_PIPE_USAGE 0x24
 
 size_t simulated_descriptors_get_packet_size(UsbSpeed speed) {
         switch (speed) {
@@ -113,13 +116,64 @@ static uint8_t get_protocol(const SimulatorSpec *spec) {
                 return PROTOCOL_CBI;
         case SIMULATOR_TRANSPORT_CB:
                 return PROTOCOL_CB;
+        case SIMULATOR_TRANSPORT_UAS: /* at alternate setting 0 */
+                return PROTOCOL_BOT;
+        case SIMULATOR_TRANSPORT_UAS_ONLY:
+                return PROTOCOL_UAS;
         }
 
         assert_not_reached();
 }
 
+static size_t put_interface(const SimulatorSpec *spec, uint8_t alternate, uint8_t n_endpoints,
+                            uint8_t protocol, uint8_t *bytes) {
+        bytes[0] = 9;
+        bytes[1] = 0x04;
+        bytes[3] = alternate;
+        bytes[4] = n_endpoints;
+        bytes[5] = USB_CLASS_MASS_STORAGE;
+        bytes[6] = get_subclass(spec);
+        bytes[7] = protocol;
+        return 9;
+}
+
+/* UAS, 5.3.3: an endpoint, its companion with a power of two of streams, and what it is used for. */
+static size_t put_uas_pipe(const SimulatorSpec *spec, uint8_t address, uint8_t pipe_id,
+                           uint8_t *bytes) {
+        bool has_streams = address != SIMULATED_ENDPOINT_COMMAND && spec->speed == USB_SPEED_SUPER;
+        size_t size = put_endpoint(spec, address, bytes);
+
+        if (has_streams)
+                bytes[10] = (uint8_t) __builtin_ctz(spec->n_streams);
+        bytes[size] = 4;
+        bytes[size + 1] = DESCRIPTOR_PIPE_USAGE;
+        bytes[size + 2] = pipe_id;
+        return size + 4;
+}
+
+static size_t put_uas_interface(const SimulatorSpec *spec, uint8_t alternate, uint8_t *bytes) {
+        static const uint8_t addresses[] = { SIMULATED_ENDPOINT_COMMAND, SIMULATED_ENDPOINT_STATUS,
+                                             SIMULATED_ENDPOINT_IN, SIMULATED_ENDPOINT_OUT };
+        size_t size = put_interface(spec, alternate, N_ELEMENTS(addresses), PROTOCOL_UAS, bytes);
+
+        for (uint8_t i = 0; i < N_ELEMENTS(addresses); i++)
+                size += put_uas_pipe(spec, addresses[i], i + 1, bytes + size);
+        return size;
+}
+
+static size_t put_basic_interface(const SimulatorSpec *spec, uint8_t *bytes) {
+        bool has_interrupt = spec->transport == SIMULATOR_TRANSPORT_CBI;
+        size_t size = put_interface(spec, 0, has_interrupt ? 3 : 2, get_protocol(spec), bytes);
+
+        size += put_endpoint(spec, SIMULATED_ENDPOINT_IN, bytes + size);
+        size += put_endpoint(spec, SIMULATED_ENDPOINT_OUT, bytes + size);
+        if (has_interrupt)
+                size += put_endpoint(spec, SIMULATED_ENDPOINT_INTERRUPT, bytes + size);
+        return size;
+}
+
 static size_t put_configuration(const SimulatorSpec *spec, uint8_t *bytes) {
-        size_t size = 18;
+        size_t size = 9;
 
         bytes[0] = 9;
         bytes[1] = SIMULATED_DESCRIPTOR_CONFIGURATION;
@@ -128,17 +182,11 @@ static size_t put_configuration(const SimulatorSpec *spec, uint8_t *bytes) {
         bytes[7] = 0x80;
         bytes[8] = spec->speed == USB_SPEED_SUPER ? 112 : 250; /* 896 mA, 500 mA */
 
-        bytes[9] = 9;
-        bytes[10] = 0x04;
-        bytes[13] = spec->transport == SIMULATOR_TRANSPORT_CBI ? 3 : 2; /* endpoints */
-        bytes[14] = USB_CLASS_MASS_STORAGE;
-        bytes[15] = get_subclass(spec);
-        bytes[16] = get_protocol(spec);
-
-        size += put_endpoint(spec, SIMULATED_ENDPOINT_IN, bytes + size);
-        size += put_endpoint(spec, SIMULATED_ENDPOINT_OUT, bytes + size);
-        if (spec->transport == SIMULATOR_TRANSPORT_CBI)
-                size += put_endpoint(spec, SIMULATED_ENDPOINT_INTERRUPT, bytes + size);
+        if (spec->transport != SIMULATOR_TRANSPORT_UAS_ONLY)
+                size += put_basic_interface(spec, bytes + size);
+        if (simulator_spec_has_uas(spec))
+                size += put_uas_interface(spec, spec->transport == SIMULATOR_TRANSPORT_UAS,
+                                          bytes + size);
         put_le16(bytes + 2, (uint16_t) size);
         return size;
 }

@@ -16,6 +16,7 @@
 #include "simulator/simulated_descriptors.h"
 #include "simulator/simulated_device.h"
 #include "simulator/simulated_link.h"
+#include "simulator/simulated_uas.h"
 #include "usb/usb_descriptors.h"
 
 /* Transfers in flight at once. */
@@ -49,7 +50,10 @@ typedef struct SimulatedDevice {
                 SimulatedBot bot;
                 SimulatedCbi cbi;
         };
-        SimulatedWire *wire; /* borrowed: the one of these that is there */
+        SimulatedUas uas;
+        SimulatedWire *wires[2]; /* borrowed: by alternate setting; NULL: there is none */
+        SimulatedWire *wire;     /* borrowed: the selected one */
+        uint32_t n_streams;      /* 0: none are allocated */
         SimulatedLink link;
         ListNode pipes[_SIMULATED_PIPE_MAX]; /* SimulatedTransfer::node */
         ListNode finished;                   /* SimulatedTransfer::node: to be told */
@@ -62,6 +66,7 @@ typedef struct SimulatedDevice {
         bool is_pumping;
         UsbOperation *operation; /* borrowed */
         UsbResult operation_result;
+        uint32_t operation_value;
         EventTimer operation_timer;
         SimulatedDeviceCounters counters;
 } SimulatedDevice;
@@ -96,13 +101,41 @@ static void simulated_device_transfer_done(UsbDevice *usb, UsbTransfer *transfer
         transfer->backend = NULL;
 }
 
+/* UAS, 4.2: all pipes but the command pipe have streams, once those are allocated. */
+static int find_uas_pipe(const SimulatedDevice *device, const UsbTransfer *transfer,
+                         SimulatedPipe *ret) {
+        bool has_stream = transfer->type == USB_TRANSFER_TYPE_BULK_STREAM;
+
+        if (transfer->endpoint == SIMULATED_ENDPOINT_COMMAND)
+                *ret = SIMULATED_PIPE_COMMAND;
+        else if (transfer->endpoint == SIMULATED_ENDPOINT_STATUS)
+                *ret = SIMULATED_PIPE_STATUS;
+        else if (transfer->endpoint == SIMULATED_ENDPOINT_IN)
+                *ret = SIMULATED_PIPE_IN;
+        else if (transfer->endpoint == SIMULATED_ENDPOINT_OUT)
+                *ret = SIMULATED_PIPE_OUT;
+        else
+                return -EINVAL;
+
+        if (!has_stream && transfer->type != USB_TRANSFER_TYPE_BULK)
+                return -EINVAL;
+        if (has_stream != (device->n_streams > 0 && *ret != SIMULATED_PIPE_COMMAND))
+                return -EINVAL;
+        if (has_stream && (transfer->stream_id == 0 || transfer->stream_id > device->n_streams))
+                return -EINVAL;
+        return 0;
+}
+
 static int find_pipe(const SimulatedDevice *device, const UsbTransfer *transfer,
                      SimulatedPipe *ret) {
         bool is_bulk = transfer->type == USB_TRANSFER_TYPE_BULK;
         bool is_interrupt = transfer->type == USB_TRANSFER_TYPE_INTERRUPT;
+        bool has_pipes = device->wire->ops->pipe;
 
         if (transfer->type == USB_TRANSFER_TYPE_CONTROL && transfer->endpoint == 0)
                 *ret = SIMULATED_PIPE_CONTROL;
+        else if (has_pipes)
+                return find_uas_pipe(device, transfer, ret);
         else if (is_bulk && transfer->endpoint == SIMULATED_ENDPOINT_OUT)
                 *ret = SIMULATED_PIPE_OUT;
         else if (is_bulk && transfer->endpoint == SIMULATED_ENDPOINT_IN)
@@ -238,17 +271,14 @@ static SimulatedTransfer *first_transfer(SimulatedDevice *device, SimulatedPipe 
         return node ? list_entry(node, SimulatedTransfer, node) : NULL;
 }
 
-/* Whether the pipe's first transfer got an answer. */
-static bool serve(SimulatedDevice *device, SimulatedPipe pipe) {
-        SimulatedTransfer *simulated = first_transfer(device, pipe);
+/* Whether the transfer got an answer. */
+static bool offer(SimulatedDevice *device, SimulatedPipe pipe, SimulatedTransfer *simulated) {
+        UsbTransfer *transfer = simulated->transfer;
         size_t size = 0;
 
-        if (!simulated)
-                return false;
-
-        UsbTransfer *transfer = simulated->transfer;
-        SimulatedAnswer answer = simulated_wire_offer(device->wire, pipe, &transfer->setup,
-                                                      transfer->data, transfer->size, &size);
+        SimulatedAnswer answer = simulated_wire_offer(device->wire, pipe, transfer->stream_id,
+                                                      &transfer->setup, transfer->data,
+                                                      transfer->size, &size);
         if (answer == SIMULATED_ANSWER_NAK)
                 return false;
         if (answer == SIMULATED_ANSWER_GONE) {
@@ -260,6 +290,19 @@ static bool serve(SimulatedDevice *device, SimulatedPipe pipe) {
                 device->counters.n_control_requests++;
         answer_transfer(device, simulated, answer, size);
         return true;
+}
+
+/* Whether a transfer of the pipe got an answer: its first one, or the first one of any stream. */
+static bool serve(SimulatedDevice *device, SimulatedPipe pipe) {
+        LIST_FOR_EACH (node, &device->pipes[pipe]) {
+                SimulatedTransfer *simulated = list_entry(node, SimulatedTransfer, node);
+
+                if (offer(device, pipe, simulated))
+                        return true;
+                if (simulated->transfer->type != USB_TRANSFER_TYPE_BULK_STREAM)
+                        return false;
+        }
+        return false;
 }
 
 /* A device that does not bear an IN before its CBW sees the IN first, and takes the CBW none the
@@ -287,6 +330,9 @@ static bool pump_step(SimulatedDevice *device) {
                 return false;
         if (serve(device, SIMULATED_PIPE_CONTROL))
                 return true;
+        if (device->wire->ops->pipe)
+                return serve(device, SIMULATED_PIPE_COMMAND) || serve(device, SIMULATED_PIPE_OUT) ||
+                       serve(device, SIMULATED_PIPE_IN) || serve(device, SIMULATED_PIPE_STATUS);
         bool has_refused = refuse_early(device);
         return serve(device, SIMULATED_PIPE_OUT) || serve(device, SIMULATED_PIPE_IN) ||
                serve(device, SIMULATED_PIPE_INTERRUPT) || has_refused;
@@ -347,7 +393,8 @@ static void on_operation_timer(EventTimer *timer) {
         SimulatedDevice *device = container_of(timer, SimulatedDevice, operation_timer);
         UsbOperation *operation = TAKE_PTR(device->operation);
 
-        usb_device_operation_completed(operation, device->operation_result, /* value= */ 0);
+        usb_device_operation_completed(operation, device->operation_result,
+                                       device->operation_value);
 }
 
 static bool takes_fault(SimulatedDevice *device, SimulatorFaultKind kind) {
@@ -355,6 +402,39 @@ static bool takes_fault(SimulatedDevice *device, SimulatorFaultKind kind) {
 
         return simulator_fault_plan_take(&device->target.spec.faults, kind, 0, &occasion,
                                          &device->target.random);
+}
+
+/* USB 2.0, 9.1.1.5: also ends all streams, and what halted. */
+static void select_wire(SimulatedDevice *device, unsigned alternate) {
+        device->wire = device->wires[alternate];
+        device->n_streams = 0;
+        if (simulator_spec_has_uas(&device->target.spec))
+                simulated_uas_set_streams(&device->uas, 0);
+        simulated_wire_port_reset(device->wire);
+}
+
+static UsbResult set_interface(SimulatedDevice *device, const UsbOperation *operation) {
+        SimulatedSilence silence = device->wire->silence;
+
+        if (operation->interface != 0 || operation->alternate >= N_ELEMENTS(device->wires) ||
+            !device->wires[operation->alternate])
+                return USB_RESULT_STALL;
+        if (silence == SIMULATED_SILENCE_FROZEN)
+                return USB_RESULT_TIMED_OUT;
+        finish_all(device, USB_RESULT_CANCELLED);
+        select_wire(device, operation->alternate);
+        device->wire->silence = silence;
+        return USB_RESULT_OK;
+}
+
+static UsbResult alloc_streams(SimulatedDevice *device, const UsbOperation *operation) {
+        if (device->target.spec.speed != USB_SPEED_SUPER || !device->wire->ops->pipe ||
+            operation->n_streams == 0)
+                return USB_RESULT_ERROR;
+        device->n_streams = MIN(operation->n_streams, device->target.spec.n_streams);
+        simulated_uas_set_streams(&device->uas, device->n_streams);
+        device->operation_value = device->n_streams;
+        return USB_RESULT_OK;
 }
 
 static UsbResult port_reset(SimulatedDevice *device) {
@@ -367,7 +447,7 @@ static UsbResult port_reset(SimulatedDevice *device) {
         if (takes_fault(device, SIMULATOR_FAULT_PORT_RESET_FAILS))
                 return USB_RESULT_ERROR;
 
-        simulated_wire_port_reset(device->wire);
+        select_wire(device, 0);
         simulated_target_reset(&device->target, device->target.spec.loses_cache_on_reset);
         return USB_RESULT_OK;
 }
@@ -388,15 +468,17 @@ static UsbResult run_operation(SimulatedDevice *device, const UsbOperation *oper
         case USB_OPERATION_RELEASE:
                 return operation->interface == 0 ? USB_RESULT_OK : USB_RESULT_ERROR;
         case USB_OPERATION_SET_INTERFACE:
-                return operation->interface == 0 && operation->alternate == 0 ? USB_RESULT_OK
-                                                                              : USB_RESULT_STALL;
+                return set_interface(device, operation);
         case USB_OPERATION_CLEAR_HALT:
                 return clear_halt(device, operation->endpoint);
         case USB_OPERATION_RESET:
                 return port_reset(device);
-        case USB_OPERATION_ALLOC_STREAMS: /* the endpoints have none */
+        case USB_OPERATION_ALLOC_STREAMS:
+                return alloc_streams(device, operation);
         case USB_OPERATION_FREE_STREAMS:
-                return USB_RESULT_ERROR;
+                device->n_streams = 0;
+                simulated_uas_set_streams(&device->uas, 0);
+                return USB_RESULT_OK;
         case USB_OPERATION_SUSPEND:
         case USB_OPERATION_RESUME:
                 return USB_RESULT_OK;
@@ -416,6 +498,7 @@ static void simulated_device_operate(UsbDevice *usb, UsbOperation *operation) {
         if (operation->type == USB_OPERATION_RESET && !device->link.is_ideal)
                 duration_ns += PORT_RESET_NS;
         device->operation = operation;
+        device->operation_value = 0;
         device->operation_result = run_operation(device, operation);
         event_timer_set(&device->operation_timer, event_loop_now_ns(usb->loop) + duration_ns);
 }
@@ -437,7 +520,7 @@ void simulated_device_power_cycle(UsbDevice *usb) {
         SimulatedDevice *device = get(usb);
 
         finish_all(device, USB_RESULT_ERROR);
-        simulated_wire_port_reset(device->wire);
+        select_wire(device, 0);
         simulated_target_power_cycle(&device->target);
 }
 
@@ -518,10 +601,19 @@ const SimulatedDeviceCounters *simulated_device_get_counters(UsbDevice *usb) {
         memcpy(counters->n_commands_by_opcode, device->target.n_commands_by_opcode,
                sizeof(counters->n_commands_by_opcode));
         counters->n_cache_losses = device->target.n_cache_losses;
-        counters->n_class_resets = device->wire->n_class_resets;
-        counters->n_stalls = device->wire->n_stalls;
-        counters->n_cbws_refused = device->wire->n_commands_refused;
-        counters->n_transfers_early = device->wire->n_transfers_early;
+        counters->n_class_resets = 0;
+        counters->n_stalls = 0;
+        counters->n_cbws_refused = 0;
+        counters->n_transfers_early = 0;
+        for (size_t i = 0; i < N_ELEMENTS(device->wires) && device->wires[i]; i++) {
+                counters->n_class_resets += device->wires[i]->n_class_resets;
+                counters->n_stalls += device->wires[i]->n_stalls;
+                counters->n_cbws_refused += device->wires[i]->n_commands_refused;
+                counters->n_transfers_early += device->wires[i]->n_transfers_early;
+        }
+        counters->n_task_managements = device->uas.n_task_managements;
+        counters->n_queue_max = device->uas.n_queue_max;
+        counters->n_queue_full = device->uas.n_queue_full;
         return counters;
 }
 
@@ -536,6 +628,7 @@ static void simulated_device_free(UsbDevice *usb) {
         event_defer_cancel(&device->pump);
         event_timer_done(&device->wake);
         event_timer_done(&device->operation_timer);
+        simulated_uas_done(&device->uas);
         simulated_target_done(&device->target);
         usb_device_done(&device->usb);
         free(device);
@@ -570,13 +663,26 @@ static int init_descriptors(SimulatedDevice *device, const SimulatorSpec *spec) 
 static void init_wire(SimulatedDevice *device, const SimulatorSpec *spec) {
         size_t packet_size = simulated_descriptors_get_packet_size(spec->speed);
 
-        if (spec->transport == SIMULATOR_TRANSPORT_BOT) {
+        if (simulator_spec_has_uas(spec))
+                simulated_uas_init(&device->uas, &device->target, packet_size);
+        switch (spec->transport) {
+        case SIMULATOR_TRANSPORT_UAS:
+                device->wires[1] = &device->uas.wire;
+                /* fall through */
+        case SIMULATOR_TRANSPORT_BOT:
                 simulated_bot_init(&device->bot, &device->target, packet_size);
-                device->wire = &device->bot.wire;
-        } else {
+                device->wires[0] = &device->bot.wire;
+                break;
+        case SIMULATOR_TRANSPORT_CBI:
+        case SIMULATOR_TRANSPORT_CB:
                 simulated_cbi_init(&device->cbi, &device->target, packet_size);
-                device->wire = &device->cbi.wire;
+                device->wires[0] = &device->cbi.wire;
+                break;
+        case SIMULATOR_TRANSPORT_UAS_ONLY:
+                device->wires[0] = &device->uas.wire;
+                break;
         }
+        device->wire = device->wires[0];
 }
 
 static int init_parts(SimulatedDevice *device, const SimulatorSpec *spec, const int *image_fds,

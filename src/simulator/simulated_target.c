@@ -99,16 +99,22 @@ void simulated_target_lose_cache(SimulatedTarget *target, size_t lun_index) {
         lun_lose_cache(target, &target->luns[lun_index]);
 }
 
+void simulated_target_reset_lun(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        lun->sense = (SimulatedSense){ 0 };
+        lun->is_prevented = false;
+        lun->n_attentions = 0;
+        simulated_target_establish_attention(target, lun_index, SIMULATED_SENSE_RESET);
+}
+
 void simulated_target_reset(SimulatedTarget *target, bool loses_cache) {
         for (size_t i = 0; i < target->spec.n_luns; i++) {
-                SimulatedLun *lun = &target->luns[i];
-
                 if (loses_cache)
-                        lun_lose_cache(target, lun);
-                lun->sense = (SimulatedSense){ 0 };
-                lun->is_prevented = false;
-                lun->n_attentions = 0;
-                simulated_target_establish_attention(target, i, SIMULATED_SENSE_RESET);
+                        lun_lose_cache(target, &target->luns[i]);
+                simulated_target_reset_lun(target, i);
         }
 }
 

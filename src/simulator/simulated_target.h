@@ -52,6 +52,8 @@ void simulated_target_establish_attention(SimulatedTarget *target, size_t lun,
                                           SimulatedSense attention);
 /* A hard reset: commands and conditions are forgotten, 29/00 is established. */
 void simulated_target_reset(SimulatedTarget *target, bool loses_cache);
+/* LOGICAL UNIT RESET (SAM-5, 6.3.3): the same for one LUN; what was written is kept. */
+void simulated_target_reset_lun(SimulatedTarget *target, size_t lun);
 /* The same, and it has to spin up again. */
 void simulated_target_power_cycle(SimulatedTarget *target);
 /* What was not synchronised is gone. */

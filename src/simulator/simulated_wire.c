@@ -45,7 +45,7 @@ static SimulatedAnswer apply_fault(SimulatedWire *wire, SimulatorFaultKind kind,
 }
 
 bool simulated_wire_has_fault(const SimulatedWire *wire, SimulatorFaultKind kind) {
-        return wire->has_faults && wire->has_fault[kind];
+        return wire->faults->has_faults && wire->faults->has_fault[kind];
 }
 
 static const SimulatorFault *take_planned(SimulatedWire *wire, SimulatorFaultKind kind,
@@ -74,25 +74,25 @@ static void plan_kind(SimulatedWire *wire, SimulatorFaultKind kind,
         fault = take_planned(wire, kind, 0, occasion);
         if (!fault)
                 return;
-        wire->has_fault[kind] = true;
-        wire->fault_argument[kind] = fault->argument;
-        wire->has_faults = true;
+        wire->faults->has_fault[kind] = true;
+        wire->faults->fault_argument[kind] = fault->argument;
+        wire->faults->has_faults = true;
 }
 
 void simulated_wire_plan_faults(SimulatedWire *wire, uint8_t lun, const uint8_t *cdb,
                                 bool has_data) {
         SimulatorFaultOccasion occasion;
 
-        wire->has_faults = false;
+        wire->faults->has_faults = false;
         if (wire->target->spec.faults.n_faults == 0)
                 return;
 
-        memset(wire->has_fault, 0, sizeof(wire->has_fault));
+        memset(wire->faults->has_fault, 0, sizeof(wire->faults->has_fault));
         simulated_target_describe(wire->target, lun, cdb, has_data, &occasion);
         for (SimulatorPhase phase = 0; phase < SIMULATOR_PHASE_CONTROL; phase++) {
-                wire->phase_fault[phase] = plan_phase(wire, phase, &occasion);
-                if (wire->phase_fault[phase] != NO_FAULT)
-                        wire->has_faults = true;
+                wire->faults->phase_fault[phase] = plan_phase(wire, phase, &occasion);
+                if (wire->faults->phase_fault[phase] != NO_FAULT)
+                        wire->faults->has_faults = true;
         }
         for (SimulatorFaultKind kind = SIMULATOR_FAULT_SHORT_DATA; kind < NO_FAULT; kind++)
                 plan_kind(wire, kind, &occasion);
@@ -102,11 +102,11 @@ bool simulated_wire_take_fault(SimulatedWire *wire, SimulatorPhase phase, Simula
                                SimulatedAnswer *ret) {
         SimulatorFaultKind kind;
 
-        if (!wire->has_faults || wire->phase_fault[phase] == NO_FAULT)
+        if (!wire->faults->has_faults || wire->faults->phase_fault[phase] == NO_FAULT)
                 return false;
 
-        kind = wire->phase_fault[phase];
-        wire->phase_fault[phase] = NO_FAULT;
+        kind = wire->faults->phase_fault[phase];
+        wire->faults->phase_fault[phase] = NO_FAULT;
         *ret = apply_fault(wire, kind, pipe);
         return true;
 }
@@ -115,7 +115,7 @@ void simulated_wire_start_command(SimulatedWire *wire, uint8_t lun, const uint8_
         wire->ready_at_ns = 0;
         if (simulated_wire_has_fault(wire, SIMULATOR_FAULT_SLOW))
                 wire->ready_at_ns = event_loop_now_ns(wire->target->loop) +
-                                    wire->fault_argument[SIMULATOR_FAULT_SLOW] * NS_PER_MS;
+                                    wire->faults->fault_argument[SIMULATOR_FAULT_SLOW] * NS_PER_MS;
         simulated_command_start(&wire->command, wire->target, lun, cdb);
 }
 
@@ -132,9 +132,9 @@ uint64_t simulated_wire_shorten(const SimulatedWire *wire, uint64_t size) {
         uint64_t n_missing = 0;
 
         if (simulated_wire_has_fault(wire, SIMULATOR_FAULT_SHORT_DATA))
-                n_missing = wire->fault_argument[SIMULATOR_FAULT_SHORT_DATA];
+                n_missing = wire->faults->fault_argument[SIMULATOR_FAULT_SHORT_DATA];
         else if (simulated_wire_has_fault(wire, SIMULATOR_FAULT_SHORT_DATA_UNTOLD))
-                n_missing = wire->fault_argument[SIMULATOR_FAULT_SHORT_DATA_UNTOLD];
+                n_missing = wire->faults->fault_argument[SIMULATOR_FAULT_SHORT_DATA_UNTOLD];
         return size - MIN(n_missing, size);
 }
 
@@ -177,12 +177,14 @@ static SimulatedAnswer offer_control(SimulatedWire *wire, const UsbSetup *setup,
         return simulated_control_request(wire, setup, bytes, size, ret_size);
 }
 
-static SimulatedAnswer offer_endpoint(SimulatedWire *wire, SimulatedPipe pipe, void *bytes,
-                                      size_t size, size_t *ret_size) {
+static SimulatedAnswer offer_endpoint(SimulatedWire *wire, SimulatedPipe pipe, uint32_t stream,
+                                      void *bytes, size_t size, size_t *ret_size) {
         if (wire->is_halted[pipe])
                 return SIMULATED_ANSWER_STALL;
         if (wire->silence != SIMULATED_SILENCE_NONE)
                 return SIMULATED_ANSWER_NAK;
+        if (wire->ops->pipe)
+                return wire->ops->pipe(wire, pipe, stream, bytes, size, ret_size);
         if (pipe == SIMULATED_PIPE_OUT)
                 return wire->ops->out(wire, bytes, size, ret_size);
         if (pipe == SIMULATED_PIPE_IN)
@@ -190,14 +192,15 @@ static SimulatedAnswer offer_endpoint(SimulatedWire *wire, SimulatedPipe pipe, v
         return wire->ops->interrupt(wire, bytes, size, ret_size);
 }
 
-SimulatedAnswer simulated_wire_offer(SimulatedWire *wire, SimulatedPipe pipe, const UsbSetup *setup,
-                                     void *bytes, size_t size, size_t *ret_size) {
+SimulatedAnswer simulated_wire_offer(SimulatedWire *wire, SimulatedPipe pipe, uint32_t stream,
+                                     const UsbSetup *setup, void *bytes, size_t size,
+                                     size_t *ret_size) {
         *ret_size = 0;
         if (wire->silence == SIMULATED_SILENCE_FROZEN)
                 return SIMULATED_ANSWER_NAK;
         if (pipe == SIMULATED_PIPE_CONTROL)
                 return offer_control(wire, setup, bytes, size, ret_size);
-        return offer_endpoint(wire, pipe, bytes, size, ret_size);
+        return offer_endpoint(wire, pipe, stream, bytes, size, ret_size);
 }
 
 bool simulated_wire_refuse_early(SimulatedWire *wire) {
@@ -217,4 +220,5 @@ void simulated_wire_init(SimulatedWire *wire, const SimulatedWireOps *ops, Simul
         wire->ops = ops;
         wire->target = target;
         wire->packet_size = packet_size;
+        wire->faults = &wire->own_faults;
 }

@@ -4,9 +4,9 @@
  * SimulatedWire
  *
  * What the device's sides of all transports have in common: pipes that halt, a command in
- * execution, and the faults that strike it. SimulatedBot and SimulatedCbi implement it. A transport
- * is asked once for each transfer that stands first on one of its pipes, answers at once, and keeps
- * no time but that of a slow command.
+ * execution, and the faults that strike it. SimulatedBot, SimulatedCbi and SimulatedUas implement it.
+ * A transport is asked once for each transfer that stands first on one of its pipes or streams,
+ * answers at once, and keeps no time but that of slow commands.
  */
 
 #include "simulator/simulated_command.h"
@@ -29,6 +29,8 @@ typedef enum SimulatedPipe {
         SIMULATED_PIPE_OUT,
         SIMULATED_PIPE_IN,
         SIMULATED_PIPE_INTERRUPT,
+        SIMULATED_PIPE_COMMAND, /* UAS; its data goes by IN and OUT */
+        SIMULATED_PIPE_STATUS,  /* UAS */
         _SIMULATED_PIPE_MAX,
 } SimulatedPipe;
 
@@ -40,14 +42,18 @@ typedef enum SimulatedSilence {
 } SimulatedSilence;
 
 typedef struct SimulatedWireOps {
-        /* Mandatory. Offers what the host sends; `ret_size`, zeroed: how much was taken. */
+        /* Mandatory without `pipe`. Offers what the host sends; `ret_size`, zeroed: how much was taken. */
         SimulatedAnswer (*out)(SimulatedWire *wire, const void *bytes, size_t size,
                                size_t *ret_size);
-        /* Mandatory. Offers room for what the host wants; `ret_size`, zeroed: how much was filled. */
+        /* Mandatory without `pipe`. Offers room for what the host wants; `ret_size`, zeroed: how much was filled. */
         SimulatedAnswer (*in)(SimulatedWire *wire, void *bytes, size_t size, size_t *ret_size);
         /* Optional: there is an interrupt endpoint. As `in`. */
         SimulatedAnswer (*interrupt)(SimulatedWire *wire, void *bytes, size_t size,
                                      size_t *ret_size);
+        /* Optional: in place of the three above, for a transport with pipes of its own. As those; the
+         * stream is 0 where there are none. */
+        SimulatedAnswer (*pipe)(SimulatedWire *wire, SimulatedPipe pipe, uint32_t stream,
+                                void *bytes, size_t size, size_t *ret_size);
         /* Mandatory. A class request, also of a device that hangs. */
         SimulatedAnswer (*control)(SimulatedWire *wire, const UsbSetup *setup, uint8_t *bytes,
                                    size_t size, size_t *ret_size);
@@ -57,6 +63,14 @@ typedef struct SimulatedWireOps {
         bool (*is_early)(const SimulatedWire *wire);
 } SimulatedWireOps;
 
+/* What goes wrong with one command. */
+typedef struct SimulatedFaults {
+        bool has_faults; /* any of the following */
+        bool has_fault[_SIMULATOR_FAULT_KIND_MAX];
+        uint64_t fault_argument[_SIMULATOR_FAULT_KIND_MAX];
+        SimulatorFaultKind phase_fault[_SIMULATOR_PHASE_MAX]; /* _SIMULATOR_FAULT_KIND_MAX: none */
+} SimulatedFaults;
+
 struct SimulatedWire {
         const SimulatedWireOps *ops;
         SimulatedTarget *target; /* borrowed */
@@ -65,10 +79,8 @@ struct SimulatedWire {
         bool is_halted[_SIMULATED_PIPE_MAX];
         uint64_t ready_at_ns; /* a slow command moves nothing before; 0: is not slow */
 
-        bool has_faults; /* any of the following, of the current command */
-        bool has_fault[_SIMULATOR_FAULT_KIND_MAX];
-        uint64_t fault_argument[_SIMULATOR_FAULT_KIND_MAX];
-        SimulatorFaultKind phase_fault[_SIMULATOR_PHASE_MAX]; /* _SIMULATOR_FAULT_KIND_MAX: none */
+        SimulatedFaults *faults; /* borrowed: of the command that is worked on */
+        SimulatedFaults own_faults;
 
         uint64_t n_class_resets;
         uint64_t n_stalls;
@@ -81,8 +93,9 @@ void simulated_wire_init(SimulatedWire *wire, const SimulatedWireOps *ops, Simul
                          size_t packet_size);
 
 /* The host's transfer stands first on that pipe. `ret_size`: how much was taken or filled. */
-SimulatedAnswer simulated_wire_offer(SimulatedWire *wire, SimulatedPipe pipe, const UsbSetup *setup,
-                                     void *bytes, size_t size, size_t *ret_size);
+SimulatedAnswer simulated_wire_offer(SimulatedWire *wire, SimulatedPipe pipe, uint32_t stream,
+                                     const UsbSetup *setup, void *bytes, size_t size,
+                                     size_t *ret_size);
 /* Refuses an IN that came too early; false: it did not. */
 bool simulated_wire_refuse_early(SimulatedWire *wire);
 void simulated_wire_port_reset(SimulatedWire *wire);

@@ -47,6 +47,7 @@ static const KindTraits kind_traits[_SIMULATOR_FAULT_KIND_MAX] = {
         [SIMULATOR_FAULT_CSW_STATUS] = { "csw-status", ARGUMENT_HEXADECIMAL, 0x03 },
         [SIMULATOR_FAULT_CSW_SIZE] = { "csw-size", ARGUMENT_NUMBER, 12 },
         [SIMULATOR_FAULT_PHASE_ERROR] = { "phase-error" },
+        [SIMULATOR_FAULT_SENSE_MISSING] = { "sense-missing" },
         [SIMULATOR_FAULT_RESIDUE] = { "residue", ARGUMENT_NUMBER, 512 },
         [SIMULATOR_FAULT_MEDIUM_ERROR] = { "medium-error", .needs_lba = true, .is_lasting = true },
         [SIMULATOR_FAULT_WRITE_ERROR] = { "write-error", .needs_lba = true, .is_lasting = true },
@@ -177,7 +178,8 @@ static int parse_kind(SimulatorFault *fault, SimulatorText text, char **ret_erro
                                 "disconnect, wire-error (each with :command, :data, :status or "
                                 ":control), short-data, short-data-untold, babble, data-skipped, "
                                 "zero-packet, csw-missing, csw-tag, csw-signature, csw-status, "
-                                "csw-size, phase-error, residue, medium-error, write-error, "
+                                "csw-size, phase-error, sense-missing, residue, medium-error, "
+                                "write-error, "
                                 "information-missing, information-wrong, sense, deferred, "
                                 "unit-attention, not-ready, slow, reset, medium-change, "
                                 "unmap-overreach, port-reset-fails, port-reset-gone",

@@ -116,9 +116,30 @@ static bool take_transport(SimulatorSpec *spec, SimulatorText value) {
                 spec->transport = SIMULATOR_TRANSPORT_CBI;
         else if (simulator_text_equals(value, "cb"))
                 spec->transport = SIMULATOR_TRANSPORT_CB;
+        else if (simulator_text_equals(value, "uas"))
+                spec->transport = SIMULATOR_TRANSPORT_UAS;
+        else if (simulator_text_equals(value, "uas-only"))
+                spec->transport = SIMULATOR_TRANSPORT_UAS_ONLY;
         else
                 return false;
         return true;
+}
+
+static bool take_streams(SimulatorSpec *spec, SimulatorText value) {
+        return take_power_of_two(value, 2, SIMULATOR_QUEUE_DEPTH_MAX, &spec->n_streams);
+}
+
+static bool take_queue_depth(SimulatorSpec *spec, SimulatorText value) {
+        uint64_t number;
+
+        if (!simulator_text_to_number(value, 10, 1, SIMULATOR_QUEUE_DEPTH_MAX, &number))
+                return false;
+        spec->queue_depth = (uint32_t) number;
+        return true;
+}
+
+static bool take_disorder(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_number(value, 10, 0, 60000000, &spec->disorder_us);
 }
 
 static bool take_command_set(SimulatorSpec *spec, SimulatorText value) {
@@ -258,7 +279,10 @@ static const SpecKey spec_keys[] = {
         { "luns", "1 to 16, not below the number of files", take_luns },
         { "empty", "N or N+N..., each 0 to 15", take_empty },
         { "type", "disk", take_type },
-        { "transport", "bot, cbi, cb", take_transport },
+        { "transport", "bot, cbi, cb, uas, uas-only", take_transport },
+        { "streams", "a power of two from 2 to 256", take_streams },
+        { "queue-depth", "1 to 256", take_queue_depth },
+        { "disorder-us", "0 to 60000000", take_disorder },
         { "command-set", "scsi, 8070, ufi", take_command_set },
         { "speed", "full, high, super", take_speed },
         { "link", "real, ideal", take_link },
@@ -290,6 +314,8 @@ void simulator_spec_init(SimulatorSpec *spec) {
         *spec = (SimulatorSpec){
                 .size = GIB,
                 .block_size = 512,
+                .n_streams = 32,
+                .queue_depth = 32,
                 .speed = USB_SPEED_SUPER,
                 .vendor_id = 0x1209,
                 .product_id = 0x0001,
@@ -306,6 +332,11 @@ void simulator_spec_init(SimulatorSpec *spec) {
                 .bears_pipelining = true,
                 .seed = 1,
         };
+}
+
+bool simulator_spec_has_uas(const SimulatorSpec *spec) {
+        return spec->transport == SIMULATOR_TRANSPORT_UAS ||
+               spec->transport == SIMULATOR_TRANSPORT_UAS_ONLY;
 }
 
 static int refuse_unknown(SimulatorText key, SimulatorText value, char **ret_error) {
@@ -367,7 +398,8 @@ static int check_together(SimulatorSpec *spec, char **ret_error) {
                                              "luns=%zu: allowed is 1 to 16, not below the number "
                                              "of files, which is %zu",
                                              spec->n_luns, spec->n_files);
-        if (spec->transport != SIMULATOR_TRANSPORT_BOT && spec->n_luns > 1)
+        if (spec->transport != SIMULATOR_TRANSPORT_BOT && !simulator_spec_has_uas(spec) &&
+            spec->n_luns > 1)
                 return simulator_text_refuse(ret_error, -EINVAL,
                                              "luns=%zu: allowed is 1 where the transport is CBI or "
                                              "CB",
