@@ -31,6 +31,16 @@
 /* What one try of a command that shares its deadline gets at least. */
 #define TRY_TIMEOUT_LEAST_NS (5 * NS_PER_S)
 
+/* So many good commands let a LUN's depth grow by one again. */
+#define GOOD_BEFORE_GROWTH 64
+
+/* What one LUN has at the transport. */
+typedef struct ScsiLunDepth {
+        unsigned n_in_flight;
+        unsigned n_max; /* lowered where the device's queue was full; 0: not lowered */
+        unsigned n_good;
+} ScsiLunDepth;
+
 struct ScsiProcessor {
         ScsiTarget target;
         Transport *transport; /* borrowed */
@@ -38,12 +48,15 @@ struct ScsiProcessor {
         bool is_paused;
 
         ListNode queues[SCSI_PROCESSOR_LUNS_MAX]; /* ScsiCommand::node */
-        unsigned turn;                            /* the LUN whose turn it is */
-        ListNode recovery_queue;                  /* ScsiCommand::node */
-        ListNode completed;                       /* ScsiCommand::node */
-        size_t n_queued;                          /* not those for recovery */
-        size_t n_outstanding;                     /* accepted and not told */
-        unsigned n_in_flight;                     /* at the transport */
+        ScsiLunDepth depths[SCSI_PROCESSOR_LUNS_MAX];
+        uint32_t luns_used;      /* mask */
+        bool is_full;            /* the device: until something comes back */
+        unsigned turn;           /* the LUN whose turn it is */
+        ListNode recovery_queue; /* ScsiCommand::node */
+        ListNode completed;      /* ScsiCommand::node */
+        size_t n_queued;         /* not those for recovery */
+        size_t n_outstanding;    /* accepted and not told */
+        unsigned n_in_flight;    /* at the transport */
 
         EventDefer defer;   /* tells `completed`, fills the transport */
         EventTimer timeout; /* armed no later than the earliest deadline of a queued command */
@@ -165,17 +178,44 @@ static void scsi_processor_on_timeout(EventTimer *timer) {
                 scsi_processor_arm_for_queue(processor, &processor->queues[i]);
 }
 
+/* All but a quarter, where there are others: so that a slow LUN does not hold everything. */
+static unsigned scsi_processor_lun_limit(const ScsiProcessor *processor, unsigned lun) {
+        unsigned n_max = processor->target.n_in_flight_max;
+
+        if (processor->luns_used & ~(1U << lun))
+                n_max -= n_max / 4;
+        if (processor->depths[lun].n_max > 0)
+                n_max = MIN(n_max, processor->depths[lun].n_max);
+        return n_max;
+}
+
+static bool scsi_processor_may_send(const ScsiProcessor *processor, unsigned lun) {
+        return !list_is_empty(&processor->queues[lun]) &&
+               processor->depths[lun].n_in_flight < scsi_processor_lun_limit(processor, lun);
+}
+
+/* The LUN that is next among those that may send something; NULL: none may. */
+static ListNode *scsi_processor_take_turn(ScsiProcessor *processor) {
+        for (size_t i = 0; i < SCSI_PROCESSOR_LUNS_MAX; i++) {
+                unsigned lun = processor->turn;
+
+                processor->turn = (processor->turn + 1) % SCSI_PROCESSOR_LUNS_MAX;
+                if (scsi_processor_may_send(processor, lun))
+                        return &processor->queues[lun];
+        }
+        return NULL;
+}
+
 /* The next one to be sent, out of its queue; NULL: none may be. */
 static ScsiCommand *scsi_processor_take_next(ScsiProcessor *processor) {
         ListNode *queue = &processor->recovery_queue;
 
         if (list_is_empty(queue)) {
-                if (processor->is_paused || processor->n_queued == 0)
+                if (processor->is_paused || processor->is_full || processor->n_queued == 0)
                         return NULL;
-                for (size_t i = 0; i < SCSI_PROCESSOR_LUNS_MAX && list_is_empty(queue); i++) {
-                        queue = &processor->queues[processor->turn];
-                        processor->turn = (processor->turn + 1) % SCSI_PROCESSOR_LUNS_MAX;
-                }
+                queue = scsi_processor_take_turn(processor);
+                if (!queue)
+                        return NULL;
         }
 
         ScsiCommand *command = list_entry(list_first(queue), ScsiCommand, node);
@@ -202,11 +242,14 @@ static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command, 
         command->state = SCSI_COMMAND_STATE_IN_FLIGHT;
         command->was_sent = true;
         processor->n_in_flight++;
+        processor->depths[command->request.lun].n_in_flight++;
+        processor->luns_used |= 1U << command->request.lun;
         r = transport_submit(processor->transport, &command->request);
         if (r >= 0)
                 return;
 
         processor->n_in_flight--;
+        processor->depths[command->request.lun].n_in_flight--;
         command->was_sent = false;
         scsi_processor_complete(processor, command,
                                 r == -ENODEV ? SCSI_RESULT_GONE : SCSI_RESULT_TRANSPORT_ERROR);
@@ -359,6 +402,7 @@ static void scsi_processor_on_sense_done(TransportRequest *request) {
 
         processor->sense_command = NULL;
         processor->n_in_flight--;
+        processor->is_full = false;
         scsi_processor_learn_sense(processor, is_good, size);
         if (command->request.result == TRANSPORT_RESULT_UNTOLD &&
             scsi_processor_has_no_sense(processor->sense_data, size)) {
@@ -429,6 +473,38 @@ static void scsi_processor_on_failed(ScsiProcessor *processor, ScsiCommand *comm
         scsi_processor_sense_next(processor);
 }
 
+static void scsi_processor_learn_depth(ScsiProcessor *processor, const TransportRequest *request) {
+        ScsiLunDepth *depth = &processor->depths[request->lun];
+
+        if (request->result == TRANSPORT_RESULT_BUSY) {
+                depth->n_max = MAX(depth->n_in_flight, 1U);
+                depth->n_good = 0;
+        } else if (depth->n_max > 0 && ++depth->n_good >= GOOD_BEFORE_GROWTH) {
+                depth->n_good = 0;
+                depth->n_max = depth->n_max < processor->target.n_in_flight_max ? depth->n_max + 1
+                                                                                : 0;
+        }
+}
+
+/*
+ * SAM-5, "TASK SET FULL": as long as others are at the device, their end is what is waited for.
+ * Whether the command was taken back.
+ */
+static bool scsi_processor_take_back(ScsiProcessor *processor, ScsiCommand *command) {
+        processor->is_full = false;
+        if (command->request.result != TRANSPORT_RESULT_BUSY || processor->n_in_flight == 0 ||
+            scsi_command_is_recovery(command))
+                return false;
+
+        processor->is_full = true;
+        command->state = SCSI_COMMAND_STATE_QUEUED;
+        command->was_sent = false;
+        list_prepend(&processor->queues[command->request.lun], &command->node);
+        processor->n_queued++;
+        scsi_processor_arm(processor, command->deadline_ns);
+        return true;
+}
+
 static void scsi_processor_on_transport_done(TransportRequest *request) {
         ScsiCommand *command = container_of(request, ScsiCommand, request);
         ScsiProcessor *processor = command->processor;
@@ -438,6 +514,10 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
         assert(request->actual_size <= request->size);
 
         processor->n_in_flight--;
+        processor->depths[request->lun].n_in_flight--;
+        scsi_processor_learn_depth(processor, request);
+        if (scsi_processor_take_back(processor, command))
+                return;
         command->actual_size = request->actual_size;
         if (request->result == TRANSPORT_RESULT_FAILED ||
             request->result == TRANSPORT_RESULT_UNTOLD)

@@ -122,6 +122,44 @@ START_TEST(the_transport_is_kept_full) {
 }
 END_TEST
 
+START_TEST(a_slow_unit_leaves_room_for_others) {
+        static const ScriptedAnswer slow[] = {
+                { SCRIPTED(0x00), .has_lun = true, .lun = 0, .delay_ns = 5 * NS_PER_S },
+                { SCRIPTED(0x00), .delay_ns = NS_PER_MS },
+        };
+
+        set_up_table(slow, N_ELEMENTS(slow));
+        start(4);
+        submit_ready(1);
+        for (unsigned i = 0; i < 8; i++)
+                submit_ready(0);
+        scripted_transport_run_for(&fixture.scripted, 10 * NS_PER_MS);
+        for (unsigned i = 0; i < 3; i++) {
+                submit_ready(1);
+                scripted_transport_run_for(&fixture.scripted, 10 * NS_PER_MS);
+        }
+        ck_assert_uint_eq(fixture.n_done, 4);
+        finish();
+}
+END_TEST
+
+START_TEST(a_full_queue_is_waited_for_while_others_are_in_it) {
+        static const ScriptedAnswer full[] = {
+                { SCRIPTED(0x00), .has_lun = true, .lun = 0, .delay_ns = NS_PER_S },
+                { SCRIPTED(0x00), .n_times = 1, .result = TRANSPORT_RESULT_BUSY },
+                { SCRIPTED(0x00) },
+        };
+
+        set_up_table(full, N_ELEMENTS(full));
+        start(4);
+        submit_ready(0);
+        submit_ready(1);
+        finish();
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
+        expect_order("0 1");
+}
+END_TEST
+
 START_TEST(a_command_past_its_deadline_is_not_sent) {
         static const ScriptedAnswer slow[] = { { SCRIPTED(0x00), .delay_ns = 5 * NS_PER_S } };
         uint64_t began_ns;
@@ -657,6 +695,8 @@ int main(void) {
 
         tcase_add_test(tcase, commands_of_one_unit_keep_their_order);
         tcase_add_test(tcase, units_take_turns);
+        tcase_add_test(tcase, a_slow_unit_leaves_room_for_others);
+        tcase_add_test(tcase, a_full_queue_is_waited_for_while_others_are_in_it);
         tcase_add_test(tcase, the_transport_is_kept_full);
         tcase_add_test(tcase, a_command_past_its_deadline_is_not_sent);
         tcase_add_test(tcase, a_deadline_in_the_past_is_told_later);
