@@ -4,7 +4,7 @@
  * Transport
  *
  * Carries command blocks to a device and brings their status back. Knows nothing of SCSI.
- * BotTransport and CbiTransport implement it; UAS will.
+ * BotTransport, CbiTransport and UasTransport implement it.
  */
 
 #include "base/event_loop.h"
@@ -47,9 +47,10 @@ typedef enum TransportResult {
  * succeeds. */
 typedef enum TransportRecovery {
         TRANSPORT_RECOVERY_CLEAR_HALTS,
-        TRANSPORT_RECOVERY_CLASS_RESET, /* BOT: reset recovery, 5.3.4; CBI: command block reset */
-        TRANSPORT_RECOVERY_LUN_RESET,   /* UAS */
-        TRANSPORT_RECOVERY_PORT_RESET,  /* and whatever the transport must redo after it */
+        /* BOT: reset recovery, 5.3.4; CBI: command block reset; UAS: ABORT TASK. */
+        TRANSPORT_RECOVERY_CLASS_RESET,
+        TRANSPORT_RECOVERY_LUN_RESET,  /* UAS */
+        TRANSPORT_RECOVERY_PORT_RESET, /* and whatever the transport must redo after it */
         _TRANSPORT_RECOVERY_MAX,
 } TransportRecovery;
 
@@ -108,7 +109,7 @@ struct Transport {
         EventLoop *loop;          /* borrowed */
         Staging *staging;         /* borrowed */
         const char *name;         /* the device's, for the log; borrowed */
-        unsigned n_in_flight_max; /* 1 for BOT */
+        unsigned n_in_flight_max; /* 1 for BOT; of UAS known once it was started */
         size_t transfer_size_max; /* bytes of data in one command */
 };
 

@@ -476,6 +476,8 @@ static UsbResult run_operation(SimulatedDevice *device, const UsbOperation *oper
         case USB_OPERATION_ALLOC_STREAMS:
                 return alloc_streams(device, operation);
         case USB_OPERATION_FREE_STREAMS:
+                if (device->n_streams == 0)
+                        return USB_RESULT_ERROR;
                 device->n_streams = 0;
                 simulated_uas_set_streams(&device->uas, 0);
                 return USB_RESULT_OK;

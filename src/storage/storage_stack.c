@@ -2,14 +2,19 @@
 
 #include <errno.h>
 
+#include "base/bytes.h"
+#include "base/log.h"
 #include "storage/storage_stack.h"
 #include "transport/bot_transport.h"
 #include "transport/cbi_transport.h"
+#include "transport/uas_transport.h"
 
-/* UAS is not driven yet; such devices have BOT beside it. */
-#define PROTOCOLS                                                          \
-        (1U << USB_STORAGE_PROTOCOL_BOT | 1U << USB_STORAGE_PROTOCOL_CBI | \
-         1U << USB_STORAGE_PROTOCOL_CB)
+#define PROTOCOLS ((1U << _USB_STORAGE_PROTOCOL_MAX) - 1)
+/* REPORT LUNS: a header and so many entries. */
+#define LUNS_HEADER_SIZE 8
+#define LUNS_ENTRY_SIZE 8
+#define LUNS_SIZE (LUNS_HEADER_SIZE + 64 * LUNS_ENTRY_SIZE)
+#define LUNS_TIMEOUT_NS (30 * NS_PER_S)
 
 struct StorageStack {
         UsbDevice *device;           /* owned */
@@ -22,6 +27,7 @@ struct StorageStack {
         bool has_told_luns;
         bool is_claimed;
         bool is_gone;
+        bool is_on_trial; /* UAS, until a command was answered */
         StorageStackNotify notify;
         void *userdata; /* borrowed */
 };
@@ -32,7 +38,7 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
 
         if (event == ERROR_HANDLER_EVENT_GONE)
                 storage_stack_set_gone(stack);
-        else
+        else if (!stack->is_on_trial)
                 stack->notify(event, lun, stack->userdata);
 }
 
@@ -66,6 +72,8 @@ StorageStack *storage_stack_free(StorageStack *stack) {
 }
 
 static int new_transport(StorageStack *stack) {
+        size_t transfer_size_max = stack->quirks->bot.transfer_size_max;
+
         switch (stack->storage_device.protocol) {
         case USB_STORAGE_PROTOCOL_BOT:
                 return bot_transport_new(&stack->transport, stack->device, &stack->storage_device,
@@ -73,8 +81,10 @@ static int new_transport(StorageStack *stack) {
         case USB_STORAGE_PROTOCOL_CBI:
         case USB_STORAGE_PROTOCOL_CB:
                 return cbi_transport_new(&stack->transport, stack->device, &stack->storage_device,
-                                         stack->quirks->bot.transfer_size_max);
-        case USB_STORAGE_PROTOCOL_UAS: /* is not among PROTOCOLS */
+                                         transfer_size_max);
+        case USB_STORAGE_PROTOCOL_UAS:
+                return uas_transport_new(&stack->transport, stack->device, &stack->storage_device,
+                                         &(UasOptions){ .transfer_size_max = transfer_size_max });
         case _USB_STORAGE_PROTOCOL_MAX:
                 break;
         }
@@ -82,15 +92,14 @@ static int new_transport(StorageStack *stack) {
         assert_not_reached();
 }
 
-static int start_transport(StorageStack *stack, Task *task, bool with_reset,
+static int start_transport(StorageStack *stack, Task *task, unsigned protocols, bool with_reset,
                            const char **ret_reason) {
         int r;
 
         *ret_reason = "it has no interface that can be driven";
         r = usb_storage_device_init(&stack->storage_device,
                                     usb_device_get_descriptors(stack->device),
-                                    usb_device_get_speed(stack->device),
-                                    storage_quirks_filter_protocols(stack->quirks, PROTOCOLS));
+                                    usb_device_get_speed(stack->device), protocols);
         if (r == -ENODEV)
                 return -EOPNOTSUPP;
         if (r < 0)
@@ -111,6 +120,66 @@ static int start_transport(StorageStack *stack, Task *task, bool with_reset,
         return transport_recover(stack->transport, task, TRANSPORT_RECOVERY_PORT_RESET, 0);
 }
 
+/* SPC-4, "REPORT LUNS parameter data": one more than the highest of those that we address. */
+static unsigned count_reported_luns(const uint8_t *bytes, size_t size) {
+        unsigned n_luns = 1;
+
+        for (size_t i = LUNS_HEADER_SIZE; i + LUNS_ENTRY_SIZE <= size; i += LUNS_ENTRY_SIZE)
+                if (bytes[i] == 0 && bytes[i + 1] < SCSI_PROCESSOR_LUNS_MAX)
+                        n_luns = MAX(n_luns, bytes[i + 1] + 1U);
+        return n_luns;
+}
+
+static int judge_reported_luns(StorageStack *stack, const ScsiCommand *command, ScsiResult result,
+                               const uint8_t *bytes) {
+        size_t size = command->actual_size;
+
+        switch (result) {
+        case SCSI_RESULT_GOOD:
+                if (size >= LUNS_HEADER_SIZE)
+                        size = MIN(size, (uint64_t) get_be32(bytes) + LUNS_HEADER_SIZE);
+                stack->n_luns = count_reported_luns(bytes, size);
+                stack->has_told_luns = true;
+                return 0;
+        case SCSI_RESULT_CHECK_CONDITION:
+                /* It has no such command, and one LUN. */
+                stack->has_told_luns = command->sense.key == SCSI_SENSE_KEY_ILLEGAL_REQUEST;
+                return 0;
+        case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_RESERVED:
+        case SCSI_RESULT_NO_MEMORY:
+                return 0;
+        case SCSI_RESULT_GONE:
+                return -ENODEV;
+        case SCSI_RESULT_CANCELLED:
+                return -ECANCELED;
+        case SCSI_RESULT_TRANSPORT_ERROR:
+        case SCSI_RESULT_TIMED_OUT:
+                return -EIO;
+        case _SCSI_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* How UAS devices tell it. */
+static int report_luns(StorageStack *stack, Task *task) {
+        ScsiTarget *target = error_handler_get_target(stack->error_handler);
+        ScsiCommand command;
+        uint8_t *bytes;
+        int r;
+
+        bytes = staging_get(target->staging, LUNS_SIZE);
+        if (!bytes)
+                return -ENOMEM;
+        scsi_command_init(&command, 0, event_loop_now_ns(target->loop) + LUNS_TIMEOUT_NS);
+        scsi_command_report_luns(&command, bytes, LUNS_SIZE);
+        r = judge_reported_luns(stack, &command, scsi_target_await(target, task, &command), bytes);
+        staging_put(target->staging, bytes, LUNS_SIZE);
+        return r;
+}
+
 static int get_luns(StorageStack *stack, Task *task) {
         int max_lun;
 
@@ -127,10 +196,15 @@ static int get_luns(StorageStack *stack, Task *task) {
         return 0;
 }
 
-int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const char **ret_reason) {
+static bool is_uas(const StorageStack *stack) {
+        return stack->storage_device.protocol == USB_STORAGE_PROTOCOL_UAS;
+}
+
+static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool with_reset,
+                      const char **ret_reason) {
         int r;
 
-        r = start_transport(stack, task, with_reset, ret_reason);
+        r = start_transport(stack, task, protocols, with_reset, ret_reason);
         if (r < 0)
                 return r;
 
@@ -143,9 +217,43 @@ int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const 
         if (r < 0)
                 return r;
         /* Of a unit that has not told what it is a change of medium is rather believed. */
-        return error_handler_new(&stack->error_handler, stack->processor, stack->transport,
-                                 &(ErrorHandlerOptions){ .is_removable = true }, on_error_event,
-                                 stack);
+        r = error_handler_new(&stack->error_handler, stack->processor, stack->transport,
+                              &(ErrorHandlerOptions){ .is_removable = true }, on_error_event,
+                              stack);
+        if (r < 0 || !is_uas(stack) || stack->has_told_luns)
+                return r;
+        stack->is_on_trial = true;
+        r = report_luns(stack, task);
+        stack->is_on_trial = false;
+        return r;
+}
+
+static void take_down(StorageStack *stack, Task *task) {
+        while (stack->error_handler && !error_handler_is_idle(stack->error_handler))
+                task_sleep(task, NS_PER_MS);
+        stack->error_handler = error_handler_free(stack->error_handler);
+        stack->processor = scsi_processor_free(stack->processor);
+}
+
+/* A device that offers UAS and does not bear it is driven by Bulk-Only, if it offers that. */
+int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const char **ret_reason) {
+        unsigned protocols = storage_quirks_filter_protocols(stack->quirks, PROTOCOLS);
+        UsbStorageDevice other;
+        int r;
+
+        r = start_with(stack, task, protocols, with_reset, ret_reason);
+        if (r != -EIO || stack->is_gone || !is_uas(stack))
+                return r;
+        protocols &= ~(1U << USB_STORAGE_PROTOCOL_UAS);
+        if (usb_storage_device_init(&other, usb_device_get_descriptors(stack->device),
+                                    usb_device_get_speed(stack->device), protocols) < 0)
+                return r;
+
+        log_device_warning(usb_device_get_name(stack->device),
+                           "It offers UAS but does not bear it, driving it by Bulk-Only");
+        take_down(stack, task);
+        stack->transport = transport_free(stack->transport);
+        return start_with(stack, task, protocols, /* with_reset= */ true, ret_reason);
 }
 
 static bool is_normal(const StorageStack *stack) {
@@ -158,6 +266,12 @@ int storage_stack_ask_luns(StorageStack *stack, Task *task) {
 
         if (!is_normal(stack))
                 return -EAGAIN;
+        if (is_uas(stack)) {
+                r = report_luns(stack, task);
+                if (r == -ENODEV || r == -ECANCELED)
+                        return r;
+                return stack->has_told_luns ? 0 : -EAGAIN;
+        }
         scsi_processor_pause(stack->processor);
         while (is_normal(stack) && !scsi_processor_is_drained(stack->processor))
                 task_sleep(task, NS_PER_MS);
@@ -184,10 +298,7 @@ static void release(StorageStack *stack, Task *task) {
 }
 
 void storage_stack_stop(StorageStack *stack, Task *task) {
-        while (stack->error_handler && !error_handler_is_idle(stack->error_handler))
-                task_sleep(task, NS_PER_MS);
-        stack->error_handler = error_handler_free(stack->error_handler);
-        stack->processor = scsi_processor_free(stack->processor);
+        take_down(stack, task);
         release(stack, task);
         stack->transport = transport_free(stack->transport);
 }
