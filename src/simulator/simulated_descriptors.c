@@ -156,8 +156,8 @@ static size_t put_uas_interface(const SimulatorSpec *spec, uint8_t alternate, ui
                                              SIMULATED_ENDPOINT_IN, SIMULATED_ENDPOINT_OUT };
         size_t size = put_interface(spec, alternate, N_ELEMENTS(addresses), PROTOCOL_UAS, bytes);
 
-        for (uint8_t i = 0; i < N_ELEMENTS(addresses); i++)
-                size += put_uas_pipe(spec, addresses[i], i + 1, bytes + size);
+        for (size_t i = 0; i < N_ELEMENTS(addresses); i++)
+                size += put_uas_pipe(spec, addresses[i], (uint8_t) (i + 1), bytes + size);
         return size;
 }
 
