@@ -423,11 +423,7 @@ def judge(cases, arguments):
     """A line for each case, as a scenario reports it."""
     for case in cases:
         found = list(complaints(case, arguments))
-        if case.is_cbi and arguments.without_cbi:
-            found = [] if load_result("ours", case, arguments)["outcome"] == "no disk" else ["it is driven meanwhile"]
-        if case.is_cbi and arguments.without_cbi and not found:
-            print(f"ok {case.name}: is not driven by us")
-        elif found:
+        if found:
             print(f"not ok {case.name}: {'; '.join(found)}")
             for driver in ("kernel", "ours"):
                 print(f"# {driver}: {json.dumps(load_result(driver, case, arguments))}")
@@ -447,7 +443,6 @@ def parse_arguments():
     parser.add_argument("--slots", type=int, default=16, help="so many of them")
     parser.add_argument("--kernel-timeout", type=int, default=6, help="seconds for a command under the kernel's driver")
     parser.add_argument("--deadline", type=float, default=30, help="no request of ours may wait for longer")
-    parser.add_argument("--without-cbi", action="store_true", help="we have no CBI transport yet")
     parser.add_argument("--only", default="", help="cases with this in their name")
     return parser.parse_args()
 

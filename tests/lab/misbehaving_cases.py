@@ -19,10 +19,6 @@ class Case:
     number: int = 0
 
     @property
-    def is_cbi(self):
-        return any(option in self.options for option in ("--protocol=cbi", "--protocol=ufi"))
-
-    @property
     def strikes(self):
         return any(option.startswith("--fault=") for option in self.options)
 

@@ -14,8 +14,8 @@ machine() {
 
 misbehaving() { # ACTION
         "$here/misbehaving.py" "$1" --folder "$state" --socket "$(service_socket)" --first-slot 1 \
-                --gadget "$BUILD_FOLDER/tests/lab/gadget/usb-storage-gadget" \
-                --kernel-timeout "$KERNEL_SECONDS" --deadline $((DEADLINE_SECONDS + SLACK_SECONDS)) --without-cbi
+                --gadget "$BUILD_FOLDER/tests/lab/gadget/usb-storage-gadget" --only "${LAB_ONLY:-}" \
+                --kernel-timeout "$KERNEL_SECONDS" --deadline $((DEADLINE_SECONDS + SLACK_SECONDS))
 }
 
 load_gadget_modules() {
