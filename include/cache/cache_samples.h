@@ -23,7 +23,7 @@ struct CacheSamplesExcuse {
 int cache_samples_take(BlockDevice *volume, Task *task);
 /* CACHE_SAMPLES_MAX of them, borrowed. */
 const CacheSample *cache_samples_get(const BlockDevice *volume);
-/* Whether the medium below `lower` holds what was sampled: 1, 0, or -errno if it can't be read.
+/* Whether the medium below `lower` holds what was sampled, as far as it can be read: 1, 0, or -errno.
  * `excuse` may be NULL. */
 int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task,
                           const CacheSamplesExcuse *excuse);

@@ -31,6 +31,8 @@ bool cache_volume_is_detached(const BlockDevice *volume);
 /* Only when detached. Everything that was not known to be on the medium is written to `lower`,
  * which has the size and block size that the volume has. */
 void cache_volume_resume(BlockDevice *volume, BlockDevice *lower);
+/* Only when detached: the medium may be another one, on which what was read before is not. */
+void cache_volume_forget_clean(BlockDevice *volume);
 /* Only when parked: all that waits, and all that comes, ends with -ESHUTDOWN. */
 void cache_volume_shut_down(BlockDevice *volume);
 

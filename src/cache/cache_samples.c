@@ -159,8 +159,11 @@ const CacheSample *cache_samples_get(const BlockDevice *device) {
         return cache_arena_get_samples(volume->table->arena, volume->lun);
 }
 
+/* Where no sample can be read, nobody knows. A bad block alone does not make it another medium. */
 int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *task,
                           const CacheSamplesExcuse *excuse) {
+        bool has_unread = false, has_equal = false;
+
         for (unsigned i = 0; i < CACHE_SAMPLES_MAX; i++) {
                 CacheSample sample = samples[i];
                 int r;
@@ -171,10 +174,12 @@ int cache_samples_compare(const CacheSample *samples, BlockDevice *lower, Task *
                     !block_device_has_range(lower, sample.offset, sample.size))
                         return 0;
                 r = read_sample(NULL, lower, task, &sample, excuse);
-                if (r < 0)
+                if (r < 0 && r != -EIO)
                         return r;
-                if (sample.sum != samples[i].sum)
+                if (r == 0 && sample.sum != samples[i].sum)
                         return 0;
+                has_unread |= r < 0;
+                has_equal |= r == 0;
         }
-        return 1;
+        return has_unread && !has_equal ? -EIO : 1;
 }

@@ -409,34 +409,47 @@ static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit)
         return r <= 0 ? r : unit_open(manager, task, &look);
 }
 
-/* A detached unit goes on if its medium is there again; else it is set aside, and what is there in
- * its place is exported. */
-static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitLook look = unit_begin_look(manager, unit);
-        int r, is_same = 0;
-
-        r = unit_find(&look, task);
-        if (r < 0 || manager->must_stop)
-                return r;
-        /* What clients were told of it must stay true. */
-        if (r > 0 && look.look.disk.is_read_only == unit->disk.is_read_only) {
-                is_same = storage_unit_return(unit, task, storage_stack_get_target(manager->stack),
-                                              &look.look.disk, &look.identity, &manager->options);
-                if (is_same < 0)
-                        return is_same;
-        }
-        if (is_same > 0) {
-                unit->n_failures = 0;
-                log_device_info(unit->name, "The same medium is there again");
+/* Whether what was found is what the clients of a detached unit know: 1, 0, -errno. */
+static int unit_resume(StorageManager *manager, Task *task, StorageUnit *unit,
+                       const UnitLook *look) {
+        /* Media were exchanged here, and it may be that for which data waits. */
+        if (storage_remains_has_lun(&manager->remains, unit->lun) &&
+            !storage_unit_has_samples(unit))
+                return 0;
+        if (look->look.disk.is_read_only != unit->disk.is_read_only) {
+                log_device_info(unit->name, "It is write protected %s",
+                                look->look.disk.is_read_only ? "now" : "no longer");
                 return 0;
         }
-        if (r > 0 && look.look.disk.is_read_only != unit->disk.is_read_only)
-                log_device_info(unit->name, "It is write protected %s",
-                                look.look.disk.is_read_only ? "now" : "no longer");
-        else
+        return storage_unit_return(unit, task, storage_stack_get_target(manager->stack),
+                                   &look->look.disk, &look->identity, &manager->options);
+}
+
+/* A detached unit goes on if its medium is there again: 1 then, 0 if not, -errno. */
+static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
+        UnitLook look = unit_begin_look(manager, unit);
+        int r;
+
+        r = unit_find(&look, task);
+        if (r < 0)
+                return r;
+        if (manager->must_stop)
+                return 1; /* the stop sees to it */
+        if (r > 0)
+                r = unit_resume(manager, task, unit, &look);
+        if (r == 0)
                 log_device_warning(unit->name, "Its medium is not there any more");
+        if (r <= 0)
+                return r;
+        unit->n_failures = 0;
+        log_device_info(unit->name, "The same medium is there again");
+        return 1;
+}
+
+/* What is there in its place is exported. */
+static int unit_replace(StorageManager *manager, Task *task, StorageUnit *unit) {
         unit_set_aside(manager, task, unit);
-        return r > 0 ? unit_open(manager, task, &look) : 0;
+        return storage_must_end(manager) ? 0 : unit_bring_up(manager, task, unit);
 }
 
 /* LUNs */
@@ -542,7 +555,8 @@ static int unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
         if (unit->volume) {
                 storage_unit_park(unit);
                 storage_unit_detach(unit, task);
-                return unit_return(manager, task, unit);
+                r = unit_return(manager, task, unit);
+                return r != 0 ? MIN(r, 0) : unit_replace(manager, task, unit);
         }
         unit_begin_close(manager, unit);
         unit_await_sessions(manager, task, unit);
@@ -623,8 +637,11 @@ static void storage_serve(StorageManager *manager, Task *task) {
                         continue;
                 }
                 r = due ? unit_reopen(manager, task, due) : storage_ask_luns(manager, task);
-                if (r < 0)
+                if (r < 0) {
+                        /* Then nobody knows what is there: a successor begins with a reset. */
+                        manager->has_failed |= !storage_must_end(manager);
                         return;
+                }
                 storage_remains_tell(&manager->remains, on_remains_left, manager);
         }
 }
@@ -667,8 +684,48 @@ static void storage_detach(StorageManager *manager, Task *task) {
         manager->stack = storage_stack_free(manager->stack);
 }
 
+/* Those whose medium is there go on before others are saved, which takes time. */
+static int storage_return_units(StorageManager *manager, Task *task, unsigned *ret_replaced) {
+        unsigned replaced = 0;
+
+        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
+                StorageUnit *unit = &manager->units[i];
+                int r = 0;
+
+                if (!unit->is_open)
+                        continue;
+                if (!is_lun_missing(manager, i))
+                        r = unit_return(manager, task, unit);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        replaced |= 1U << i;
+        }
+        *ret_replaced = replaced;
+        return 0;
+}
+
+static int storage_replace_units(StorageManager *manager, Task *task, unsigned replaced) {
+        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
+                StorageUnit *unit = &manager->units[i];
+                int r = 0;
+
+                if (is_lun_missing(manager, i)) {
+                        if (unit->is_open)
+                                unit_set_aside(manager, task, unit);
+                } else if (replaced >> i & 1)
+                        r = unit_replace(manager, task, unit);
+                else if (!unit->is_open)
+                        r = unit_bring_up(manager, task, unit);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* A new stack for the device that came back. -errno: it did not answer, or went away again. */
 static int storage_attach(StorageManager *manager, Task *task) {
+        unsigned replaced;
         const char *reason;
         int r;
 
@@ -683,19 +740,11 @@ static int storage_attach(StorageManager *manager, Task *task) {
 
         manager->n_luns_tries = 0;
         storage_count_luns(manager);
-        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
-                StorageUnit *unit = &manager->units[i];
-
-                if (is_lun_missing(manager, i)) {
-                        if (unit->is_open)
-                                unit_set_aside(manager, task, unit);
-                        continue;
-                }
-                r = unit->is_open ? unit_return(manager, task, unit)
-                                  : unit_bring_up(manager, task, unit);
-                if (r < 0)
-                        return r;
-        }
+        r = storage_return_units(manager, task, &replaced);
+        if (r == 0)
+                r = storage_replace_units(manager, task, replaced);
+        if (r < 0)
+                return r;
         storage_remains_tell(&manager->remains, on_remains_left, manager);
         return storage_must_end(manager) ? -ENODEV : 0;
 }
@@ -779,7 +828,10 @@ static bool is_for_successor(const StorageManager *manager) {
 }
 
 static void unit_end(StorageManager *manager, Task *task, StorageUnit *unit) {
-        if (!manager->is_gone && !manager->has_failed)
+        /* One whose medium was just being recognised is not written to. */
+        bool is_detached = unit->volume && !unit->lun_device;
+
+        if (!manager->is_gone && !manager->has_failed && !is_detached)
                 unit_stop(manager, task, unit);
         storage_unit_park(unit);
         if (!unit->volume) {
@@ -797,6 +849,19 @@ static void unit_end(StorageManager *manager, Task *task, StorageUnit *unit) {
         storage_unit_close(unit, task, /* with_discard= */ false);
 }
 
+/* Nobody waits until another unit's data is saved. */
+static void storage_end_requests(StorageManager *manager, Task *task) {
+        for (unsigned i = 0; i < manager->n_units; i++) {
+                StorageUnit *unit = &manager->units[i];
+
+                if (!unit->is_open || !unit->volume)
+                        continue;
+                storage_unit_park(unit);
+                storage_unit_detach(unit, task);
+                storage_unit_shut_down(unit);
+        }
+}
+
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_enter(manager, STORAGE_STATE_STOPPING);
         for (unsigned i = 0; i < manager->n_units; i++)
@@ -804,6 +869,8 @@ static void storage_stop(StorageManager *manager, Task *task) {
         /* What is not kept need not be saved. */
         if (manager->cache)
                 cache_manager_set_size(manager->cache, 0);
+        if (manager->is_gone || manager->has_failed)
+                storage_end_requests(manager, task);
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open)
                         unit_end(manager, task, &manager->units[i]);

@@ -80,6 +80,13 @@ static bool has_lun(const Remain *remain, unsigned lun) {
         return remain->luns & UINT32_C(1) << lun;
 }
 
+bool storage_remains_has_lun(const StorageRemains *remains, unsigned lun) {
+        LIST_FOR_EACH (node, &remains->list)
+                if (has_lun(list_entry(node, Remain, node), lun))
+                        return true;
+        return false;
+}
+
 /* Recognising */
 
 /* What a predecessor had begun to write, as it found no room for all, is another medium no longer

@@ -23,6 +23,8 @@ void storage_remains_init(StorageRemains *remains);
 void storage_remains_done(StorageRemains *remains);
 /* Takes `fd` over. -EBADMSG: it makes no sense, -ENOSPC: too many, -errno. */
 int storage_remains_add(StorageRemains *remains, uint32_t id, unsigned luns, int fd);
+/* Whether data of the LUN waits for its medium. */
+bool storage_remains_has_lun(const StorageRemains *remains, unsigned lun);
 /* An open unit, before its first request, gets what is its: all of it, or nothing is noted as given.
  * What finds no room in the cache waits until what did is written. -EXFULL: the device takes no
  * writes, so there is no room; -errno: it does not answer. */

@@ -208,6 +208,15 @@ void storage_unit_detach(StorageUnit *unit, Task *task) {
         unit->lun_device = block_device_free(unit->lun_device);
 }
 
+bool storage_unit_has_samples(const StorageUnit *unit) {
+        const CacheSample *samples = cache_samples_get(unit->volume);
+
+        for (unsigned i = 0; i < CACHE_SAMPLES_MAX; i++)
+                if (samples[i].size > 0)
+                        return true;
+        return false;
+}
+
 int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const ScsiDisk *disk,
                         const CacheIdentity *identity, const StorageOptions *options) {
         _cleanup_(block_device_freep) BlockDevice *lun_device = NULL;
@@ -224,6 +233,8 @@ int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const
         if (r <= 0)
                 return r;
 
+        if (!storage_unit_has_samples(unit))
+                cache_volume_forget_clean(unit->volume);
         unit->lun_device = TAKE_PTR(lun_device);
         cache_volume_resume(unit->volume, unit->lun_device);
         storage_unit_start_sampling(unit);

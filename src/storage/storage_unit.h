@@ -79,6 +79,8 @@ void storage_unit_detach(StorageUnit *unit, Task *task);
  * not, -errno if it does not answer. */
 int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const ScsiDisk *disk,
                         const CacheIdentity *identity, const StorageOptions *options);
+/* Whether something tells its medium from others that look alike. */
+bool storage_unit_has_samples(const StorageUnit *unit);
 /* Detached: nobody waits for the device any longer. */
 void storage_unit_shut_down(StorageUnit *unit);
 /* When the unit's write protection is to be asked for; TASK_NEVER: there is no reason to. One that

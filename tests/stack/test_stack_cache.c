@@ -153,6 +153,7 @@ START_TEST(a_changed_medium_gets_nothing_of_it) {
 }
 END_TEST
 
+/* Even where there was no time to take samples of the other one. */
 START_TEST(a_medium_that_returns_to_the_same_worker_gets_it) {
         static const uint8_t zeroes[22];
 
@@ -164,7 +165,7 @@ START_TEST(a_medium_that_returns_to_the_same_worker_gets_it) {
         check_that_it_was_set_aside();
         ck_assert_uint_eq(stack.left_luns, 1);
 
-        stack_sleep_ms(&stack, 100);
+        stack_sleep_ms(&stack, 5 * (uint64_t) _i);
         stack_unplug(&stack);
         stack_write_image(&stack, 0, 512, zeroes, sizeof(zeroes));
         stack_replug(&stack, NULL);
@@ -176,6 +177,47 @@ START_TEST(a_medium_that_returns_to_the_same_worker_gets_it) {
         ck_assert_mem_eq(other, data, 4096);
         ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
         ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+START_TEST(a_bad_block_does_not_make_it_another_medium) {
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_replug(&stack, SPEC ",faults=medium-error@lba=8*always");
+        stack_await_unparked(&stack);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+/* Clients of a unit that is being looked at again must not wait for ever. */
+START_TEST(a_medium_that_cannot_be_recognised_ends_the_worker) {
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC ",removable", &write_back, NULL, NULL);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 100);
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_add_faults(&stack, "medium-error@lba=0..32767*always;unit-attention:28/00");
+        stack_sleep_ms(&stack, 600000);
+        ck_assert(stack.is_stopped);
+        ck_assert_int_eq(stack.stopped_result, -EIO);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, 4096, NULL), STACK_CLOSED);
+}
+END_TEST
+
+START_TEST(a_stop_while_a_medium_is_looked_at_ends) {
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC ",removable", &write_back, NULL, NULL);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 100);
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_add_faults(&stack, "unit-attention:28/00;slow:20000@opcode=28*always");
+        stack_send_command(&stack, 0, NBD_CMD_FLUSH, 0, 0);
+        stack_sleep_ms(&stack, 5000);
+        stack_stop(&stack);
+        ck_assert(stack.is_stopped);
+        ck_assert(stack.saved_luns == 1 || is_on_medium(2 * MIB, 4096));
 }
 END_TEST
 
@@ -494,7 +536,9 @@ int main(void) {
                 requests_wait_while_the_device_is_away,
                 new_clients_are_accepted_while_it_is_away,
                 a_changed_medium_gets_nothing_of_it,
-                a_medium_that_returns_to_the_same_worker_gets_it,
+                a_bad_block_does_not_make_it_another_medium,
+                a_medium_that_cannot_be_recognised_ends_the_worker,
+                a_stop_while_a_medium_is_looked_at_ends,
                 another_device_gets_nothing_of_it,
                 what_the_host_itself_wrote_is_no_change,
                 a_device_that_stays_away_is_given_up_and_its_data_saved,
@@ -519,6 +563,7 @@ int main(void) {
 
         tcase_set_timeout(tcase, 60);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
+        tcase_add_loop_test(tcase, a_medium_that_returns_to_the_same_worker_gets_it, 0, 20);
         for (size_t i = 0; i < N_ELEMENTS(tests); i++)
                 tcase_add_test(tcase, tests[i]);
         suite_add_tcase(suite, tcase);
