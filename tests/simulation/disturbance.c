@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cache/cache_manager_internal.h"
 #include "disturbance.h"
 
 static uint64_t below(Disturbances *disturbances, uint64_t limit) {
@@ -79,6 +80,42 @@ static void pull_cable(Disturbances *disturbances) {
                 away_ns = below(disturbances, 100 * NS_PER_S);
         }
         set_timer(disturbances, &disturbances->return_timer, away_ns);
+}
+
+/* Samples tell media apart, if there are any: on a small disk all may be overwritten. */
+static bool has_samples(Disturbances *disturbances) {
+        const Worker *worker = disturbances->world->worker;
+        CacheManager *cache = worker_get_cache(disturbances->world->worker);
+
+        if (!cache || worker->n_remains > 0)
+                return false;
+        for (unsigned lun = 0; lun < disturbances->world->plan->n_luns; lun++) {
+                const CacheSample *samples = cache_arena_get_samples(cache->arena, lun);
+                bool has_one = false;
+
+                for (unsigned i = 0; i < CACHE_SAMPLES_MAX; i++)
+                        has_one |= samples[i].size > 0;
+                if (!has_one || !worker->exports[lun].is_open)
+                        return false;
+        }
+        return true;
+}
+
+static void exchange_disk(Disturbances *disturbances) {
+        Hardware *hardware = disturbances->hardware;
+
+        if (!disturbances->world->plan->has_foreign_disk || !hardware->is_plugged ||
+            hardware->disk != HARDWARE_DISK_OWN)
+                return;
+        disturbances->world->may_fail = true;
+        hardware_unplug(hardware, choose_cache_fate(disturbances));
+        disturbances->foreign_disk = !one_in(disturbances, 4) && has_samples(disturbances)
+                                                     ? HARDWARE_DISK_OTHER_MEDIA
+                                                     : HARDWARE_DISK_OTHER_DEVICE;
+        set_timer(disturbances, &disturbances->foreign_timer,
+                  1 + below(disturbances, 2 * NS_PER_S));
+        set_timer(disturbances, &disturbances->return_timer,
+                  3 * NS_PER_S + below(disturbances, 60 * NS_PER_S));
 }
 
 static void kill_worker_at_store(Disturbances *disturbances) {
@@ -180,6 +217,12 @@ static void have_bad_blocks(Disturbances *disturbances) {
         set_timer(disturbances, &disturbances->heal_timer, below(disturbances, 20 * NS_PER_S));
 }
 
+/* It was out for a moment, and is the same. */
+static void have_medium_reported(Disturbances *disturbances) {
+        disturbances->world->may_fail = true;
+        hardware_add_faults(disturbances->hardware, "unit-attention:28/00");
+}
+
 typedef struct Kind {
         void (*happen)(Disturbances *disturbances);
         PlanWeather from; /* which weather */
@@ -200,6 +243,8 @@ static const Kind kinds[] = {
         { silence_client, PLAN_WEATHER_ROUGH, 1 },
         { have_serious_fault, PLAN_WEATHER_STORM, 5 },
         { have_bad_blocks, PLAN_WEATHER_STORM, 3 },
+        { exchange_disk, PLAN_WEATHER_STORM, 10 },
+        { have_medium_reported, PLAN_WEATHER_STORM, 1 },
 };
 
 static void happen(Disturbances *disturbances) {
@@ -245,14 +290,24 @@ static void return_device(Disturbances *disturbances) {
         static const UsbSpeed speeds[] = { USB_SPEED_SUPER, USB_SPEED_HIGH, USB_SPEED_FULL };
         Hardware *hardware = disturbances->hardware;
 
-        if (hardware->is_plugged)
+        if (hardware->is_plugged && hardware->disk == HARDWARE_DISK_OWN)
                 return;
-        hardware_plug(hardware,
+        if (hardware->is_plugged)
+                hardware_unplug(hardware, HARDWARE_CACHE_WRITTEN);
+        hardware_plug(hardware, HARDWARE_DISK_OWN,
                       one_in(disturbances, 2) ? hardware->speed : CHOOSE(disturbances, speeds));
 }
 
 static void on_return_timer(EventTimer *timer) {
         return_device(container_of(timer, Disturbances, return_timer));
+}
+
+static void on_foreign_timer(EventTimer *timer) {
+        Disturbances *disturbances = container_of(timer, Disturbances, foreign_timer);
+        Hardware *hardware = disturbances->hardware;
+
+        if (!hardware->is_plugged)
+                hardware_plug(hardware, disturbances->foreign_disk, hardware->speed);
 }
 
 static void on_heal_timer(EventTimer *timer) {
@@ -277,6 +332,7 @@ void disturbances_end(Disturbances *disturbances) {
         event_timer_clear(&disturbances->timer);
         event_timer_clear(&disturbances->heal_timer);
         event_timer_clear(&disturbances->return_timer);
+        event_timer_clear(&disturbances->foreign_timer);
         worker_kill_at_store(disturbances->world->worker, 0, HARDWARE_CACHE_WRITTEN);
         disturbances->is_due = false;
         disturbances->n_left = 0;
@@ -302,6 +358,7 @@ void disturbances_init(Disturbances *disturbances, ClientWorld *world, Hardware 
         init_timer(disturbances, &disturbances->timer, on_timer);
         init_timer(disturbances, &disturbances->return_timer, on_return_timer);
         init_timer(disturbances, &disturbances->heal_timer, on_heal_timer);
+        init_timer(disturbances, &disturbances->foreign_timer, on_foreign_timer);
         choose_next(disturbances);
 }
 
@@ -309,4 +366,5 @@ void disturbances_done(Disturbances *disturbances) {
         event_timer_done(&disturbances->timer);
         event_timer_done(&disturbances->return_timer);
         event_timer_done(&disturbances->heal_timer);
+        event_timer_done(&disturbances->foreign_timer);
 }

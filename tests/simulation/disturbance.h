@@ -19,8 +19,9 @@ typedef struct Disturbances {
         EventTimer timer;
         EventTimer return_timer; /* the cable is plugged in again, the medium put back */
         EventTimer heal_timer;   /* bad blocks are good again */
-        bool is_due;             /* the timer has fired: for disturbances_manage() */
-        unsigned removed_lun;    /* whose medium is out, plus one */
+        HardwareDisk foreign_disk;
+        EventTimer foreign_timer; /* the foreign disk is plugged in */
+        bool is_due;              /* the timer has fired: for disturbances_manage() */
 } Disturbances;
 
 void disturbances_init(Disturbances *disturbances, ClientWorld *world, Hardware *hardware,

@@ -1,5 +1,6 @@
 /* See hardware.h. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,19 +10,33 @@
 
 #define CHUNK_SIZE ((size_t) (64 * KIB))
 
-static void fill_medium(Hardware *hardware, int fd) {
+/* Of no WRITE. */
+#define FOREIGN_NUMBER ((UINT64_C(1) << 40) - 1)
+
+static void fill_medium(Hardware *hardware, int fd, uint64_t number) {
         uint8_t bytes[CHUNK_SIZE];
 
-        if (hardware->plan->fill_number == 0)
+        if (number == 0)
                 return;
         for (uint64_t offset = 0; offset < hardware->plan->size; offset += CHUNK_SIZE) {
                 size_t size = MIN((size_t) (hardware->plan->size - offset), CHUNK_SIZE);
                 ssize_t n;
 
-                model_fill(hardware->plan->fill_number, offset, bytes, size);
+                model_fill(number, offset, bytes, size);
                 n = pwrite(fd, bytes, size, (off_t) offset);
                 assert(n == (ssize_t) size);
         }
+}
+
+static int make_medium(Hardware *hardware, uint64_t number) {
+        int fd = memfd_create("simulation-medium", MFD_CLOEXEC);
+        int r;
+
+        assert(fd >= 0);
+        r = ftruncate(fd, (off_t) hardware->plan->size);
+        assert(r == 0);
+        fill_medium(hardware, fd, number);
+        return fd;
 }
 
 void hardware_init(Hardware *hardware, EventLoop *loop, Journal *journal, const Plan *plan) {
@@ -36,19 +51,18 @@ void hardware_init(Hardware *hardware, EventLoop *loop, Journal *journal, const 
         hardware->scratch = malloc(2 * CHUNK_SIZE);
         assert(hardware->scratch);
         for (unsigned i = 0; i < plan->n_luns; i++) {
-                int r;
-
-                hardware->fds[i] = memfd_create("simulation-medium", MFD_CLOEXEC);
-                assert(hardware->fds[i] >= 0);
-                r = ftruncate(hardware->fds[i], (off_t) plan->size);
-                assert(r == 0);
-                fill_medium(hardware, hardware->fds[i]);
+                hardware->fds[i] = make_medium(hardware, plan->fill_number);
+                hardware->foreign_fds[i] = plan->has_foreign_disk
+                                                           ? make_medium(hardware, FOREIGN_NUMBER)
+                                                           : -EBADF;
         }
 }
 
 void hardware_done(Hardware *hardware) {
-        for (unsigned i = 0; i < hardware->plan->n_luns; i++)
+        for (unsigned i = 0; i < hardware->plan->n_luns; i++) {
                 fd_close(hardware->fds[i]);
+                fd_close(hardware->foreign_fds[i]);
+        }
         free(hardware->scratch);
 }
 
@@ -70,6 +84,8 @@ static void make_spec(const Hardware *hardware, SimulatorSpec *spec, uint64_t se
         spec->has_unmap = plan->has_unmap;
         spec->bears_pipelining = plan->bears_pipelining;
         spec->seed = seed;
+        if (hardware->disk == HARDWARE_DISK_OTHER_DEVICE)
+                snprintf(spec->model, sizeof(spec->model), "FOREIGN");
 }
 
 UsbDevice *hardware_open(Hardware *hardware) {
@@ -79,7 +95,9 @@ UsbDevice *hardware_open(Hardware *hardware) {
         assert(hardware->is_plugged && !hardware->device);
 
         make_spec(hardware, &spec, random_u64(&hardware->random));
-        r = simulated_device_new(&hardware->device, hardware->loop, &spec, hardware->fds,
+        r = simulated_device_new(&hardware->device, hardware->loop, &spec,
+                                 hardware->disk == HARDWARE_DISK_OWN ? hardware->fds
+                                                                     : hardware->foreign_fds,
                                  hardware->plan->n_luns);
         assert(r == 0);
         hardware->n_losses = 0;
@@ -178,8 +196,16 @@ void hardware_forget(Hardware *hardware) {
         hardware->cut_ns = event_loop_now_ns(hardware->loop);
 }
 
-void hardware_plug(Hardware *hardware, UsbSpeed speed) {
-        journal_note(hardware->journal, "plugged in at %s speed", usb_speed_to_string(speed));
+void hardware_plug(Hardware *hardware, HardwareDisk disk, UsbSpeed speed) {
+        static const char *const names[_HARDWARE_DISK_MAX] = {
+                [HARDWARE_DISK_OWN] = "",
+                [HARDWARE_DISK_OTHER_MEDIA] = ", with other media",
+                [HARDWARE_DISK_OTHER_DEVICE] = ", another disk",
+        };
+
+        journal_note(hardware->journal, "plugged in at %s speed%s", usb_speed_to_string(speed),
+                     names[disk]);
+        hardware->disk = disk;
         hardware->is_plugged = true;
         hardware->speed = speed;
 }
@@ -201,6 +227,24 @@ void hardware_heal(Hardware *hardware) {
                 return;
         journal_note(hardware->journal, "the device is healed");
         simulated_device_clear_faults(hardware->device);
+}
+
+bool hardware_is_foreign_untouched(const Hardware *hardware) {
+        uint8_t bytes[CHUNK_SIZE], expected[CHUNK_SIZE];
+
+        if (!hardware->plan->has_foreign_disk)
+                return true;
+        for (unsigned lun = 0; lun < hardware->plan->n_luns; lun++)
+                for (uint64_t offset = 0; offset < hardware->plan->size; offset += CHUNK_SIZE) {
+                        size_t size = MIN((size_t) (hardware->plan->size - offset), CHUNK_SIZE);
+                        ssize_t n = pread(hardware->foreign_fds[lun], bytes, size, (off_t) offset);
+
+                        assert(n == (ssize_t) size);
+                        model_fill(FOREIGN_NUMBER, offset, expected, size);
+                        if (memcmp(bytes, expected, size) != 0)
+                                return false;
+                }
+        return true;
 }
 
 void hardware_read(Hardware *hardware, unsigned lun, uint64_t offset, void *bytes, size_t size) {

@@ -132,6 +132,9 @@ void plan_make(Plan *plan, uint64_t seed) {
         choose_clients(plan, &random);
         if (plan->weather != PLAN_WEATHER_CALM)
                 plan->n_disturbances = 1 + (unsigned) below(&random, 8);
+        plan->has_foreign_disk = plan->weather == PLAN_WEATHER_STORM && plan->has_cache &&
+                                 one_in(&random, 2);
+        plan->has_bad_manager = plan->weather == PLAN_WEATHER_STORM && one_in(&random, 2);
 }
 
 const char *plan_weather_to_string(PlanWeather weather) {
@@ -163,13 +166,14 @@ void plan_print(const Plan *plan) {
                plan_weather_to_string(plan->weather), plan->n_requests, plan->n_disturbances);
         printf("device: luns=%u size=%ju block-size=%u speed=%s latency=%ju us removable=%s "
                "read-only=%s write-cache=%s (%ju KiB) reset-loses-cache=%s unmap=%s pipelining=%s "
-               "filled=%s\n",
+               "filled=%s foreign-disk=%s bad-manager=%s\n",
                plan->n_luns, (uintmax_t) plan->size, plan->block_size,
                usb_speed_to_string(plan->speed), (uintmax_t) plan->latency_us,
                yes_no(plan->is_removable), yes_no(plan->is_read_only),
                yes_no(plan->has_volatile_cache), (uintmax_t) (plan->device_cache_size / KIB),
                yes_no(plan->loses_cache_on_reset), yes_no(plan->has_unmap),
-               yes_no(plan->bears_pipelining), yes_no(plan->fill_number != 0));
+               yes_no(plan->bears_pipelining), yes_no(plan->fill_number != 0),
+               yes_no(plan->has_foreign_disk), yes_no(plan->has_bad_manager));
         if (plan->has_cache)
                 printf("cache: %s %s line=%u arena=%ju read-ahead=%s verifies=%s age=%ju ms "
                        "park=%u ms\n",

@@ -64,7 +64,9 @@ typedef struct Plan {
         bool has_unmap;
         bool bears_pipelining;
         uint64_t device_cache_size;
-        uint64_t fill_number; /* of the WRITE that filled the media before; 0: zeroes */
+        bool has_foreign_disk; /* which may be plugged in instead */
+        bool has_bad_manager;  /* saving takes its time, and may fail */
+        uint64_t fill_number;  /* of the WRITE that filled the media before; 0: zeroes */
 
         bool has_cache;
         CacheOptions cache;

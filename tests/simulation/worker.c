@@ -26,8 +26,10 @@ static void on_export_opened(StorageManager *storage, const StorageExport *expor
                 .own_generation = export->generation,
                 .info = export->info,
         };
-        worker->luns_saved &= ~(1U << export->lun);
-        journal_note(worker->journal, "LUN %u is open", export->lun);
+        worker->exports[export->lun].is_foreign = worker->hardware->disk != HARDWARE_DISK_OWN;
+        worker->luns_in_arena |= 1U << export->lun;
+        journal_note(worker->journal, "LUN %u is open%s", export->lun,
+                     slot->is_foreign ? ", of the foreign disk" : "");
         if (export->info.size != worker->plan->size)
                 journal_fail(worker->journal, "LUN %u is of %ju bytes", export->lun,
                              (uintmax_t) export->info.size);
@@ -83,6 +85,9 @@ static void on_returned(StorageManager *storage, void *userdata) {
                 return;
         journal_note(worker->journal, "the worker has its device again");
         worker->is_parked = false;
+        /* With the own disk, what is still open is of it. */
+        for (unsigned i = 0; i < worker->plan->n_luns; i++)
+                worker->exports[i].is_foreign &= worker->hardware->disk != HARDWARE_DISK_OWN;
         worker->events->returned(worker->userdata);
 }
 
@@ -106,6 +111,10 @@ static int copy_memory(int fd, uint64_t size) {
 }
 
 static void keep(Worker *worker, int fd, unsigned luns, bool is_file) {
+        if (luns == 0) {
+                fd_close(fd);
+                return;
+        }
         assert(worker->n_remains < WORKER_REMAINS_MAX);
         worker->remains[worker->n_remains++] = (WorkerRemains){
                 .fd = fd,
@@ -123,20 +132,58 @@ static void forget(Worker *worker, size_t index) {
                 (worker->n_remains - index) * sizeof(worker->remains[0]));
 }
 
-/* What was saved from the arena does not matter there any more. */
-static unsigned luns_in_arena(const Worker *worker) {
-        return ((1U << worker->plan->n_luns) - 1) & ~worker->luns_saved;
+/* A worker that ends leaves its arena; one that goes on needs the place, and it is lost. */
+static void note_unsaved(Worker *worker, unsigned luns) {
+        journal_note(worker->journal, "LUNs %x can't be saved", luns);
+        if (storage_manager_get_state(worker->storage) == STORAGE_STATE_STOPPING) {
+                worker->luns_unsaved |= luns;
+                return;
+        }
+        worker->luns_in_arena &= ~luns;
+        worker->events->lost(luns, worker->userdata);
+}
+
+/* The manager has what it was to save, and the worker hears of it like of any remains. */
+static int save(Worker *worker, unsigned luns) {
+        const WorkerRemains *saved;
+        int r;
+
+        if (worker->plan->has_bad_manager && random_one_in(&worker->random, 4)) {
+                note_unsaved(worker, luns);
+                return -ENOSPC;
+        }
+        keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size), luns,
+             /* is_file= */ true);
+        worker->luns_in_arena &= ~luns;
+        worker->luns_unsaved &= ~luns;
+        saved = &worker->remains[worker->n_remains - 1];
+        r = storage_manager_add_remains(worker->storage, saved->id, luns, dup(saved->fd));
+        if (r < 0)
+                journal_fail(worker->journal, "what was saved is refused with %d", r);
+        return 0;
+}
+
+static void on_save_timer(EventTimer *timer) {
+        Worker *worker = container_of(timer, Worker, save_timer);
+        unsigned luns = worker->luns_saving;
+
+        worker->luns_saving = 0;
+        storage_manager_saved(worker->storage, luns, worker->is_killed ? 0 : save(worker, luns));
 }
 
 static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
+        static const uint64_t delays_ns[] = { 1, 20 * NS_PER_MS, 3 * NS_PER_S, 250 * NS_PER_S };
         Worker *worker = userdata;
+        uint64_t delay_ns = 1;
 
-        if (!worker->is_killed) {
-                keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size), luns,
-                     /* is_file= */ true);
-                worker->luns_saved |= luns;
-        }
-        storage_manager_saved(storage, luns, 0);
+        if (worker->luns_saving != 0)
+                journal_fail(worker->journal, "asked to save LUNs %x before an answer", luns);
+        if (worker->plan->has_bad_manager && !worker->is_killed)
+                delay_ns = 1 + random_below(&worker->random,
+                                            delays_ns[random_below(&worker->random,
+                                                                   N_ELEMENTS(delays_ns))]);
+        worker->luns_saving = luns;
+        event_timer_set(&worker->save_timer, event_loop_now_ns(worker->loop) + delay_ns);
 }
 
 static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
@@ -147,6 +194,7 @@ static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns,
         journal_note(worker->journal, "of remains %u those of LUNs %x are left", id, luns);
         for (size_t i = 0; i < worker->n_remains; i++)
                 if (worker->remains[i].id == id) {
+                        worker->luns_in_arena |= worker->remains[i].luns & ~luns;
                         worker->remains[i].luns = luns;
                         if (luns == 0)
                                 forget(worker, i);
@@ -169,7 +217,7 @@ CacheManager *worker_get_cache(Worker *worker) {
 static void make_arena(Worker *worker) {
         int r;
 
-        worker->luns_saved = 0;
+        worker->luns_in_arena = worker->luns_unsaved = 0;
         worker->arena_fd = memfd_create("simulation-arena", MFD_CLOEXEC);
         assert(worker->arena_fd >= 0);
         r = ftruncate(worker->arena_fd, (off_t) worker->plan->arena_size);
@@ -272,7 +320,10 @@ void worker_init(Worker *worker, EventLoop *loop, Journal *journal, const Plan *
                 .userdata = userdata,
                 .arena_fd = -EBADF,
         };
+        random_init(&worker->random, plan->seed ^ UINT64_C(0x776f726b));
         r = event_timer_init(&worker->start_timer, loop, on_start_timer);
+        assert(r == 0);
+        r = event_timer_init(&worker->save_timer, loop, on_save_timer);
         assert(r == 0);
 }
 
@@ -281,6 +332,7 @@ void worker_done(Worker *worker) {
         while (worker->n_remains > 0)
                 forget(worker, 0);
         event_timer_done(&worker->start_timer);
+        event_timer_done(&worker->save_timer);
 }
 
 /* What a killed one still does, nobody sees: its device and its clients are gone. */
@@ -299,8 +351,12 @@ static void let_die(Worker *worker) {
 static void keep_arena(Worker *worker) {
         if (worker->arena_fd < 0)
                 return;
-        if (worker->has_failed && !worker->is_killed)
-                keep(worker, TAKE_FD(worker->arena_fd), luns_in_arena(worker),
+        if (!worker->is_killed && worker->has_failed)
+                keep(worker, TAKE_FD(worker->arena_fd), worker->luns_in_arena,
+                     /* is_file= */ false);
+        else if (!worker->is_killed && (worker->luns_unsaved & worker->luns_in_arena) != 0)
+                keep(worker, TAKE_FD(worker->arena_fd),
+                     worker->luns_unsaved & worker->luns_in_arena,
                      /* is_file= */ false);
         worker->arena_fd = fd_close(worker->arena_fd);
 }
@@ -314,6 +370,8 @@ static void bury(Worker *worker) {
                 worker->exports[i].is_open = false;
         }
         hardware_cut(worker->hardware, HARDWARE_CACHE_WRITTEN);
+        event_timer_clear(&worker->save_timer);
+        worker->luns_saving = 0;
         worker->has_failed = worker->is_killed || (worker->result < 0 && worker->result != -ENODEV);
         worker->storage = storage_manager_free(worker->storage);
         keep_arena(worker);
@@ -330,7 +388,8 @@ void worker_manage(Worker *worker) {
 }
 
 bool worker_has_clients(const Worker *worker, unsigned lun) {
-        return worker->storage && !worker->is_killed && worker->exports[lun].is_open;
+        return worker->storage && !worker->is_killed && worker->exports[lun].is_open &&
+               !worker->exports[lun].is_foreign;
 }
 
 bool worker_add_client(Worker *worker, unsigned lun, int fd, const NbdAgreement *agreement) {
@@ -355,7 +414,7 @@ void worker_kill(Worker *worker, HardwareCache cache) {
         worker->n_stores_left = 0;
         if (worker->arena_fd >= 0)
                 keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size),
-                     luns_in_arena(worker), /* is_file= */ false);
+                     worker->luns_in_arena, /* is_file= */ false);
         hardware_cut(worker->hardware, cache);
         worker->events->killed(worker->userdata);
 }

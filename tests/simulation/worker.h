@@ -14,6 +14,7 @@
 
 typedef struct WorkerExport {
         bool is_open;
+        bool is_foreign;         /* of no use to clients */
         uint64_t generation;     /* unique over all workers of a run */
         uint64_t own_generation; /* the worker's */
         NbdExportInfo info;
@@ -33,6 +34,8 @@ typedef struct WorkerEvents {
         /* Right when it happens, deep inside of the worker: what it has done until now is all that
          * it has done. */
         void (*killed)(void *userdata);
+        /* What of these LUNs was in the arena alone is gone for good. */
+        void (*lost)(unsigned luns, void *userdata);
 } WorkerEvents;
 
 typedef struct Worker {
@@ -55,7 +58,11 @@ typedef struct Worker {
         EventTimer start_timer;
 
         int arena_fd;           /* owned; negative: there is none */
-        unsigned luns_saved;    /* of what is in it */
+        unsigned luns_in_arena; /* whose data may be in it and nowhere else */
+        unsigned luns_saving;   /* a question that was not answered yet */
+        unsigned luns_unsaved;  /* it was answered by a failure */
+        EventTimer save_timer;
+        Random random;
         uint64_t n_stores_left; /* until it is killed; 0: it is not */
         HardwareCache cache_at_kill;
         WorkerRemains remains[WORKER_REMAINS_MAX]; /* the oldest first */

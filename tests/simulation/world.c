@@ -37,9 +37,18 @@ static void on_killed(void *userdata) {
         client_world_end_ghosts(&world->clients_world);
 }
 
+static void on_lost(unsigned luns, void *userdata) {
+        World *world = userdata;
+
+        for (unsigned i = 0; i < world->plan->n_luns; i++)
+                if (luns >> i & 1)
+                        model_lose_volatile(world->clients_world.models[i]);
+}
+
 static const WorkerEvents worker_events = {
         .returned = on_returned,
         .killed = on_killed,
+        .lost = on_lost,
 };
 
 static void world_init(World *world, const Plan *plan, bool is_verbose) {
@@ -176,6 +185,8 @@ static void end(World *world) {
         stop(world);
         for (unsigned lun = 0; lun < world->plan->n_luns; lun++)
                 compare(world, lun, "at the end");
+        if (!hardware_is_foreign_untouched(&world->hardware))
+                journal_fail(&world->journal, "the foreign disk was written to");
 }
 
 void world_run(const Plan *plan, bool is_verbose, WorldResult *ret) {
