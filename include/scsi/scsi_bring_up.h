@@ -14,7 +14,7 @@ typedef enum ScsiBringUpResult {
         SCSI_BRING_UP_RESULT_READY,       /* the ScsiDisk is complete */
         SCSI_BRING_UP_RESULT_NO_UNIT,     /* there is no such logical unit */
         SCSI_BRING_UP_RESULT_NO_MEDIUM,   /* a unit without a medium: identity and type are known */
-        SCSI_BRING_UP_RESULT_UNSUPPORTED, /* a type or block size that we don't drive */
+        SCSI_BRING_UP_RESULT_UNSUPPORTED, /* a type, disc or block size that we don't drive */
         SCSI_BRING_UP_RESULT_FAILED,      /* it would not become ready, or made no sense; or the
                                              task was cancelled */
         SCSI_BRING_UP_RESULT_GONE,

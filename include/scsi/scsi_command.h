@@ -92,6 +92,10 @@ void scsi_command_read_capacity_10(ScsiCommand *command, void *data);
 void scsi_command_read_capacity_16(ScsiCommand *command, void *data, size_t size);
 void scsi_command_mode_sense_6(ScsiCommand *command, uint8_t page, void *data, size_t size);
 void scsi_command_mode_sense_10(ScsiCommand *command, uint8_t page, void *data, size_t size);
+void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t size);
+void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t size);
+/* All tracks, by LBA. */
+void scsi_command_read_toc(ScsiCommand *command, void *data, size_t size);
 void scsi_command_start_stop(ScsiCommand *command, bool start, bool load_eject, bool immediate);
 void scsi_command_prevent_removal(ScsiCommand *command, bool prevent);
 /* READ and WRITE choose the 10-byte form where it reaches, else 16. `n_blocks` > 0. */

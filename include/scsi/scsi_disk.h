@@ -12,11 +12,12 @@ typedef struct ScsiDisk {
         uint8_t lun;
         uint8_t device_type; /* peripheral device type (SPC-4, table 139) */
         uint8_t scsi_version;
-        char vendor[9];      /* printable ASCII, trimmed */
-        char product[17];    /* likewise */
-        char revision[5];    /* likewise */
-        char serial[65];     /* VPD 80, likewise; "" if none */
-        char identifier[65]; /* VPD 83 of the unit, as hexadecimal or text; "" if none */
+        char vendor[9];       /* printable ASCII, trimmed */
+        char product[17];     /* likewise */
+        char revision[5];     /* likewise */
+        char serial[65];      /* VPD 80, likewise; "" if none */
+        char identifier[65];  /* VPD 83 of the unit, as hexadecimal or text; "" if none */
+        const char *obstacle; /* static: why it is not exported, of a disc; NULL: nothing known */
         bool is_removable;
         bool has_medium;
         bool is_read_only;

@@ -10,6 +10,7 @@
 #include "scsi/scsi_bring_up.h"
 #include "scsi/scsi_capacity.h"
 #include "scsi/scsi_inquiry.h"
+#include "scsi/scsi_optical.h"
 
 #define SCSI_BRING_UP_BUFFER_SIZE 4096
 
@@ -21,6 +22,7 @@ typedef struct ScsiBringUp {
         ScsiCommand command;
         ScsiInquiry inquiry;
         ScsiCapacity capacity;
+        ScsiOptical optical;
         ScsiDisk disk;
         uint8_t page; /* of the vital product data that is being read */
         size_t page_size;

@@ -136,6 +136,31 @@ void scsi_command_mode_sense_10(ScsiCommand *command, uint8_t page, void *data, 
         scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
 }
 
+static void scsi_command_ask_optical(ScsiCommand *command, ScsiOpcode opcode, void *data,
+                                     size_t size) {
+        uint8_t cdb[10] = { opcode };
+
+        assert(size <= UINT16_MAX);
+
+        put_be16(cdb + 7, (uint16_t) size);
+        scsi_command_set_cdb(command, cdb, sizeof(cdb));
+        scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
+}
+
+/* MMC-6, "GET CONFIGURATION command", "READ DISC INFORMATION command", "READ TOC/PMA/ATIP
+ * command": of each the form that is all zeroes. */
+void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t size) {
+        scsi_command_ask_optical(command, SCSI_OPCODE_GET_CONFIGURATION, data, size);
+}
+
+void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t size) {
+        scsi_command_ask_optical(command, SCSI_OPCODE_READ_DISC_INFORMATION, data, size);
+}
+
+void scsi_command_read_toc(ScsiCommand *command, void *data, size_t size) {
+        scsi_command_ask_optical(command, SCSI_OPCODE_READ_TOC, data, size);
+}
+
 /* SBC-3, "START STOP UNIT command". */
 void scsi_command_start_stop(ScsiCommand *command, bool start, bool load_eject, bool immediate) {
         uint8_t cdb[6] = { SCSI_OPCODE_START_STOP_UNIT };

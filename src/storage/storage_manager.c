@@ -321,7 +321,9 @@ static int unit_find(UnitLook *look, Task *task) {
         case SCSI_BRING_UP_RESULT_NO_MEDIUM:
         case SCSI_BRING_UP_RESULT_UNSUPPORTED:
                 log_device_info(manager->name, "LUN %u is not exported: %s", lun,
-                                scsi_bring_up_result_to_string(look->look.result));
+                                look->look.disk.obstacle
+                                                ?: scsi_bring_up_result_to_string(
+                                                                   look->look.result));
                 return 0;
         case SCSI_BRING_UP_RESULT_GONE:
                 return -ENODEV;

@@ -8,6 +8,7 @@
 #include "scsi/scsi_capacity.h"
 #include "scsi/scsi_inquiry.h"
 #include "scsi/scsi_mode.h"
+#include "scsi/scsi_optical.h"
 #include "scsi/scsi_sense.h"
 #include "scsi/scsi_vpd.h"
 
@@ -66,6 +67,21 @@ static void fuzz_vpd(const uint8_t *bytes, size_t size, uint8_t page) {
         assert(disk.transfer_size_optimal <= disk.transfer_size_max);
 }
 
+static void fuzz_optical(const uint8_t *bytes, size_t size) {
+        ScsiOptical optical = { 0 };
+        ScsiCapacity capacity = { 0 };
+
+        (void) scsi_optical_parse_configuration(&optical, bytes, size);
+        (void) scsi_optical_parse_information(&optical, bytes, size);
+        (void) scsi_optical_parse_toc(&optical, bytes, size);
+        (void) scsi_optical_disc_get_obstacle(scsi_optical_judge(&optical));
+        (void) scsi_capacity_parse_10(&capacity, bytes, size);
+        if (!scsi_optical_fix_capacity(&capacity, &optical))
+                return;
+        assert(scsi_capacity_is_supported(&capacity));
+        assert(capacity.last_lba > 0);
+}
+
 static void fuzz_sense(const uint8_t *bytes, size_t size) {
         ScsiSense sense;
         char text[SCSI_SENSE_TEXT_SIZE];
@@ -89,23 +105,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         memcpy(bytes, data + 2, n);
 
-        switch (data[0] % 7) {
+        switch (data[0] % 8) {
         case 0:
                 fuzz_inquiry(bytes, n);
                 break;
         case 1:
         case 2:
-                fuzz_capacity(bytes, n, data[0] % 7 == 2);
+                fuzz_capacity(bytes, n, data[0] % 8 == 2);
                 break;
         case 3:
         case 4:
-                fuzz_mode(bytes, n, data[0] % 7 == 4);
+                fuzz_mode(bytes, n, data[0] % 8 == 4);
                 break;
         case 5:
                 fuzz_vpd(bytes, n, data[1]);
                 break;
         case 6:
                 fuzz_sense(bytes, n);
+                break;
+        case 7:
+                fuzz_optical(bytes, n);
                 break;
         }
         return 0;

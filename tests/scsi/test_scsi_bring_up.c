@@ -26,6 +26,8 @@ static const InquiryData inquiry_disk = { { 0x00, 0x00, 0x06, 0x02, 31 },
                                           "Spinner Portable        0001" };
 static const InquiryData inquiry_optical = { { 0x05, 0x80, 0x00, 0x02, 31 },
                                              "Disc    Writer          A000" };
+static const InquiryData inquiry_tape = { { 0x01, 0x80, 0x00, 0x02, 31 },
+                                          "Slow    Reel            A000" };
 static const InquiryData inquiry_none = { { 0x7F, 0x00, 0x00, 0x02, 31 }, "" };
 static const InquiryData inquiry_dirty = { { 0x00, 0x00, 0x02, 0x02, 255 },
                                            "\x01\x02 A\xFF"
@@ -34,6 +36,15 @@ static const InquiryData inquiry_dirty = { { 0x00, 0x00, 0x02, 0x02, 255 },
 static const uint8_t capacity_1g[8] = { 0x00, 0x1F, 0xFF, 0xFF, 0, 0, 0x02, 0 };
 static const uint8_t capacity_1g_no_block_size[8] = { 0x00, 0x1F, 0xFF, 0xFF };
 static const uint8_t capacity_zeroes[8] = { 0 };
+static const uint8_t capacity_disc[8] = { 0x00, 0x03, 0xFF, 0xFF, 0, 0, 0x08, 0 };
+static const uint8_t capacity_raw[8] = { 0x00, 0x03, 0xFF, 0xFF, 0, 0, 0x09, 0x30 };
+static const uint8_t configuration_dvd[8] = { 0, 0, 0, 4, 0, 0, 0x00, 0x10 };
+static const uint8_t information_closed[34] = { 0, 32, 0x0E, 1, 1, 1, 1 };
+static const uint8_t information_blank[34] = { 0, 32, 0x00, 1, 1, 1, 1 };
+static const uint8_t toc_data[20] = { 0, 18, 1, 1,    0,    0x14, 1, 0, 0,    0,
+                                      0, 0,  0, 0x14, 0xAA, 0,    0, 0, 0x10, 0 };
+static const uint8_t toc_audio[20] = { 0, 18, 1, 1,    0,    0x10, 1, 0, 0,    0,
+                                       0, 0,  0, 0x10, 0xAA, 0,    0, 0, 0x10, 0 };
 static const uint8_t capacity_4kn[8] = { 0x0F, 0xFF, 0xFF, 0xFF, 0, 0, 0x10, 0 };
 static const uint8_t capacity_520[8] = { 0x0F, 0xFF, 0xFF, 0xFF, 0, 0, 0x02, 0x08 };
 static const uint8_t capacity_beyond[8] = { 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0x02, 0 };
@@ -78,6 +89,12 @@ static const uint8_t lba_status[24] = { 0, 0, 0, 20 };
 #define READ_10 SCRIPTED(0x28)
 #define MODE_SENSE_6 SCRIPTED(0x1A)
 #define MODE_SENSE_10 SCRIPTED(0x5A)
+#define GET_CONFIGURATION SCRIPTED(0x46)
+#define READ_DISC_INFORMATION SCRIPTED(0x51)
+#define READ_TOC SCRIPTED(0x43)
+#define OPTICAL_DISC \
+        "INQUIRY, TEST UNIT READY, GET CONFIGURATION, READ DISC INFORMATION, READ TOC/PMA/ATIP"
+#define OPTICAL OPTICAL_DISC ", READ CAPACITY(10)"
 #define INQUIRY_OF(data_) INQUIRY, .data = &(data_), .size = sizeof(data_)
 
 static const ScriptedAnswer modern_stick[] = {
@@ -147,11 +164,77 @@ static const BringUpCase bring_up_cases[] = {
           SCSI_BRING_UP_RESULT_NO_UNIT,
           NULL,
           "INQUIRY" },
-        { "an optical drive",
-          { { INQUIRY_OF(inquiry_optical) } },
+        { "a tape drive",
+          { { INQUIRY_OF(inquiry_tape) } },
           SCSI_BRING_UP_RESULT_UNSUPPORTED,
-          "Disc|Writer|A000 removable",
+          "Slow|Reel|A000 removable",
           "INQUIRY" },
+        { "a data disc",
+          { { INQUIRY_OF(inquiry_optical) },
+            { TEST_UNIT_READY },
+            { GET_CONFIGURATION, SCRIPTED_DATA(configuration_dvd) },
+            { READ_DISC_INFORMATION, SCRIPTED_DATA(information_closed) },
+            { READ_TOC, SCRIPTED_DATA(toc_data) },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_disc) },
+            { READ_10 } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected",
+          OPTICAL ", READ(10)" },
+        { "a drive that knows READ CAPACITY alone, and raw sectors",
+          { { INQUIRY_OF(inquiry_optical) },
+            { TEST_UNIT_READY, .n_times = 1, .sense = 0x062800 },
+            { TEST_UNIT_READY },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_raw) },
+            { READ_10 } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected",
+          "INQUIRY, TEST UNIT READY, REQUEST SENSE, TEST UNIT READY, GET CONFIGURATION, "
+          "REQUEST SENSE, READ DISC INFORMATION, REQUEST SENSE, READ TOC/PMA/ATIP, REQUEST SENSE, "
+          "READ CAPACITY(10), READ(10)" },
+        { "a disc whose tracks tell its size",
+          { { INQUIRY_OF(inquiry_optical) },
+            { TEST_UNIT_READY },
+            { GET_CONFIGURATION, SCRIPTED_DATA(configuration_dvd) },
+            { READ_DISC_INFORMATION, SCRIPTED_DATA(information_closed) },
+            { READ_TOC, SCRIPTED_DATA(toc_data) },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) },
+            { READ_10 } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 4096x2048/2048 removable protected",
+          OPTICAL ", READ(10)" },
+        { "a disc of which nobody tells the size",
+          { { INQUIRY_OF(inquiry_optical) },
+            { TEST_UNIT_READY },
+            { GET_CONFIGURATION, SCRIPTED_DATA(configuration_dvd) },
+            { READ_DISC_INFORMATION, SCRIPTED_DATA(information_closed) },
+            { READ_TOC, .is_empty = true },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) } },
+          SCSI_BRING_UP_RESULT_UNSUPPORTED,
+          "Disc|Writer|A000 removable protected",
+          OPTICAL },
+        { "a blank disc",
+          { { INQUIRY_OF(inquiry_optical) },
+            { TEST_UNIT_READY },
+            { GET_CONFIGURATION, SCRIPTED_DATA(configuration_dvd) },
+            { READ_DISC_INFORMATION, SCRIPTED_DATA(information_blank) },
+            { READ_TOC, .is_empty = true } },
+          SCSI_BRING_UP_RESULT_UNSUPPORTED,
+          "Disc|Writer|A000 removable protected",
+          OPTICAL_DISC },
+        { "an audio disc",
+          { { INQUIRY_OF(inquiry_optical) },
+            { TEST_UNIT_READY },
+            { GET_CONFIGURATION, SCRIPTED_DATA(configuration_dvd) },
+            { READ_DISC_INFORMATION, SCRIPTED_DATA(information_closed) },
+            { READ_TOC, SCRIPTED_DATA(toc_audio) } },
+          SCSI_BRING_UP_RESULT_UNSUPPORTED,
+          "Disc|Writer|A000 removable protected",
+          OPTICAL_DISC },
+        { "an open tray",
+          { { INQUIRY_OF(inquiry_optical) }, { TEST_UNIT_READY, .sense = 0x023A02 } },
+          SCSI_BRING_UP_RESULT_NO_MEDIUM,
+          "Disc|Writer|A000 removable protected",
+          "INQUIRY, TEST UNIT READY, REQUEST SENSE" },
         { "an empty card reader",
           { { INQUIRY_OF(inquiry_old) }, { TEST_UNIT_READY, .sense = 0x023A00 } },
           SCSI_BRING_UP_RESULT_NO_MEDIUM,

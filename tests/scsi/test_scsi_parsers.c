@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "scsi/scsi_inquiry.h"
 #include "scsi/scsi_mode.h"
+#include "scsi/scsi_optical.h"
 #include "scsi/scsi_vpd.h"
 #include "unit_test.h"
 
@@ -204,6 +205,84 @@ START_TEST(any_bytes_are_survived) {
 }
 END_TEST
 
+typedef struct DiscCase {
+        const char *what;
+        ScsiOptical optical;
+        ScsiOpticalDisc disc;
+} DiscCase;
+
+static const DiscCase disc_cases[] = {
+        { "nothing is known", { 0 }, SCSI_OPTICAL_DISC_DATA },
+        { "a closed data disc",
+          { .has_status = true, .n_data_tracks = 1 },
+          SCSI_OPTICAL_DISC_DATA },
+        { "a blank disc", { .has_status = true, .is_empty = true }, SCSI_OPTICAL_DISC_BLANK },
+        { "music", { .has_status = true, .n_audio_tracks = 12 }, SCSI_OPTICAL_DISC_AUDIO },
+        { "music, and no status", { .n_audio_tracks = 1 }, SCSI_OPTICAL_DISC_AUDIO },
+        { "music behind data",
+          { .n_audio_tracks = 9, .n_data_tracks = 1 },
+          SCSI_OPTICAL_DISC_DATA },
+};
+
+START_TEST(a_disc_is_what_its_drive_tells) {
+        const DiscCase *c = &disc_cases[_i];
+
+        ck_assert_msg(scsi_optical_judge(&c->optical) == c->disc, "%s", c->what);
+        ck_assert((scsi_optical_disc_get_obstacle(c->disc) == NULL) ==
+                  (c->disc == SCSI_OPTICAL_DISC_DATA));
+}
+END_TEST
+
+START_TEST(tracks_are_counted_as_far_as_they_came) {
+        static const uint8_t toc[] = { 0, 34,   1, 3, 0, 0x14, 1,    0, 0, 0,    0,    0,
+                                       0, 0x10, 2, 0, 0, 0,    1,    0, 0, 0x12, 3,    0,
+                                       0, 0,    2, 0, 0, 0x14, 0xAA, 0, 0, 5,    0x43, 0x21 };
+
+        for (size_t size = 0; size <= sizeof(toc); size++) {
+                ScsiOptical optical = { 0 };
+                int r = scsi_optical_parse_toc(&optical, toc, size);
+
+                ck_assert_int_eq(r, size < 12 ? -EBADMSG : 0);
+                ck_assert_uint_eq(optical.n_data_tracks, size < 12 ? 0 : 1);
+                ck_assert_uint_eq(optical.n_audio_tracks, size < 20 ? 0 : size < 28 ? 1 : 2);
+                ck_assert_uint_eq(optical.lead_out, size < 36 ? 0 : 0x54321);
+        }
+}
+END_TEST
+
+typedef struct DiscCapacityCase {
+        ScsiCapacity told;
+        uint32_t lead_out;
+        uint64_t last_lba; /* 0: unknown */
+        uint32_t block_size;
+} DiscCapacityCase;
+
+static const DiscCapacityCase disc_capacity_cases[] = {
+        { { .last_lba = 999, .block_size = 2048 }, 0, 999, 2048 },
+        { { .last_lba = 999, .block_size = 2048 }, 2000, 999, 2048 },
+        { { .last_lba = 999, .block_size = 512 }, 0, 999, 512 },
+        { { .last_lba = 999, .block_size = 0 }, 0, 999, 2048 },
+        { { .last_lba = 999, .block_size = 2340 }, 0, 999, 2048 },
+        { { .last_lba = 999, .block_size = 2352 }, 0, 999, 2048 },
+        { { .last_lba = UINT32_MAX, .block_size = 2048 }, 500, 499, 2048 },
+        { { .last_lba = UINT32_MAX, .block_size = 2048 }, 0, 0, 2048 },
+        { { 0 }, 500, 499, 2048 },
+        { { 0 }, 1, 0, 2048 },
+        { { 0 }, 0, 0, 2048 },
+};
+
+START_TEST(the_size_of_a_disc_is_never_guessed) {
+        const DiscCapacityCase *c = &disc_capacity_cases[_i];
+        ScsiOptical optical = { .lead_out = c->lead_out };
+        ScsiCapacity capacity = c->told;
+
+        ck_assert(scsi_optical_fix_capacity(&capacity, &optical) == (c->last_lba > 0));
+        ck_assert_uint_eq(capacity.block_size, c->block_size);
+        if (c->last_lba > 0)
+                ck_assert_uint_eq(capacity.last_lba, c->last_lba);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("scsi_parsers");
         TCase *tcase = tcase_create("scsi_parsers");
@@ -212,6 +291,10 @@ int main(void) {
         tcase_add_loop_test(tcase, names_are_chosen, 0, N_ELEMENTS(name_cases));
         tcase_add_loop_test(tcase, limits_are_the_least, 0, N_ELEMENTS(limits_cases));
         tcase_add_loop_test(tcase, text_is_made_harmless, 0, N_ELEMENTS(text_cases));
+        tcase_add_loop_test(tcase, a_disc_is_what_its_drive_tells, 0, N_ELEMENTS(disc_cases));
+        tcase_add_test(tcase, tracks_are_counted_as_far_as_they_came);
+        tcase_add_loop_test(tcase, the_size_of_a_disc_is_never_guessed, 0,
+                            N_ELEMENTS(disc_capacity_cases));
         tcase_add_test(tcase, any_bytes_are_survived);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
