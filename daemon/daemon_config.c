@@ -151,7 +151,8 @@ static const ConfigOption config_options[] = {
                         .key = "trim",
                         .type = CONFIG_TYPE_BOOL,
                         .offset = offsetof(DaemonConfig, is_trim_enabled),
-                        .help = "Whether TRIM is passed on to devices that offer it.",
+                        .help = "Whether TRIM is passed on to devices that offer it, once they "
+                                "passed a trial.",
         },
         {
                         .section = "daemon",

@@ -422,6 +422,7 @@ int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk,
         device->name = lun->name;
         lun_step_limits_init(&lun->limits, disk, target->transfer_size_max,
                              options->is_trim_enabled);
+        lun->limits.is_unmap_proven = options->is_trim_proven;
         lun->transfer_size_max = lun->limits.transfer_size;
         set_info(lun, disk, options);
 

@@ -67,7 +67,8 @@ struct Lun {
         BlockRangeLock lock;
         LunBadBlocks bad_blocks;
         LunInformation information;
-        void *zeroes; /* owned: staging memory, made when first needed */
+        LunPiece *trim_piece; /* whose blocks UNMAP is tried out on; NULL: that is not going on */
+        void *zeroes;         /* owned: staging memory, made when first needed */
         size_t zeroes_size;
 
         ScsiCommand *sync_command; /* owned, of `commands` */

@@ -63,6 +63,8 @@ static void end_piece(LunPiece *piece, uint64_t position, int error, bool is_exa
                 if (lun->lock.n_waiting > 0)
                         lun_run_later(lun);
         }
+        if (lun->trim_piece == piece)
+                lun->trim_piece = NULL;
         piece->state = LUN_PIECE_STATE_IDLE;
         list_unlink(&piece->node);
         lun_piece_put(lun, piece);
@@ -209,6 +211,7 @@ static int build(LunPiece *piece) {
                 return build_asking(piece);
         case LUN_PIECE_STATE_IDLE:
         case LUN_PIECE_STATE_LOCKING:
+        case LUN_PIECE_STATE_TRYING:
         case _LUN_PIECE_STATE_MAX:
                 break;
         }
@@ -223,6 +226,24 @@ static uint64_t command_deadline_ns(const LunPiece *piece) {
                    event_loop_now_ns(lun->device.loop) + lun->command_timeout_ns);
 }
 
+static int try_trim(Task *task, void *userdata) {
+        LunPiece *piece = userdata;
+
+        return (int) lun_trim_run(&piece->trim_test, task);
+}
+
+static void on_trim_tried(Task *task, int result, void *userdata);
+
+/* TRYING */
+static void start_trying(LunPiece *piece) {
+        Lun *lun = lun_of(piece);
+
+        piece->trim_test.deadline_ns = piece->request->block->deadline_ns;
+        if (task_start(&piece->trim_task, lun->device.loop, "trim", try_trim, on_trim_tried,
+                       piece) < 0)
+                fail_piece(piece, -ENOMEM);
+}
+
 /* The one place where the state changes and where commands are sent. */
 static void enter(LunPiece *piece, LunPieceState state) {
         Lun *lun = lun_of(piece);
@@ -231,6 +252,10 @@ static void enter(LunPiece *piece, LunPieceState state) {
         piece->state = state;
         if (state == LUN_PIECE_STATE_LOCKING) {
                 lun_watch_deadline(lun, piece->request->block->deadline_ns);
+                return;
+        }
+        if (state == LUN_PIECE_STATE_TRYING) {
+                start_trying(piece);
                 return;
         }
         piece->has_fua = false;
@@ -341,6 +366,10 @@ static bool may_modify(LunPiece *piece) {
         return false;
 }
 
+static bool unmaps(LunStepKind kind) {
+        return kind == LUN_STEP_KIND_UNMAP || kind == LUN_STEP_KIND_WRITE_SAME_UNMAP;
+}
+
 /* Goes on with what is left of it, or ends it. */
 static void next_step(LunPiece *piece) {
         const BlockRequest *block = piece->request->block;
@@ -352,6 +381,14 @@ static void next_step(LunPiece *piece) {
                 if (step.kind == LUN_STEP_KIND_UNSUPPORTED) {
                         fail_piece(piece, -EOPNOTSUPP);
                         return;
+                }
+                if (unmaps(step.kind) && !lun_of(piece)->limits.is_unmap_proven) {
+                        if (lun_of(piece)->trim_piece == piece) {
+                                enter(piece, LUN_PIECE_STATE_TRYING);
+                                return;
+                        }
+                        /* A hint, which need not be followed. */
+                        step.kind = LUN_STEP_KIND_NOTHING;
                 }
                 if (step.kind == LUN_STEP_KIND_READ && !prepare_reading(piece, &step))
                         return;
@@ -613,6 +650,7 @@ static void handle(LunPiece *piece, int error) {
                 return;
         case LUN_PIECE_STATE_IDLE:
         case LUN_PIECE_STATE_LOCKING:
+        case LUN_PIECE_STATE_TRYING:
         case _LUN_PIECE_STATE_MAX:
                 break;
         }
@@ -648,9 +686,45 @@ static void on_command_done(ScsiCommand *command) {
         lun_run(lun);
 }
 
+static void on_trim_tried(Task *task, int result, void *userdata) {
+        LunPiece *piece = userdata;
+        Lun *lun = lun_of(piece);
+
+        piece->trim_task = NULL;
+        lun->trim_piece = NULL;
+        switch ((LunTrimResult) result) {
+        case LUN_TRIM_RESULT_PROVEN:
+                log_device_info(lun->name, "TRIM was tried out, and works");
+                lun->limits.is_unmap_proven = true;
+                break;
+        case LUN_TRIM_RESULT_REFUSED:
+                log_device_warning(lun->name, "TRIM was tried out, and failed: it is off");
+                lun->limits.unmap_size = lun->limits.write_same_unmap_size = 0;
+                lun->device.info.can_trim = false;
+                break;
+        case LUN_TRIM_RESULT_UNKNOWN:
+                break;
+        }
+        next_step(piece);
+        lun_run(lun);
+}
+
 /* What changes blocks keeps out of the way of a read-modify-write, and that of everything. */
 static bool needs_range(LunStepKind kind) {
         return kind != LUN_STEP_KIND_READ && kind != LUN_STEP_KIND_STATUS;
+}
+
+/* One tries it out for all, alone with its blocks and their neighbours. */
+static void prepare_trying(LunPiece *piece, LunStep step) {
+        Lun *lun = lun_of(piece);
+
+        if (lun->trim_piece ||
+            !lun_trim_plan(&piece->trim_test, lun, step.kind, piece->position, step.size))
+                return;
+        lun->trim_piece = piece;
+        piece->range.first = MIN(piece->range.first, piece->trim_test.first);
+        piece->range.end = MAX(piece->range.end, piece->trim_test.end);
+        piece->range.is_exclusive = true;
 }
 
 void lun_piece_start(LunPiece *piece, LunRequest *request, uint64_t position, uint64_t end) {
@@ -673,6 +747,8 @@ void lun_piece_start(LunPiece *piece, LunRequest *request, uint64_t position, ui
                         .end = DIV_ROUND_UP(end, block_size),
                         .is_exclusive = step.kind == LUN_STEP_KIND_MODIFY,
                 };
+                if (unmaps(step.kind) && !request->lun->limits.is_unmap_proven)
+                        prepare_trying(piece, step);
                 if (!block_range_lock_acquire(&request->lun->lock, &piece->range)) {
                         enter(piece, LUN_PIECE_STATE_LOCKING);
                         return;
@@ -690,6 +766,8 @@ void lun_piece_resume(LunPiece *piece) {
 void lun_piece_give_up(LunPiece *piece, int error, bool with_command) {
         if (piece->state == LUN_PIECE_STATE_LOCKING)
                 fail_piece(piece, error);
+        else if (with_command && piece->state == LUN_PIECE_STATE_TRYING)
+                task_cancel(piece->trim_task);
         else if (with_command)
                 scsi_target_cancel(lun_of(piece)->target, piece->command);
 }

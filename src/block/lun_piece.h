@@ -9,6 +9,7 @@
 
 #include "block/block_range_lock.h"
 #include "block/lun_step.h"
+#include "block/lun_trim.h"
 #include "scsi/scsi_command.h"
 
 typedef struct LunPiece LunPiece;
@@ -20,6 +21,7 @@ typedef enum LunPieceState {
         LUN_PIECE_STATE_READING,   /* for the client */
         LUN_PIECE_STATE_MODIFYING, /* reads the blocks that will be changed in part */
         LUN_PIECE_STATE_WRITING,   /* data, zeroes, or which blocks to unmap */
+        LUN_PIECE_STATE_TRYING,    /* whether UNMAP can be trusted */
         LUN_PIECE_STATE_ASKING,    /* for the status of blocks */
         _LUN_PIECE_STATE_MAX,
 } LunPieceState;
@@ -54,6 +56,8 @@ struct LunPiece {
         uint64_t sent_ns; /* when the command in flight was sent */
         bool has_fua;     /* the command in flight has the bit */
         LunSearch search;
+        LunTrimTest trim_test; /* TRYING */
+        Task *trim_task;       /* likewise; borrowed */
         uint8_t unmap_data[SCSI_UNMAP_DATA_SIZE];
         ListNode node; /* LunRequest::pieces or Lun::free_pieces */
 };

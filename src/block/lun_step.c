@@ -53,8 +53,8 @@ bool lun_step_can_trim(const LunLimits *limits) {
 }
 
 LunStepKind lun_step_zero_kind(const LunLimits *limits, BlockRequestFlags flags) {
-        if (limits->write_same_unmap_size > 0 && limits->unmapped_reads_zero &&
-            !(flags & BLOCK_REQUEST_NO_HOLE))
+        if (limits->write_same_unmap_size > 0 && limits->is_unmap_proven &&
+            limits->unmapped_reads_zero && !(flags & BLOCK_REQUEST_NO_HOLE))
                 return LUN_STEP_KIND_WRITE_SAME_UNMAP;
         if (limits->write_same_size > 0)
                 return LUN_STEP_KIND_WRITE_SAME;

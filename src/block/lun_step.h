@@ -45,6 +45,7 @@ typedef struct LunLimits {
         uint32_t unmap_granularity; /* bytes, a multiple of block_size */
         uint64_t write_same_size;   /* 0: can't */
         uint64_t write_same_unmap_size; /* 0: can't */
+        bool is_unmap_proven;           /* else it serves for nothing but to be tried out */
         bool unmapped_reads_zero;
         bool can_get_lba_status;
         bool has_fua;

@@ -16,6 +16,7 @@ static LunLimits limits_of(uint32_t granularity) {
                 .unmap_granularity = granularity,
                 .write_same_size = 32 * 512,
                 .write_same_unmap_size = 48 * 512,
+                .is_unmap_proven = true,
                 .unmapped_reads_zero = true,
                 .can_get_lba_status = true,
         };
@@ -105,6 +106,7 @@ START_TEST(zeroes_are_made_by_what_guarantees_them) {
                         .unmap_size = table[i].can_unmap ? 4096 : 0,
                         .write_same_size = table[i].same ? 4096 : 0,
                         .write_same_unmap_size = table[i].same_unmap ? 4096 : 0,
+                        .is_unmap_proven = true,
                         .unmapped_reads_zero = table[i].reads_zero,
                 };
                 LunStep step;

@@ -53,7 +53,9 @@ void cache_fixture_set_up(CacheFixture *fixture, uint32_t block_size) {
 }
 
 static void make_lun(CacheFixture *fixture) {
-        static const LunOptions options = { .name = "lun", .is_trim_enabled = true };
+        static const LunOptions options = { .name = "lun",
+                                            .is_trim_enabled = true,
+                                            .is_trim_proven = true };
 
         ck_assert_int_eq(lun_new(&fixture->lun, &fixture->ram.target, &fixture->ram.disk, &options),
                          0);
