@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scsi/scsi_danger.h"
 #include "transport/transport.h"
 
 #define SCSI_CDB_SIZE_MAX 16
@@ -49,35 +50,51 @@ typedef enum ScsiOpcode {
         SCSI_OPCODE_WRITE_12 = 0xAA,
 } ScsiOpcode;
 
-typedef enum ScsiDanger {
-        SCSI_DANGER_NONE,       /* reads state */
-        SCSI_DANGER_READS_DATA, /* reads the medium */
-        SCSI_DANGER_CHANGES_STATE,
-        SCSI_DANGER_WRITES_DATA, /* changes the medium */
-        SCSI_DANGER_DESTROYS,    /* may lose data beyond what it names, or the device */
-        _SCSI_DANGER_MAX,
-} ScsiDanger;
-
 /* Bits of ScsiCdbInfo::device_types: 1 << peripheral device type. */
 #define SCSI_DEVICE_TYPE_DISK 0x00
 #define SCSI_DEVICE_TYPE_OPTICAL 0x05
 #define SCSI_DEVICE_TYPE_RBC 0x0E
+#define SCSI_DEVICE_TYPES_MAX 0x20
+
+/* What the length field says of the data. */
+typedef enum ScsiCdbUnit {
+        SCSI_CDB_UNIT_NONE,         /* no data; the field, if there is one, counts blocks */
+        SCSI_CDB_UNIT_BYTES,        /* the field is the size */
+        SCSI_CDB_UNIT_BLOCKS,       /* the field counts blocks of the medium */
+        SCSI_CDB_UNIT_EIGHT,        /* 8 bytes, always */
+        SCSI_CDB_UNIT_ONE_BLOCK,    /* one block, whatever the field counts; none with NDOB */
+        SCSI_CDB_UNIT_TWO_TIMES,    /* what to compare and what to write, of the field's blocks */
+        SCSI_CDB_UNIT_VERIFIED,     /* as BYTCHK says: nothing, all blocks, one block */
+        SCSI_CDB_UNIT_BYTES_OR_512, /* as INC_512 says */
+        SCSI_CDB_UNIT_ATA,          /* as T_LENGTH and its like say */
+        SCSI_CDB_UNIT_OPEN,         /* the command does not tell */
+        _SCSI_CDB_UNIT_MAX,
+} ScsiCdbUnit;
 
 typedef struct ScsiCdbInfo {
         uint8_t opcode;
         int8_t service_action; /* -1: none */
         const char *name;
         uint8_t size;
-        TransportDirection direction;
+        TransportDirection direction; /* with data */
         uint8_t length_offset; /* where the transfer or allocation length is; 0: there is none */
         uint8_t length_size;   /* of that field in bytes */
-        bool length_is_blocks; /* else bytes */
+        ScsiCdbUnit unit;
+        uint8_t lba_offset; /* of the first block; 0: there is none */
+        uint8_t lba_size;
         uint32_t device_types; /* a mask */
         ScsiDanger danger;
 } ScsiCdbInfo;
 
-/* NULL: not in the table. */
+/* NULL: not in the table. Of several meanings the one for disks. */
 const ScsiCdbInfo *scsi_cdb_find(const uint8_t *cdb, size_t size);
+/* The meaning for a type of device, where there is one. */
+const ScsiCdbInfo *scsi_cdb_find_for(const uint8_t *cdb, size_t size, uint8_t device_type);
+/* Row by row, for tests; NULL: there are no more. */
+const ScsiCdbInfo *scsi_cdb_get(size_t index);
+/* The length field; 0 in a one-byte field of READ(6) and WRITE(6) is told as 256. */
+uint64_t scsi_cdb_get_length(const ScsiCdbInfo *info, const uint8_t *cdb);
+uint64_t scsi_cdb_get_lba(const ScsiCdbInfo *info, const uint8_t *cdb);
 /* The size that the operation code's group gives (SPC-4, 4.2.5.1); 0: vendor-specific or reserved.
  */
 size_t scsi_cdb_group_size(uint8_t opcode);

@@ -125,7 +125,7 @@ START_TEST(builders_make_what_the_table_says) {
         const TransportRequest *request;
         const ScsiCdbInfo *info;
         ScsiCommand command;
-        uint64_t length = 0;
+        uint64_t length;
 
         scsi_command_init(&command, 3, 1);
         build(&command, _i);
@@ -138,10 +138,10 @@ START_TEST(builders_make_what_the_table_says) {
         ck_assert_ptr_nonnull(info);
         ck_assert_str_eq(info->name, c->name);
         ck_assert_int_eq(info->direction, request->direction);
-        for (size_t i = 0; i < info->length_size; i++)
-                length = length << 8 | request->command[info->length_offset + i];
-        if (info->length_size > 0)
-                ck_assert_uint_eq(length * (info->length_is_blocks ? 512 : 1), request->size);
+        length = scsi_cdb_get_length(info, request->command);
+        if (info->unit == SCSI_CDB_UNIT_BYTES || info->unit == SCSI_CDB_UNIT_BLOCKS)
+                ck_assert_uint_eq(length * (info->unit == SCSI_CDB_UNIT_BLOCKS ? 512 : 1),
+                                  request->size);
 }
 END_TEST
 
