@@ -35,6 +35,7 @@ void cache_volume_resume(BlockDevice *volume, BlockDevice *lower);
 void cache_volume_forget_clean(BlockDevice *volume);
 /* Only when parked: all that waits, and all that comes, ends with -ESHUTDOWN. */
 void cache_volume_shut_down(BlockDevice *volume);
+bool cache_volume_is_shut_down(const BlockDevice *volume);
 
 /* Nothing is in flight, not even on the volume's own account: it may be freed. */
 bool cache_volume_is_idle(const BlockDevice *volume);

@@ -303,6 +303,10 @@ void cache_volume_shut_down(BlockDevice *device) {
         cache_volume_run_later(volume);
 }
 
+bool cache_volume_is_shut_down(const BlockDevice *device) {
+        return get((BlockDevice *) device)->is_shut_down;
+}
+
 /* BlockDevice */
 
 static int add_slab(CacheVolume *volume) {

@@ -14,61 +14,15 @@
 
 #include "base/log.h"
 #include "scsi/scsi_bring_up.h"
-#include "storage/storage_degradation.h"
-#include "storage/storage_look.h"
-#include "storage/storage_manager.h"
-#include "storage/storage_remains.h"
-#include "storage/storage_stack.h"
-#include "storage/storage_unit.h"
+#include "storage/storage_manager_internal.h"
+#include "storage/storage_units.h"
 
 #define STORAGE_DEVICE_TIMEOUT_MS_DEFAULT 30000
 #define STORAGE_LUNS_DEFAULT 8
-/* How long sessions may take to finish what is in flight, beyond a request's own deadline. */
-#define STORAGE_SESSIONS_GRACE_NS (5 * NS_PER_S)
-/* How long a unit may still be looked at once its manager was told to stop. */
-#define STORAGE_LOOK_GRACE_NS (2 * NS_PER_S)
-/* A unit that could not be brought up is looked at again, at first after so long. */
-#define STORAGE_RETRY_MIN_NS (10 * NS_PER_S)
-#define STORAGE_RETRY_DOUBLINGS_MAX 5U
 /* A device that does not tell how many LUNs it has is asked again, so often, at first after so long:
  * one with a single LUN need not tell, but where others were hidden by a glitch, so is their data. */
 #define STORAGE_LUNS_TRIES_MAX 4U
 #define STORAGE_LUNS_RETRY_MIN_NS (2 * NS_PER_S)
-/* How long it may take to save an arena. */
-#define STORAGE_SAVE_TIMEOUT_NS (300 * NS_PER_S)
-
-struct StorageManager {
-        EventLoop *loop; /* borrowed */
-        StorageState state;
-        char name[64];       /* of the device, for the log */
-        StorageStack *stack; /* owned; NULL: the device is away */
-        UsbDevice *returned; /* owned: the device that came back, until it has a stack */
-        CacheManager *cache; /* owned; NULL: none */
-        char *base_name;     /* owned */
-        char *serial;        /* owned */
-        StorageOptions options;
-        StorageQuirks quirks;
-        const StorageHandlers *handlers; /* borrowed */
-        void *userdata;
-
-        StorageUnit units[STORAGE_LUNS_MAX];
-        unsigned n_units;
-        uint64_t luns_retry_ns; /* the device is asked again how many there are; 0: it is not */
-        unsigned n_luns_tries;
-        StorageRemains remains;
-        StorageDegradation degradation;
-        bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
-
-        Future wake; /* what the task waits for between two events */
-        bool is_waiting;
-        bool must_stop; /* asked to, from without */
-        bool is_gone;
-        bool has_failed;   /* the error handler gave up */
-        unsigned n_saving; /* answers that are to come */
-        unsigned luns_saved;
-        uint64_t flush_end_ns; /* of a stop; 0: it has not come to flush yet */
-        const char *reason;
-};
 
 static const char *storage_state_to_string(StorageState state) {
         static const char *const names[_STORAGE_STATE_MAX] = {
@@ -85,7 +39,7 @@ static void storage_enter(StorageManager *manager, StorageState state) {
         manager->state = state;
 }
 
-static void storage_wake(StorageManager *manager) {
+void storage_manager_wake(StorageManager *manager) {
         if (!manager->is_waiting)
                 return;
         manager->is_waiting = false;
@@ -93,22 +47,21 @@ static void storage_wake(StorageManager *manager) {
 }
 
 static void wait_on_cancel(Future *future) {
-        storage_wake(container_of(future, StorageManager, wake));
+        storage_manager_wake(container_of(future, StorageManager, wake));
 }
 
-/* Waits until somebody calls storage_wake(), or the deadline. */
-static int storage_wait(StorageManager *manager, Task *task, uint64_t deadline_ns) {
+int storage_manager_wait(StorageManager *manager, Task *task, uint64_t deadline_ns) {
         future_init(&manager->wake, manager->loop, wait_on_cancel);
         manager->is_waiting = true;
         return task_await(task, &manager->wake, deadline_ns);
 }
 
-static bool storage_must_end(const StorageManager *manager) {
+bool storage_manager_must_end(const StorageManager *manager) {
         return manager->must_stop || manager->is_gone || manager->has_failed;
 }
 
 static void unit_on_idle(StorageUnit *unit) {
-        storage_wake(container_of(unit - unit->lun, StorageManager, units[0]));
+        storage_manager_wake(container_of(unit - unit->lun, StorageManager, units[0]));
 }
 
 static void storage_note_gone(StorageManager *manager) {
@@ -127,7 +80,7 @@ static void storage_note_gone(StorageManager *manager) {
                     (manager->state == STORAGE_STATE_STOPPING || !unit->is_announced))
                         storage_unit_shut_down(unit);
         }
-        storage_wake(manager);
+        storage_manager_wake(manager);
 }
 
 static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata) {
@@ -141,21 +94,21 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
                                                event_loop_now_ns(manager->loop));
                 for (unsigned i = 0; i < manager->n_units; i++)
                         storage_medium_on_reset(&manager->units[i].medium);
-                storage_wake(manager);
+                storage_manager_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_MEDIUM_CHANGED:
                 if (lun < manager->n_units)
                         manager->units[lun].is_medium_changed = true;
-                storage_wake(manager);
+                storage_manager_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_MODES_CHANGED:
                 if (lun < manager->n_units)
                         manager->units[lun].is_mode_changed = true;
-                storage_wake(manager);
+                storage_manager_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_FAILED:
                 manager->has_failed = true;
-                storage_wake(manager);
+                storage_manager_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_GONE:
                 storage_note_gone(manager);
@@ -164,294 +117,6 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
                 break;
         }
         assert_not_reached();
-}
-
-/* Closing */
-
-static void unit_announce_closed(StorageManager *manager, StorageUnit *unit) {
-        if (!unit->is_announced)
-                return;
-        unit->is_announced = false;
-        manager->handlers->export_closed(manager, unit->lun, unit->generation, manager->userdata);
-}
-
-/* No client is accepted any more, and those that are there are told to end. */
-static void unit_begin_close(StorageManager *manager, StorageUnit *unit) {
-        unit_announce_closed(manager, unit);
-        storage_unit_end_sessions(unit);
-}
-
-/* The sessions end by their requests' deadlines. */
-static void unit_await_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
-        uint64_t patience_ns = 2 * unit->request_timeout_ns + STORAGE_SESSIONS_GRACE_NS;
-
-        while (unit->n_sessions > 0)
-                if (storage_wait(manager, task, event_loop_now_ns(manager->loop) + patience_ns) ==
-                    -ETIMEDOUT)
-                        log_device_warning(manager->name,
-                                           "LUN %u still has %u sessions past their deadline",
-                                           unit->lun, unit->n_sessions);
-}
-
-/* Has the manager save what is kept. Whether it is safe now. */
-static bool storage_save(StorageManager *manager, Task *task, unsigned luns) {
-        uint64_t deadline_ns = event_loop_now_ns(manager->loop) + STORAGE_SAVE_TIMEOUT_NS;
-
-        manager->n_saving++;
-        manager->luns_saved &= ~luns;
-        manager->handlers->save(manager, luns, manager->userdata);
-        while (manager->n_saving > 0)
-                if (storage_wait(manager, task, deadline_ns) == -ETIMEDOUT)
-                        break;
-        return (manager->luns_saved & luns) == luns;
-}
-
-/* Closes a unit whose device is away for it. What could not be written is saved. */
-static void unit_set_aside(StorageManager *manager, Task *task, StorageUnit *unit) {
-        uint64_t kept_size;
-        bool is_saved = true;
-
-        storage_unit_shut_down(unit);
-        unit_begin_close(manager, unit);
-        unit_await_sessions(manager, task, unit);
-        kept_size = storage_unit_get_kept_size(unit);
-        if (kept_size > 0) {
-                log_device_warning(unit->name, "%llu bytes could not be written, saving them",
-                                   (unsigned long long) kept_size);
-                is_saved = storage_save(manager, task, 1U << unit->lun);
-        }
-        if (!is_saved)
-                log_device_error(unit->name, "They could not be saved");
-        /* Another medium needs the place; at the end the arena may be saved later. */
-        storage_unit_close(unit, task,
-                           /* with_discard= */ is_saved ||
-                                           manager->state != STORAGE_STATE_STOPPING);
-}
-
-/* Looking */
-
-/* A look at a unit, in a task of its own: a disk that spins up takes longer than a stop may. */
-typedef struct UnitLook {
-        StorageManager *manager; /* borrowed */
-        StorageLook look;
-        CacheIdentity identity; /* of what is ready */
-        bool has_ended;
-} UnitLook;
-
-static UnitLook unit_begin_look(StorageManager *manager, StorageUnit *unit) {
-        UnitLook look = {
-                .manager = manager,
-                .look = {
-                        .unit = unit,
-                        .target = storage_stack_get_target(manager->stack),
-                        .options = manager->quirks.bring_up,
-                },
-        };
-
-        look.look.options.command_set = storage_stack_get_command_set(manager->stack);
-        return look;
-}
-
-static void look_on_end(Task *task, int result, void *userdata) {
-        UnitLook *look = container_of(userdata, UnitLook, look);
-
-        look->has_ended = true;
-        storage_wake(look->manager);
-}
-
-/* Returns when the look has ended; -ENOMEM. */
-static int unit_look(UnitLook *look, Task *task, TaskMain run) {
-        StorageManager *manager = look->manager;
-        uint64_t deadline_ns = TASK_NEVER;
-        Task *look_task;
-        int r;
-
-        r = task_start(&look_task, manager->loop, "look", run, look_on_end, &look->look);
-        if (r < 0)
-                return r;
-
-        while (!look->has_ended) {
-                if (manager->must_stop && deadline_ns == TASK_NEVER &&
-                    !task_is_cancelled(look_task))
-                        deadline_ns = event_loop_now_ns(manager->loop) + STORAGE_LOOK_GRACE_NS;
-                r = storage_wait(manager, task, deadline_ns);
-                if (r == -ETIMEDOUT && !look->has_ended) {
-                        task_cancel(look_task);
-                        deadline_ns = TASK_NEVER;
-                }
-        }
-        return 0;
-}
-
-/* What failed may have been a glitch, but a LUN that is broken for good must not keep the device
- * busy. */
-static void unit_plan_retry(StorageManager *manager, StorageUnit *unit) {
-        unsigned n_doublings = MIN(unit->n_failures, STORAGE_RETRY_DOUBLINGS_MAX);
-
-        unit->n_failures++;
-        unit->retry_ns = event_loop_now_ns(manager->loop) + (STORAGE_RETRY_MIN_NS << n_doublings);
-}
-
-/* Returns 1 with what is there, 0 if there is nothing to export, -ENODEV: gone, -ENOMEM. */
-static int unit_find(UnitLook *look, Task *task) {
-        StorageManager *manager = look->manager;
-        unsigned lun = look->look.unit->lun;
-        int r;
-
-        r = unit_look(look, task, storage_look_run);
-        if (r < 0)
-                return r;
-        if (storage_look_has_identity(&look->look))
-                error_handler_set_removable(storage_stack_get_error_handler(manager->stack),
-                                            (uint8_t) lun, look->look.disk.is_removable);
-        if (manager->must_stop)
-                return 0;
-
-        switch (look->look.result) {
-        case SCSI_BRING_UP_RESULT_READY:
-                cache_identity_init(&look->identity,
-                                    usb_device_get_descriptors(
-                                                    storage_stack_get_device(manager->stack)),
-                                    manager->serial ?: "", &look->look.disk);
-                return 1;
-        case SCSI_BRING_UP_RESULT_FAILED:
-                unit_plan_retry(manager, look->look.unit);
-                /* fallthrough */
-        case SCSI_BRING_UP_RESULT_NO_UNIT:
-        case SCSI_BRING_UP_RESULT_NO_MEDIUM:
-        case SCSI_BRING_UP_RESULT_UNSUPPORTED:
-                log_device_info(manager->name, "LUN %u is not exported: %s", lun,
-                                look->look.disk.obstacle
-                                                ?: scsi_bring_up_result_to_string(
-                                                                   look->look.result));
-                return 0;
-        case SCSI_BRING_UP_RESULT_GONE:
-                return -ENODEV;
-        case _SCSI_BRING_UP_RESULT_MAX:
-                break;
-        }
-        assert_not_reached();
-}
-
-static void unit_announce(StorageManager *manager, StorageUnit *unit) {
-        bool is_read_only = unit->info.transmission_flags & NBD_FLAG_READ_ONLY;
-
-        log_device_info(manager->name, "LUN %u is exported as %s: %s%s", unit->lun, unit->name,
-                        unit->description, is_read_only ? ", read-only" : "");
-        unit->is_announced = true;
-        manager->handlers->export_opened(manager,
-                                         &(StorageExport){
-                                                         .lun = unit->lun,
-                                                         .generation = unit->generation,
-                                                         .name = unit->name,
-                                                         .description = unit->description,
-                                                         .info = unit->info,
-                                         },
-                                         manager->userdata);
-}
-
-static void unit_serve(StorageManager *manager, StorageUnit *unit) {
-        unit_announce(manager, unit);
-        storage_unit_start_sampling(unit);
-}
-
-static void on_remains_left(uint32_t id, unsigned luns, void *userdata) {
-        StorageManager *manager = userdata;
-
-        manager->handlers->remains_left(manager, id, luns, manager->userdata);
-}
-
-/* Without a part of what was acknowledged it must not be seen. Nothing is lost: it is still where it
- * was before. */
-static void unit_postpone(StorageManager *manager, Task *task, StorageUnit *unit, int error) {
-        storage_unit_park(unit);
-        storage_unit_detach(unit, task);
-        storage_unit_shut_down(unit);
-        storage_unit_close(unit, task, /* with_discard= */ true);
-        if (storage_must_end(manager))
-                return;
-        unit_plan_retry(manager, unit);
-        log_device_error(unit->name,
-                         "It is not exported yet, as what was written before can't be given back: "
-                         "%s. Trying again in %llu s",
-                         error == -EXFULL ? "it takes no writes, and the cache can't hold all"
-                                          : strerror(-error),
-                         (unsigned long long) ((unit->retry_ns - event_loop_now_ns(manager->loop)) /
-                                               NS_PER_S));
-}
-
-static int unit_open(StorageManager *manager, Task *task, const UnitLook *look) {
-        StorageUnit *unit = look->look.unit;
-        int r;
-
-        r = storage_unit_open(unit, storage_stack_get_target(manager->stack), &look->look.disk,
-                              manager->cache, &look->identity, &manager->options);
-        if (r < 0)
-                return r;
-        r = storage_remains_give(&manager->remains, task, unit, manager->cache);
-        if (r < 0) {
-                unit_postpone(manager, task, unit, r);
-                return storage_must_end(manager) ? r : 0;
-        }
-        unit->n_failures = 0;
-        /* Before the first client may write: what a successor is given after that is older. */
-        storage_remains_tell(&manager->remains, on_remains_left, manager);
-        if (!manager->opens_together)
-                unit_serve(manager, unit);
-        return 0;
-}
-
-/* Looks at a LUN, and exports it if there is something to export. -ENODEV if the device has gone.
- */
-static int unit_bring_up(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitLook look = unit_begin_look(manager, unit);
-        int r;
-
-        r = unit_find(&look, task);
-        return r <= 0 ? r : unit_open(manager, task, &look);
-}
-
-/* Whether what was found is what the clients of a detached unit know: 1, 0, -errno. */
-static int unit_resume(StorageManager *manager, Task *task, StorageUnit *unit,
-                       const UnitLook *look) {
-        /* Media were exchanged here, and it may be that for which data waits. */
-        if (storage_remains_has_lun(&manager->remains, unit->lun) &&
-            !storage_unit_has_samples(unit))
-                return 0;
-        if (look->look.disk.is_read_only != unit->disk.is_read_only) {
-                log_device_info(unit->name, "It is write protected %s",
-                                look->look.disk.is_read_only ? "now" : "no longer");
-                return 0;
-        }
-        return storage_unit_return(unit, task, storage_stack_get_target(manager->stack),
-                                   &look->look.disk, &look->identity, &manager->options);
-}
-
-/* A detached unit goes on if its medium is there again: 1 then, 0 if not, -errno. */
-static int unit_return(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitLook look = unit_begin_look(manager, unit);
-        int r;
-
-        r = unit_find(&look, task);
-        if (r < 0)
-                return r;
-        if (manager->must_stop)
-                return 1; /* the stop sees to it */
-        if (r > 0)
-                r = unit_resume(manager, task, unit, &look);
-        if (r == 0)
-                log_device_warning(unit->name, "Its medium is not there any more");
-        if (r <= 0)
-                return r;
-        unit->n_failures = 0;
-        log_device_info(unit->name, "The same medium is there again");
-        return 1;
-}
-
-/* What is there in its place is exported. */
-static int unit_replace(StorageManager *manager, Task *task, StorageUnit *unit) {
-        unit_set_aside(manager, task, unit);
-        return storage_must_end(manager) ? 0 : unit_bring_up(manager, task, unit);
 }
 
 /* LUNs */
@@ -490,8 +155,9 @@ static int storage_ask_luns(StorageManager *manager, Task *task) {
         if (r < 0 && r != -EAGAIN)
                 return r;
         storage_count_luns(manager);
-        for (unsigned i = n_known; i < manager->n_units && !storage_must_end(manager); i++) {
-                r = unit_bring_up(manager, task, &manager->units[i]);
+        for (unsigned i = n_known; i < manager->n_units && !storage_manager_must_end(manager);
+             i++) {
+                r = storage_units_bring_up(manager, task, &manager->units[i]);
                 if (r < 0)
                         return r;
         }
@@ -505,7 +171,7 @@ static void storage_serve_all(StorageManager *manager) {
         manager->opens_together = false;
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open && !manager->units[i].is_announced)
-                        unit_serve(manager, &manager->units[i]);
+                        storage_units_serve(manager, &manager->units[i]);
 }
 
 static int storage_start(StorageManager *manager, Task *task) {
@@ -517,8 +183,8 @@ static int storage_start(StorageManager *manager, Task *task) {
                 return r;
         storage_count_luns(manager);
         manager->opens_together = manager->remains.n > 0;
-        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
-                r = unit_bring_up(manager, task, &manager->units[i]);
+        for (unsigned i = 0; i < manager->n_units && !storage_manager_must_end(manager); i++) {
+                r = storage_units_bring_up(manager, task, &manager->units[i]);
                 if (r < 0)
                         return r;
         }
@@ -528,44 +194,11 @@ static int storage_start(StorageManager *manager, Task *task) {
                 return -EIO;
         if (manager->opens_together && !manager->must_stop)
                 storage_serve_all(manager);
-        storage_remains_tell(&manager->remains, on_remains_left, manager);
+        storage_remains_tell(&manager->remains, storage_units_on_remains_left, manager);
         return 0;
 }
 
 /* Serving */
-
-/* Write protection that has changed is a change of the medium. */
-static int unit_check_modes(StorageManager *manager, Task *task, StorageUnit *unit) {
-        UnitLook look = unit_begin_look(manager, unit);
-        int r;
-
-        r = unit_look(&look, task, storage_look_at_modes);
-        if (r < 0 || look.look.result == SCSI_BRING_UP_RESULT_GONE)
-                return r < 0 ? r : -ENODEV;
-        if (storage_look_has_news(&look.look))
-                unit->is_medium_changed = true;
-        return 0;
-}
-
-static int unit_reopen(StorageManager *manager, Task *task, StorageUnit *unit) {
-        int r;
-
-        if (!unit->is_open)
-                return unit_bring_up(manager, task, unit);
-        if (!unit->is_medium_changed)
-                return unit_check_modes(manager, task, unit);
-        if (unit->volume) {
-                storage_unit_park(unit);
-                storage_unit_detach(unit, task);
-                r = unit_return(manager, task, unit);
-                return r != 0 ? MIN(r, 0) : unit_replace(manager, task, unit);
-        }
-        unit_begin_close(manager, unit);
-        unit_await_sessions(manager, task, unit);
-        storage_unit_close(unit, task, /* with_discard= */ false);
-        r = unit_bring_up(manager, task, unit);
-        return r;
-}
 
 /* Until when nothing is to be done for the media. */
 static uint64_t storage_tend_media(StorageManager *manager) {
@@ -629,22 +262,23 @@ static void storage_serve(StorageManager *manager, Task *task) {
         StorageUnit *due;
         int r;
 
-        while (!storage_must_end(manager)) {
+        while (!storage_manager_must_end(manager)) {
                 storage_adapt(manager);
                 media_ns = storage_tend_media(manager);
                 due = storage_find_due(manager, &next_ns);
                 next_ns = MIN(next_ns, storage_degradation_get_end_ns(&manager->degradation));
                 if (!due && !are_luns_due(manager)) {
-                        storage_wait(manager, task, MIN(next_ns, media_ns));
+                        storage_manager_wait(manager, task, MIN(next_ns, media_ns));
                         continue;
                 }
-                r = due ? unit_reopen(manager, task, due) : storage_ask_luns(manager, task);
+                r = due ? storage_units_reopen(manager, task, due)
+                        : storage_ask_luns(manager, task);
                 if (r < 0) {
                         /* Then nobody knows what is there: a successor begins with a reset. */
-                        manager->has_failed |= !storage_must_end(manager);
+                        manager->has_failed |= !storage_manager_must_end(manager);
                         return;
                 }
-                storage_remains_tell(&manager->remains, on_remains_left, manager);
+                storage_remains_tell(&manager->remains, storage_units_on_remains_left, manager);
         }
 }
 
@@ -686,39 +320,43 @@ static void storage_detach(StorageManager *manager, Task *task) {
         manager->stack = storage_stack_free(manager->stack);
 }
 
-/* Those whose medium is there go on before others are saved, which takes time. */
+/* Those whose medium is there go on, and the clients of the others know that theirs is not, before
+ * anything is saved, which takes time. */
 static int storage_return_units(StorageManager *manager, Task *task, unsigned *ret_replaced) {
         unsigned replaced = 0;
 
-        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
+        for (unsigned i = 0; i < manager->n_units && !storage_manager_must_end(manager); i++) {
                 StorageUnit *unit = &manager->units[i];
                 int r = 0;
 
                 if (!unit->is_open)
                         continue;
                 if (!is_lun_missing(manager, i))
-                        r = unit_return(manager, task, unit);
+                        r = storage_units_return(manager, task, unit);
                 if (r < 0)
                         return r;
-                if (r == 0)
-                        replaced |= 1U << i;
+                if (r > 0)
+                        continue;
+                replaced |= 1U << i;
+                storage_unit_shut_down(unit);
+                storage_units_begin_close(manager, unit);
         }
         *ret_replaced = replaced;
         return 0;
 }
 
 static int storage_replace_units(StorageManager *manager, Task *task, unsigned replaced) {
-        for (unsigned i = 0; i < manager->n_units && !storage_must_end(manager); i++) {
+        for (unsigned i = 0; i < manager->n_units && !storage_manager_must_end(manager); i++) {
                 StorageUnit *unit = &manager->units[i];
                 int r = 0;
 
                 if (is_lun_missing(manager, i)) {
                         if (unit->is_open)
-                                unit_set_aside(manager, task, unit);
+                                storage_units_set_aside(manager, task, unit);
                 } else if (replaced >> i & 1)
-                        r = unit_replace(manager, task, unit);
+                        r = storage_units_replace(manager, task, unit);
                 else if (!unit->is_open)
-                        r = unit_bring_up(manager, task, unit);
+                        r = storage_units_bring_up(manager, task, unit);
                 if (r < 0)
                         return r;
         }
@@ -747,8 +385,8 @@ static int storage_attach(StorageManager *manager, Task *task) {
                 r = storage_replace_units(manager, task, replaced);
         if (r < 0)
                 return r;
-        storage_remains_tell(&manager->remains, on_remains_left, manager);
-        return storage_must_end(manager) ? -ENODEV : 0;
+        storage_remains_tell(&manager->remains, storage_units_on_remains_left, manager);
+        return storage_manager_must_end(manager) ? -ENODEV : 0;
 }
 
 /* 0: the device is back. -ETIMEDOUT: the park time is over; -ECANCELED: asked to stop. */
@@ -762,7 +400,7 @@ static int storage_park(StorageManager *manager, Task *task) {
                 storage_enter(manager, STORAGE_STATE_PARKED);
                 manager->handlers->parked(manager, manager->userdata);
                 while (!manager->returned && !manager->must_stop) {
-                        r = storage_wait(manager, task, deadline_ns);
+                        r = storage_manager_wait(manager, task, deadline_ns);
                         if (r == -ETIMEDOUT && !manager->returned)
                                 return r;
                 }
@@ -815,7 +453,7 @@ static int storage_flush_within(StorageManager *manager, Task *task, StorageUnit
 static void unit_stop(StorageManager *manager, Task *task, StorageUnit *unit) {
         int r;
 
-        unit_await_sessions(manager, task, unit);
+        storage_units_await_sessions(manager, task, unit);
         if (manager->flush_end_ns == 0)
                 manager->flush_end_ns =
                                 event_loop_now_ns(manager->loop) + STORAGE_STOP_FLUSH_MAX_NS;
@@ -837,17 +475,17 @@ static void unit_end(StorageManager *manager, Task *task, StorageUnit *unit) {
                 unit_stop(manager, task, unit);
         storage_unit_park(unit);
         if (!unit->volume) {
-                unit_await_sessions(manager, task, unit);
+                storage_units_await_sessions(manager, task, unit);
                 storage_unit_close(unit, task, /* with_discard= */ false);
                 return;
         }
         storage_unit_detach(unit, task);
         if (!is_for_successor(manager)) {
-                unit_set_aside(manager, task, unit);
+                storage_units_set_aside(manager, task, unit);
                 return;
         }
         storage_unit_shut_down(unit);
-        unit_await_sessions(manager, task, unit);
+        storage_units_await_sessions(manager, task, unit);
         storage_unit_close(unit, task, /* with_discard= */ false);
 }
 
@@ -867,7 +505,7 @@ static void storage_end_requests(StorageManager *manager, Task *task) {
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_enter(manager, STORAGE_STATE_STOPPING);
         for (unsigned i = 0; i < manager->n_units; i++)
-                unit_begin_close(manager, &manager->units[i]);
+                storage_units_begin_close(manager, &manager->units[i]);
         /* What is not kept need not be saved. */
         if (manager->cache)
                 cache_manager_set_size(manager->cache, 0);
@@ -1024,7 +662,7 @@ int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t g
                 fd_close(fd);
                 return -ESTALE;
         }
-        storage_wake(manager);
+        storage_manager_wake(manager);
         return storage_unit_add_session(&manager->units[lun], generation, fd, agreement);
 }
 
@@ -1039,13 +677,13 @@ int storage_manager_replug(StorageManager *manager, UsbDevice *device) {
                 return -EBUSY;
         }
         manager->returned = device;
-        storage_wake(manager);
+        storage_manager_wake(manager);
         return 0;
 }
 
 void storage_manager_stop(StorageManager *manager) {
         manager->must_stop = true;
-        storage_wake(manager);
+        storage_manager_wake(manager);
 }
 
 int storage_manager_add_remains(StorageManager *manager, uint32_t id, unsigned luns, int fd) {
@@ -1059,8 +697,11 @@ int storage_manager_add_remains(StorageManager *manager, uint32_t id, unsigned l
 void storage_manager_saved(StorageManager *manager, unsigned luns, int error) {
         if (manager->n_saving == 0)
                 return;
+        /* The answer that is waited for is the last one; those before may be late. */
         manager->n_saving--;
         if (error == 0)
                 manager->luns_saved |= luns;
-        storage_wake(manager);
+        else
+                manager->luns_saved &= ~luns;
+        storage_manager_wake(manager);
 }

@@ -260,6 +260,10 @@ uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler) {
 
 void storage_unit_shut_down(StorageUnit *unit) { cache_volume_shut_down(unit->volume); }
 
+bool storage_unit_is_shut_down(const StorageUnit *unit) {
+        return unit->volume && cache_volume_is_shut_down(unit->volume);
+}
+
 uint64_t storage_unit_get_kept_size(const StorageUnit *unit) {
         return unit->volume ? cache_volume_get_kept_size(unit->volume) : 0;
 }

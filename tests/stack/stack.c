@@ -88,7 +88,8 @@ static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
                 ck_assert_int_eq(
                                 storage_manager_add_remains(storage, 0, luns, dup(stack->saved_fd)),
                                 0);
-        storage_manager_saved(storage, luns, stack->save_error);
+        if (!stack->is_save_held)
+                storage_manager_saved(storage, luns, stack->save_error);
 }
 
 static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {

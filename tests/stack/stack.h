@@ -59,6 +59,7 @@ typedef struct Stack {
         unsigned n_parked;
         unsigned saved_luns;        /* that had to be saved */
         int save_error;             /* the answer to that */
+        bool is_save_held;          /* it does not come */
         int saved_fd;               /* owned: the arena as it was saved; -EBADF: it was not */
         unsigned left_luns;         /* of the remains with id 0 */
         unsigned left_luns_at_open; /* when the first export opened */

@@ -153,6 +153,27 @@ START_TEST(a_changed_medium_gets_nothing_of_it) {
 }
 END_TEST
 
+START_TEST(nobody_waits_until_the_data_of_another_lun_is_saved) {
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC ",luns=2", &write_back, NULL, NULL);
+        for (unsigned lun = 0; lun < 2; lun++) {
+                stack_connect(&stack, lun, /* is_structured= */ false);
+                ck_assert_int_eq(stack_write(&stack, lun, 1 * MIB, data, 4096, 0), 0);
+        }
+        stack_sleep_ms(&stack, 100);
+        stack_unplug(&stack);
+        for (unsigned lun = 0; lun < 2; lun++)
+                stack_write_image(&stack, lun, 512, "somebody else was here", 22);
+        stack_send_command(&stack, 1, NBD_CMD_CACHE, 8 * MIB, 4096);
+        stack.is_save_held = true;
+        stack_replug(&stack, NULL);
+        /* A closing export still answers for half a second. */
+        stack_sleep_ms(&stack, 400);
+        ck_assert(stack_has_reply(&stack, 1));
+        ck_assert_int_eq(stack_await_reply(&stack, 1), NBD_ESHUTDOWN);
+}
+END_TEST
+
 /* Even where there was no time to take samples of the other one. */
 START_TEST(a_medium_that_returns_to_the_same_worker_gets_it) {
         static const uint8_t zeroes[22];
@@ -542,6 +563,7 @@ int main(void) {
                 another_device_gets_nothing_of_it,
                 what_the_host_itself_wrote_is_no_change,
                 a_device_that_stays_away_is_given_up_and_its_data_saved,
+                nobody_waits_until_the_data_of_another_lun_is_saved,
                 an_orphan_is_replayed_when_its_device_returns,
                 a_successor_replays_what_a_dead_worker_had_acknowledged,
                 remains_of_another_medium_are_left,
