@@ -636,12 +636,14 @@ static void on_silence_timer(EventTimer *timer) {
 
 /* Connections */
 
-void client_connect(Client *client) {
+bool client_connect(Client *client) {
         Worker *worker = client->world->worker;
         int fds[2], size = SEND_BUFFER_SIZE, r;
 
-        if (client->wire.fd >= 0 || !worker_has_clients(worker, client->plan->lun))
-                return;
+        if (client->wire.fd >= 0)
+                return true;
+        if (!worker_has_clients(worker, client->plan->lun))
+                return false;
         r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
         assert(r == 0);
         (void) setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -652,7 +654,7 @@ void client_connect(Client *client) {
                                             .has_base_allocation = client->plan->is_structured,
                             })) {
                 fd_close(fds[0]);
-                return;
+                return false;
         }
         journal_note(client->world->journal, "client %u: connected to LUN %u", client->index,
                      client->plan->lun);
@@ -660,6 +662,7 @@ void client_connect(Client *client) {
         client->generation = worker->exports[client->plan->lun].generation;
         r = event_fd_add(&client->watch, client->world->loop, client->wire.fd, EPOLLIN, on_fd);
         assert(r == 0);
+        return true;
 }
 
 void client_cut(Client *client) {

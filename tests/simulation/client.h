@@ -41,7 +41,7 @@ Client *client_new(ClientWorld *world, const PlanClient *plan, unsigned index);
 Client *client_free(Client *client);
 
 /* The export is open: connects unless it is. */
-void client_connect(Client *client);
+bool client_connect(Client *client);
 /* The other end has died: what it had answered until now is still read, the rest never. */
 void client_cut(Client *client);
 /* Goes away in the middle of whatever it does. */

@@ -135,9 +135,8 @@ static void flush(World *world, unsigned lun) {
         int error = -1;
 
         for (unsigned i = 0; i < FLUSHES_MAX && error != 0; i++) {
-                while (!are_exports_open(world))
+                while (!are_exports_open(world) || !client_connect(client))
                         turn(world, "waiting for exports to open again");
-                client_connect(client);
                 client_flush(client);
                 while (!client_is_idle(client))
                         turn(world, "waiting for the last FLUSH");
