@@ -20,7 +20,10 @@ typedef struct LunOptions {
         const char *name;  /* copied */
         bool is_read_only; /* by policy */
         bool is_trim_enabled;
-        bool is_trim_proven;         /* the device is known for good: it is not tried out first */
+        bool is_trim_proven; /* the device is known for good: it is not tried out first */
+        /* A FLUSH fails, once, if the device has lost what it covers; else whoever stands above
+         * writes that again. */
+        bool tells_losses;
         uint64_t command_timeout_ns; /* of each command of a longer request; 0: default, 30 s */
 } LunOptions;
 

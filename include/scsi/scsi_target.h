@@ -30,6 +30,9 @@ struct ScsiTarget {
         const char *name;         /* the device's, for the log; borrowed */
         size_t transfer_size_max; /* bytes in one command, as the transport has it */
         unsigned n_in_flight_max; /* how many commands the device takes at once */
+        /* How often the device has lost what it had not synchronised, as far as can be known; one
+         * writer: who recovers. Wraps around. */
+        unsigned n_resets;
 };
 
 void scsi_target_submit(ScsiTarget *target, ScsiCommand *command);

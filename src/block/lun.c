@@ -83,6 +83,11 @@ void lun_note_cache(Lun *lun) {
         lun->device.info.has_volatile_cache = true;
 }
 
+void lun_note_written(Lun *lun) {
+        if (!lun->unsynced.has_some)
+                lun->unsynced = (LunUnsynced){ true, lun->target->n_resets };
+}
+
 void *lun_get_zeroes(Lun *lun) {
         if (!lun->zeroes) {
                 lun->zeroes_size = MAX(LUN_STEP_ZEROES_SIZE_MAX, lun->limits.block_size);
@@ -132,6 +137,23 @@ void lun_cut(Lun *lun) {
 
 static void synchronize(Lun *lun);
 
+/* What a SYNCHRONIZE CACHE that came back with `error` means for the writes that it covers. */
+static int judge_sync(Lun *lun, int error) {
+        LunUnsynced syncing = lun->syncing;
+
+        lun->syncing = (LunUnsynced){ 0 };
+        if (error < 0) {
+                if (syncing.has_some)
+                        lun->unsynced = syncing;
+                return error;
+        }
+        if (!lun->tells_losses || !syncing.has_some || syncing.n_resets == lun->target->n_resets)
+                return 0;
+        log_device_error(lun->name, "the device was reset before it had synchronised what was "
+                                    "written: some of that may be lost");
+        return -EIO;
+}
+
 static void on_sync_done(ScsiCommand *command) {
         Lun *lun = command->owner;
         int error = lun_error_from_command(command);
@@ -143,7 +165,9 @@ static void on_sync_done(ScsiCommand *command) {
                 lun->limits.can_synchronize = false;
                 lun->device.info.has_volatile_cache = false;
                 error = 0;
+                lun->syncing = (LunUnsynced){ 0 };
         }
+        error = judge_sync(lun, error);
         while ((request = first_request(lun, LUN_REQUEST_STATE_SYNCING)))
                 lun_request_sync_done(request, error);
         synchronize(lun);
@@ -170,6 +194,8 @@ static void synchronize(Lun *lun) {
         lun->sync_command->done = on_sync_done;
         lun->sync_command->owner = lun;
         lun->is_syncing = true;
+        lun->syncing = lun->unsynced;
+        lun->unsynced = (LunUnsynced){ 0 };
         scsi_target_submit(lun->target, lun->sync_command);
 }
 
@@ -409,6 +435,7 @@ int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk,
         };
         lun->target = target;
         lun->number = disk->lun;
+        lun->tells_losses = options->tells_losses;
         lun->command_timeout_ns = options->command_timeout_ns ?: LUN_COMMAND_TIMEOUT_DEFAULT_NS;
         list_init(&lun->free_pieces);
         for (size_t i = 0; i < _LUN_REQUEST_STATE_MAX; i++)

@@ -41,6 +41,12 @@ typedef enum LunInformation {
         LUN_INFORMATION_FALSE, /* it named a good one while another was bad */
 } LunInformation;
 
+/* Writes that only the device's own cache is known to have. */
+typedef struct LunUnsynced {
+        bool has_some;
+        unsigned n_resets; /* ScsiTarget::n_resets when the first of them was done */
+} LunUnsynced;
+
 struct Lun {
         BlockDevice device;
         ScsiTarget *target; /* borrowed */
@@ -73,6 +79,9 @@ struct Lun {
 
         ScsiCommand *sync_command; /* owned, of `commands` */
         bool is_syncing;
+        bool tells_losses;
+        LunUnsynced unsynced; /* since SYNCHRONIZE CACHE was sent last */
+        LunUnsynced syncing;  /* what that covers */
 
         EventDefer defer;          /* completes, cuts, synchronises */
         EventTimer deadline_timer; /* for requests that are not at the device as a whole */
@@ -89,6 +98,9 @@ void lun_watch_deadline(Lun *lun, uint64_t deadline_ns);
 
 /* The device has a cache after all: the next FLUSH is for it, and hears what became of writes. */
 void lun_note_cache(Lun *lun);
+
+/* The device has a write that may be in its cache alone. */
+void lun_note_written(Lun *lun);
 
 LunPiece *lun_piece_get(Lun *lun);
 void lun_piece_put(Lun *lun, LunPiece *piece);

@@ -541,6 +541,8 @@ static void writing_done(LunPiece *piece, int error) {
                 writing_failed(piece, error);
                 return;
         }
+        if (!piece->has_fua && piece->step.kind != LUN_STEP_KIND_UNMAP)
+                lun_note_written(lun_of(piece));
         lun_of(piece)->n_writes_refused = 0;
         lun_bad_blocks_forget(&lun_of(piece)->bad_blocks, piece->lba, piece->lba + piece->n_blocks);
         step_done(piece);
@@ -699,8 +701,8 @@ static void on_trim_tried(Task *task, int result, void *userdata) {
                 break;
         case LUN_TRIM_RESULT_REFUSED:
                 log_device_warning(lun->name, "TRIM was tried out, and failed: it is off");
-                lun->limits.unmap_size = lun->limits.write_same_unmap_size = 0;
-                lun->device.info.can_trim = false;
+                lun_step_forget(&lun->limits, LUN_STEP_KIND_UNMAP);
+                lun_step_forget(&lun->limits, LUN_STEP_KIND_WRITE_SAME_UNMAP);
                 break;
         case LUN_TRIM_RESULT_UNKNOWN:
                 break;

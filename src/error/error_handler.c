@@ -287,6 +287,12 @@ static void error_handler_begin_recovery(ErrorHandler *handler, const ScsiComman
         error_handler_enter(handler, ERROR_HANDLER_STATE_DRAINING);
 }
 
+/* That was a reset of the whole device: `lun` has told of it, the others will. */
+static void error_handler_count_reset(ErrorHandler *handler, uint8_t lun) {
+        handler->target.n_resets++;
+        handler->luns_reset = (uint16_t) ~(1U << lun);
+}
+
 /* What the probe was told is told to nobody else any more. And the status that was lost may have
  * told of a reset: whoever relies on the device's cache must be sure. */
 static void error_handler_tell_recovered(ErrorHandler *handler) {
@@ -296,7 +302,7 @@ static void error_handler_tell_recovered(ErrorHandler *handler) {
 
         /* The unit that was probed has told of it, if it ever does. */
         if (recovery->was_port_reset || (has_attention && sense->asc == ASC_RESET_OCCURRED))
-                handler->luns_reset = (uint16_t) ~(1U << recovery->lun);
+                error_handler_count_reset(handler, recovery->lun);
         error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, recovery->lun);
         if (has_attention && sense->asc == ASC_MEDIUM_CHANGED &&
             error_handler_is_removable(handler, recovery->lun))
@@ -365,8 +371,10 @@ static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *c
             sense->key != SCSI_SENSE_KEY_UNIT_ATTENTION || sense->asc != ASC_RESET_OCCURRED)
                 return;
 
-        if (!(handler->luns_reset & lun_bit(command)))
+        if (!(handler->luns_reset & lun_bit(command))) {
+                error_handler_count_reset(handler, command->request.lun);
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
+        }
         handler->luns_reset &= (uint16_t) ~lun_bit(command);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lun_fixture.h"
+#include "scsi/scsi_cdb.h"
 #include "unit_test.h"
 
 static LunFixture fixture;
@@ -214,6 +215,65 @@ START_TEST(flushes_can_be_cancelled_alone_and_together) {
 }
 END_TEST
 
+static int write_some(uint64_t offset) {
+        return lun_fixture_do(&fixture, BLOCK_OPERATION_WRITE, 0, offset, 4096, data);
+}
+
+static int do_flush(void) { return lun_fixture_do(&fixture, BLOCK_OPERATION_FLUSH, 0, 0, 0, NULL); }
+
+START_TEST(what_a_reset_may_have_taken_is_told_once) {
+        fixture.options.tells_losses = true;
+        lun_fixture_start(&fixture);
+        ck_assert_int_eq(write_some(0), 0);
+        fixture.ram.target.n_resets++;
+        ck_assert_int_eq(write_some(8192), 0);
+        ck_assert_int_eq(do_flush(), -EIO);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_int_eq(write_some(0), 0);
+        ck_assert_int_eq(do_flush(), 0);
+        /* Nothing was in its cache. */
+        fixture.ram.target.n_resets++;
+        ck_assert_int_eq(do_flush(), 0);
+}
+END_TEST
+
+START_TEST(a_reset_during_a_flush_is_told_by_it) {
+        fixture.options.tells_losses = true;
+        lun_fixture_start(&fixture);
+        ck_assert_int_eq(write_some(0), 0);
+        fixture.ram.is_held = true;
+        flush();
+        lun_fixture_run(&fixture);
+        fixture.ram.target.n_resets++;
+        ram_target_release(&fixture.ram, 0);
+        lun_fixture_run(&fixture);
+        ck_assert(fixture.requests[fixture.n_requests - 1].is_done);
+        ck_assert_int_eq(fixture.requests[fixture.n_requests - 1].block.error, -EIO);
+        fixture.ram.is_held = false;
+}
+END_TEST
+
+START_TEST(what_a_failed_flush_left_is_told_by_the_next) {
+        fixture.options.tells_losses = true;
+        lun_fixture_start(&fixture);
+        ck_assert_int_eq(write_some(0), 0);
+        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_SYNCHRONIZE_CACHE_10,
+                                                       .result = SCSI_RESULT_TIMED_OUT });
+        ck_assert_int_eq(do_flush(), -ETIMEDOUT);
+        fixture.ram.target.n_resets++;
+        ck_assert_int_eq(do_flush(), -EIO);
+        ck_assert_int_eq(do_flush(), 0);
+}
+END_TEST
+
+START_TEST(who_writes_again_what_was_lost_is_not_told) {
+        lun_fixture_start(&fixture);
+        ck_assert_int_eq(write_some(0), 0);
+        fixture.ram.target.n_resets++;
+        ck_assert_int_eq(do_flush(), 0);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 a_flush_makes_completed_writes_persistent,
@@ -227,6 +287,10 @@ int main(void) {
                 a_flush_covers_what_completed_before_it_came_though_others_are_in_flight,
                 a_device_without_the_command_has_no_cache,
                 flushes_can_be_cancelled_alone_and_together,
+                what_a_reset_may_have_taken_is_told_once,
+                a_reset_during_a_flush_is_told_by_it,
+                what_a_failed_flush_left_is_told_by_the_next,
+                who_writes_again_what_was_lost_is_not_told,
         };
         Suite *suite = suite_create("lun_flush");
         TCase *tcase = tcase_create("lun_flush");

@@ -87,6 +87,7 @@ static void look_at_hardware(ClientWorld *world) {
         if (!hardware_take_loss(world->worker->hardware) || world->plan->has_cache)
                 return;
         journal_note(world->journal, "the device has lost what was in its cache");
+        world->was_reset = true;
         for (unsigned i = 0; i < world->plan->n_luns; i++)
                 model_lose_volatile(world->models[i]);
 }
@@ -422,6 +423,14 @@ static bool has_lost_device(const Client *client, const ClientRequest *request) 
                (!hardware->device || hardware->cut_ns >= request->sent_ns);
 }
 
+/* Without a cache nobody writes again what a reset may have taken. */
+static bool tells_loss(const Client *client, const ClientRequest *request) {
+        const ClientWorld *world = client->world;
+
+        return world->was_reset && !world->plan->has_cache &&
+               (request->command == NBD_CMD_FLUSH || request->flags & NBD_CMD_FLAG_FUA);
+}
+
 static bool may_fail_so(const Client *client, const ClientRequest *request) {
         const WorkerExport *export = &client->world->worker->exports[client->plan->lun];
 
@@ -435,6 +444,7 @@ static bool may_fail_so(const Client *client, const ClientRequest *request) {
                        client->world->worker->is_stopping ||
                        export->generation != client->generation || !export->is_open;
         case NBD_EIO:
+                return client->world->may_fail || tells_loss(client, request);
         case NBD_EPERM:
         case NBD_ENOMEM:
         case NBD_ENOSPC:
@@ -452,6 +462,7 @@ static void answered(Client *client, ClientRequest *request) {
         journal_note(world->journal, "client %u: %ju is answered with %d", client->index,
                      (uintmax_t) request->cookie, (int) request->error);
         check_deadline(client, request);
+        look_at_hardware(world);
         if (!may_fail_so(client, request))
                 journal_fail(world->journal, "client %u: %s %ju failed with %d", client->index,
                              command_to_string(request->command), (uintmax_t) request->cookie,

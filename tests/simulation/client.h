@@ -24,6 +24,7 @@ typedef struct ClientWorld {
         unsigned n_answered;
         unsigned n_failed;
         bool may_fail;        /* something happened after which requests may fail */
+        bool was_reset;       /* the device may have been, by itself or to recover it */
         uint64_t returned_ns; /* when the device last came back */
         ListNode ghosts;      /* requests of clients that have vanished, maybe still under way */
         EventTimer ghost_timer;

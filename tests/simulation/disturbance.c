@@ -53,6 +53,7 @@ static void have_hiccup(Disturbances *disturbances) {
                 "slow:1000*1",
         };
 
+        disturbances->world->was_reset = true;
         hardware_add_faults(disturbances->hardware, CHOOSE(disturbances, faults));
 }
 

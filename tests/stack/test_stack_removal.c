@@ -137,7 +137,9 @@ START_TEST(a_medium_is_locked_while_it_is_used) {
         stack_sleep_ms(&stack, 1000);
         ck_assert(simulated_device_is_removal_prevented(stack.device, 0));
         simulated_device_power_cycle(stack.device);
-        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        /* Without a cache of ours, what was in its own is lost. */
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0),
+                         _i == 0 ? NBD_EIO : NBD_SUCCESS);
         stack_sleep_ms(&stack, 5000);
         ck_assert(simulated_device_is_removal_prevented(stack.device, 0));
 

@@ -206,6 +206,19 @@ START_TEST(what_is_unplugged_is_not_tried_again) {
 }
 END_TEST
 
+/* A FLUSH that the device answers with the news of its own reset is not a FLUSH that went well. */
+START_TEST(a_flush_that_a_reset_hits_is_told) {
+        start("size=16M");
+        put(OFFSET, SIZE);
+        stack_add_faults(&stack, "reset@opcode=35");
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), NBD_EIO);
+        put(OFFSET, SIZE);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
+        is_there(OFFSET, SIZE);
+        stack_done(&stack);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 /* libaums */
@@ -231,6 +244,8 @@ int main(void) {
                 nobody_sleeps_between_commands,
                 /* EtchDroid */
                 what_is_unplugged_is_not_tried_again,
+                /* Linux */
+                a_flush_that_a_reset_hits_is_told,
         };
         Suite *suite = suite_create("stack traps");
         TCase *tcase = tcase_create("traps");
