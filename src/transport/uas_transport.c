@@ -187,10 +187,9 @@ static void task_take_data(UasTask *task) {
 /* The last thing that happens to a command: its owner may submit the next one. */
 static void task_complete(UasTask *task) {
         UasTransport *uas = task->uas;
-        TransportRequest *request = TAKE_PTR(task->request);
+        TransportRequest *request = task->request;
         Future *future = TAKE_PTR(task->future);
 
-        task->request = request;
         if (request)
                 task_take_data(task);
         task->request = NULL;
