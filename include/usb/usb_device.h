@@ -213,6 +213,8 @@ UsbResult usb_device_await_operation(Task *task, UsbDevice *device, UsbOperation
 UsbResult usb_device_await_control(Task *task, UsbDevice *device, const UsbSetup *setup, void *data,
                                    size_t size, uint64_t deadline_ns, size_t *ret_actual_size);
 
+/* What usb_transfer_submit() returned, as the result of a transfer that ended so. */
+UsbResult usb_result_from_submit_error(int error);
 const char *usb_result_to_string(UsbResult result);
 const char *usb_operation_type_to_string(UsbOperationType type);
 const char *usb_speed_to_string(UsbSpeed speed);

@@ -2,8 +2,6 @@
 
 #include "transport/transport_phase.h"
 
-#include <errno.h>
-
 int transport_phase_init(TransportPhase *phase, void *owner, UsbDevice *device,
                          UsbTransferType type, uint8_t endpoint, UsbTransferDone done) {
         phase->owner = owner;
@@ -29,17 +27,6 @@ int transport_phase_submit(TransportPhase *phase) {
         return r;
 }
 
-static UsbResult result_from_errno(int error) {
-        switch (error) {
-        case -ENODEV:
-                return USB_RESULT_GONE;
-        case -ENOMEM:
-                return USB_RESULT_NO_MEMORY;
-        default:
-                return USB_RESULT_ERROR;
-        }
-}
-
 void transport_phase_start(TransportPhase *phase) {
         int r;
 
@@ -49,7 +36,7 @@ void transport_phase_start(TransportPhase *phase) {
         r = transport_phase_submit(phase);
         if (r < 0) {
                 phase->is_started = true;
-                phase->transfer.result = result_from_errno(r);
+                phase->transfer.result = usb_result_from_submit_error(r);
                 phase->transfer.actual_size = 0;
         }
 }

@@ -311,7 +311,7 @@ static void awaited_transfer_on_cancel(Future *future) {
         usb_transfer_cancel(&awaited->transfer);
 }
 
-static UsbResult usb_result_from_submit_error(int error) {
+UsbResult usb_result_from_submit_error(int error) {
         switch (error) {
         case -ENODEV:
                 return USB_RESULT_GONE;
