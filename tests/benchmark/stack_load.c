@@ -22,6 +22,7 @@
 #include "scsi/scsi_bring_up.h"
 #include "simulator/simulated_device.h"
 #include "transport/bot_transport.h"
+#include "transport/uas_transport.h"
 #include "usb/libusb_device.h"
 
 #define DEPTH_MAX 64
@@ -241,23 +242,44 @@ static void remove_cache(Load *load, Task *task) {
         fd_close(load->arena_fd);
 }
 
+/* The kernel's uas leaves tags behind, of which only a reset rids the device. */
+static int start_uas(Load *load, Task *task) {
+        int r;
+
+        r = uas_transport_new(&load->transport, load->device, &load->storage_device,
+                              &(UasOptions){ 0 });
+        if (r == 0)
+                r = transport_start(load->transport, task);
+        if (r == 0 && load->usb_fd >= 0)
+                r = transport_recover(load->transport, task, TRANSPORT_RECOVERY_PORT_RESET, 0);
+        return r;
+}
+
+static int start_bot(Load *load, Task *task) {
+        int r;
+
+        r = bot_transport_new(&load->transport, load->device, &load->storage_device,
+                              &(BotOptions){ .mode = BOT_MODE_AUTO });
+        if (r == 0)
+                r = transport_start(load->transport, task);
+        return r < 0 ? r : transport_get_max_lun(load->transport, task);
+}
+
+static bool is_uas(const Load *load) {
+        return load->storage_device.protocol == USB_STORAGE_PROTOCOL_UAS;
+}
+
 static int bring_up(Load *load, Task *task) {
         ScsiBringUpResult result;
         int r;
 
         r = usb_storage_device_init(&load->storage_device, usb_device_get_descriptors(load->device),
                                     usb_device_get_speed(load->device),
-                                    1U << USB_STORAGE_PROTOCOL_BOT);
+                                    1U << USB_STORAGE_PROTOCOL_BOT |
+                                                    1U << USB_STORAGE_PROTOCOL_UAS);
         if (r < 0)
                 return r;
-        r = bot_transport_new(&load->transport, load->device, &load->storage_device,
-                              &(BotOptions){ .mode = BOT_MODE_AUTO });
-        if (r < 0)
-                return r;
-        r = transport_start(load->transport, task);
-        if (r < 0)
-                return r;
-        r = transport_get_max_lun(load->transport, task);
+        r = is_uas(load) ? start_uas(load, task) : start_bot(load, task);
         if (r < 0)
                 return r;
         r = scsi_processor_new(&load->processor, load->transport, NULL);
@@ -303,7 +325,7 @@ static void print_result(const Load *load, uint64_t elapsed_ns, uint64_t cpu_ns)
                (double) histogram_quantile(&load->latency, 500) / 1e3,
                (double) histogram_quantile(&load->latency, 990) / 1e3,
                (double) cpu_ns / 1e3 / (double) load->latency.n_values,
-               bot_mode_to_string(bot_transport_get_mode(load->transport)));
+               is_uas(load) ? "uas" : bot_mode_to_string(bot_transport_get_mode(load->transport)));
 }
 
 static void on_flush_done(BlockRequest *request) {
