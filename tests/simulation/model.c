@@ -274,12 +274,13 @@ static bool has_change_in_flight(const Model *model, uint64_t block) {
         return false;
 }
 
-/* What was seen whole, with nothing going on, is what is there. */
+/* What was seen whole, with nothing going on, is what is there; unless it was lost right after. */
 static void narrow(Model *model, const ModelRequest *request, const Part *part,
                    const uint8_t *seen) {
         Content *contents = model->blocks[part->block];
 
-        if (!contents->next || !is_whole(part) || has_change_in_flight(model, part->block))
+        if (!contents->next || !is_whole(part) || request->is_doubtful ||
+            has_change_in_flight(model, part->block))
                 return;
         for (Content *content = contents; content; content = content->next)
                 if (is_live(content) &&

@@ -130,13 +130,25 @@ static Client *find_client(World *world, unsigned lun) {
         assert_not_reached();
 }
 
+/* A worker that refuses clients is busy with something that needs time. */
+static void connect_at_rest(World *world, Client *client) {
+        for (;;) {
+                while (!are_exports_open(world))
+                        turn(world, "waiting for exports to open again");
+                if (client_connect(client))
+                        return;
+                virtual_event_loop_run_until(world->loop,
+                                             event_loop_now_ns(world->loop) + NS_PER_MS);
+                turn(world, "waiting for a worker that takes clients");
+        }
+}
+
 static void flush(World *world, unsigned lun) {
         Client *client = find_client(world, lun);
         int error = -1;
 
         for (unsigned i = 0; i < FLUSHES_MAX && error != 0; i++) {
-                while (!are_exports_open(world) || !client_connect(client))
-                        turn(world, "waiting for exports to open again");
+                connect_at_rest(world, client);
                 client_flush(client);
                 while (!client_is_idle(client))
                         turn(world, "waiting for the last FLUSH");
