@@ -57,7 +57,8 @@ int storage_manager_wait(StorageManager *manager, Task *task, uint64_t deadline_
 }
 
 bool storage_manager_must_end(const StorageManager *manager) {
-        return manager->must_stop || manager->is_gone || manager->has_failed;
+        return manager->must_stop || manager->is_gone || manager->has_failed ||
+               manager->has_unsaved;
 }
 
 static void unit_on_idle(StorageUnit *unit) {
@@ -305,7 +306,7 @@ static bool storage_can_park(const StorageManager *manager) {
         for (unsigned i = 0; i < manager->n_units; i++)
                 has_open |= manager->units[i].is_open;
         return storage_parks(manager) && manager->is_gone && has_open && !manager->must_stop &&
-               !manager->has_failed;
+               !manager->has_failed && !manager->has_unsaved;
 }
 
 /* The device's stack goes, the units stay. */
@@ -389,7 +390,8 @@ static int storage_attach(StorageManager *manager, Task *task) {
         return storage_manager_must_end(manager) ? -ENODEV : 0;
 }
 
-/* 0: the device is back. -ETIMEDOUT: the park time is over; -ECANCELED: asked to stop. */
+/* 0: the device is back. -ETIMEDOUT: the park time is over; -ECANCELED: asked to stop; -EIO: it is
+ * for a successor to go on. */
 static int storage_park(StorageManager *manager, Task *task) {
         uint64_t deadline_ns = event_loop_now_ns(manager->loop) +
                                manager->options.park_timeout_ms * NS_PER_MS;
@@ -412,6 +414,8 @@ static int storage_park(StorageManager *manager, Task *task) {
                         manager->handlers->returned(manager, manager->userdata);
                         return 0;
                 }
+                if (manager->has_unsaved)
+                        return -EIO;
                 log_device_info(manager->name, "It came back, but can't be driven: %s",
                                 strerror(-r));
                 if (manager->stack)

@@ -40,6 +40,7 @@ struct StorageManager {
         bool must_stop; /* asked to, from without */
         bool is_gone;
         bool has_failed;   /* the error handler gave up */
+        bool has_unsaved;  /* of a unit that is closed, in the arena: it is a successor's */
         unsigned n_saving; /* answers that are to come */
         unsigned luns_saved;
         uint64_t flush_end_ns; /* of a stop; 0: it has not come to flush yet */

@@ -73,12 +73,13 @@ void storage_units_set_aside(StorageManager *manager, Task *task, StorageUnit *u
                                    (unsigned long long) kept_size);
                 is_saved = storage_save(manager, task, 1U << unit->lun);
         }
-        if (!is_saved)
-                log_device_error(unit->name, "They could not be saved");
-        /* Another medium needs the place; at the end the arena may be saved later. */
-        storage_unit_close(unit, task,
-                           /* with_discard= */ is_saved ||
-                                           manager->state != STORAGE_STATE_STOPPING);
+        if (!is_saved) {
+                log_device_error(unit->name,
+                                 "They could not be saved yet, so they stay in the cache");
+                /* With them in it no other medium can use the cache. */
+                manager->has_unsaved |= manager->state != STORAGE_STATE_STOPPING;
+        }
+        storage_unit_close(unit, task, /* with_discard= */ is_saved);
 }
 
 /* Looking */

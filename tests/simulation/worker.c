@@ -132,24 +132,14 @@ static void forget(Worker *worker, size_t index) {
                 (worker->n_remains - index) * sizeof(worker->remains[0]));
 }
 
-/* A worker that ends leaves its arena; one that goes on needs the place, and it is lost. */
-static void note_unsaved(Worker *worker, unsigned luns) {
-        journal_note(worker->journal, "LUNs %x can't be saved", luns);
-        if (storage_manager_get_state(worker->storage) == STORAGE_STATE_STOPPING) {
-                worker->luns_unsaved |= luns;
-                return;
-        }
-        worker->luns_in_arena &= ~luns;
-        worker->events->lost(luns, worker->userdata);
-}
-
 /* The manager has what it was to save, and the worker hears of it like of any remains. */
 static int save(Worker *worker, unsigned luns) {
         const WorkerRemains *saved;
         int r;
 
         if (worker->plan->has_bad_manager && random_one_in(&worker->random, 4)) {
-                note_unsaved(worker, luns);
+                journal_note(worker->journal, "LUNs %x can't be saved", luns);
+                worker->luns_unsaved |= luns;
                 return -ENOSPC;
         }
         keep(worker, copy_memory(worker->arena_fd, worker->plan->arena_size), luns,

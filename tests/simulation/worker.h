@@ -34,8 +34,6 @@ typedef struct WorkerEvents {
         /* Right when it happens, deep inside of the worker: what it has done until now is all that
          * it has done. */
         void (*killed)(void *userdata);
-        /* What of these LUNs was in the arena alone is gone for good. */
-        void (*lost)(unsigned luns, void *userdata);
 } WorkerEvents;
 
 typedef struct Worker {

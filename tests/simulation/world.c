@@ -37,18 +37,9 @@ static void on_killed(void *userdata) {
         client_world_end_ghosts(&world->clients_world);
 }
 
-static void on_lost(unsigned luns, void *userdata) {
-        World *world = userdata;
-
-        for (unsigned i = 0; i < world->plan->n_luns; i++)
-                if (luns >> i & 1)
-                        model_lose_volatile(world->clients_world.models[i]);
-}
-
 static const WorkerEvents worker_events = {
         .returned = on_returned,
         .killed = on_killed,
-        .lost = on_lost,
 };
 
 static void world_init(World *world, const Plan *plan, bool is_verbose) {

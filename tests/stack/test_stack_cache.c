@@ -12,6 +12,7 @@
 static const CacheOptions write_back = { .mode = CACHE_MODE_WRITE_BACK, .line_size = 16 * KIB };
 static Stack stack;
 static uint8_t data[256 * KIB], other[256 * KIB];
+static const uint8_t zeroes[22];
 
 static void set_up(void) {
         stack_init_with_cache(&stack, SPEC, &write_back, NULL, NULL);
@@ -176,8 +177,6 @@ END_TEST
 
 /* Even where there was no time to take samples of the other one. */
 START_TEST(a_medium_that_returns_to_the_same_worker_gets_it) {
-        static const uint8_t zeroes[22];
-
         ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
         stack_unplug(&stack);
         stack_write_image(&stack, 0, 512, "somebody else was here", 22);
@@ -319,6 +318,29 @@ START_TEST(a_successor_replays_what_a_dead_worker_had_acknowledged) {
         ck_assert_uint_eq(stack.left_luns, 0);
         ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
         ck_assert(is_on_medium(2 * MIB, 4096));
+}
+END_TEST
+
+/* Another medium is there, and nobody has room for the data of the first one. */
+START_TEST(what_can_not_be_saved_is_left_to_a_successor) {
+        int remains;
+
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_unplug(&stack);
+        stack_write_image(&stack, 0, 512, "somebody else was here", 22);
+        stack.save_error = -ENOSPC;
+        stack_replug(&stack, NULL);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert(stack.is_stopped);
+        ck_assert_int_eq(stack.stopped_result, -EIO);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+
+        remains = stack_copy_arena(&stack);
+        stack_write_image(&stack, 0, 512, zeroes, 22);
+        start_again(remains);
+        ck_assert_uint_eq(stack.left_luns, 0);
+        ck_assert_int_eq(stack_read(&stack, 0, 2 * MIB, other, 4096, NULL), 0);
+        ck_assert_mem_eq(other, data, 4096);
 }
 END_TEST
 
@@ -566,6 +588,7 @@ int main(void) {
                 nobody_waits_until_the_data_of_another_lun_is_saved,
                 an_orphan_is_replayed_when_its_device_returns,
                 a_successor_replays_what_a_dead_worker_had_acknowledged,
+                what_can_not_be_saved_is_left_to_a_successor,
                 remains_of_another_medium_are_left,
                 a_stop_writes_everything,
                 a_stop_waits_for_a_slow_device_as_long_as_it_gets_on,
