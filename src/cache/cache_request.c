@@ -194,6 +194,17 @@ static bool has_data(const BlockRequest *block) {
                block->operation == BLOCK_OPERATION_WRITE;
 }
 
+/* Others may be granted theirs now. */
+static void release_range(CacheRequest *request) {
+        CacheVolume *volume = request->volume;
+
+        if (!request->has_range)
+                return;
+        block_range_lock_release(&volume->lock, &request->range);
+        if (volume->lock.n_waiting > 0)
+                cache_volume_run_later(volume);
+}
+
 void cache_request_complete(CacheRequest *request) {
         BlockRequest *block = request->block;
         int error = request->error;
@@ -206,8 +217,7 @@ void cache_request_complete(CacheRequest *request) {
         }
         if (block->operation == BLOCK_OPERATION_READ)
                 request->volume->n_reads--;
-        if (request->has_range)
-                block_range_lock_release(&request->volume->lock, &request->range);
+        release_range(request);
         list_unlink(&request->active_node);
         request->block = NULL;
         cache_request_enter(request, CACHE_REQUEST_STATE_FREE);

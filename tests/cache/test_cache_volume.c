@@ -269,6 +269,17 @@ START_TEST(a_trim_forgets_what_was_there) {
 }
 END_TEST
 
+/* Nothing else happens that could wake it. */
+START_TEST(who_must_be_alone_goes_on_when_the_last_other_is_done) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(64 * KIB, 4096), 0);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_PREFETCH, 0, 64 * KIB, 4096, NULL);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_TRIM, 0, 64 * KIB, 1024, NULL);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert(fixture.requests[0].is_done && fixture.requests[1].is_done);
+}
+END_TEST
+
 START_TEST(zeroes_are_there_whatever_was_dirty_before) {
         static const uint8_t zeroes[1 * MIB];
 
@@ -794,6 +805,7 @@ int main(void) {
                 good_blocks_around_one_that_fails_are_written,
                 after_a_failed_write_writers_are_told_at_once,
                 a_trim_forgets_what_was_there,
+                who_must_be_alone_goes_on_when_the_last_other_is_done,
                 zeroes_are_there_whatever_was_dirty_before,
                 zeroes_that_the_device_could_not_synchronise_are_written,
                 what_is_dirty_is_no_hole,
