@@ -53,6 +53,11 @@ void simulated_device_power_cycle(UsbDevice *device);
 void simulated_device_remove_medium(UsbDevice *device, size_t lun);
 /* The medium that was taken out is put back, 28/00 follows. */
 void simulated_device_insert_medium(UsbDevice *device, size_t lun);
+/* The button of an optical drive: the tray opens or closes; if it is locked the host is told. */
+void simulated_device_press_button(UsbDevice *device, size_t lun);
+bool simulated_device_is_tray_open(UsbDevice *device, size_t lun);
+/* What the disc in a drive, or the next one, is: before it is put in. */
+void simulated_device_set_disc(UsbDevice *device, size_t lun, SimulatorDisc disc);
 /* The write-protect switch, which tells nobody. */
 void simulated_device_set_protected(UsbDevice *device, size_t lun, bool is_protected);
 /* Whether PREVENT ALLOW MEDIUM REMOVAL holds the medium. */

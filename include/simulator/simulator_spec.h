@@ -10,11 +10,15 @@
  *     file=PATH[+PATH...]      image files, one for each LUN from LUN 0 on; no ',' and '+' in a
  *                              path
  *     size=SIZE                of each LUN without an image file, in memory (1G; K, M, G, T)
- *     block-size=N             512 (default), 1024, 2048, 4096
+ *     block-size=N             512, 1024, 2048, 4096 (512; optical: 2048)
  *     physical-block-size=N    a power of two from block-size to 64K (block-size)
  *     luns=N                   1 to 16 (as many as there are files, at least 1)
  *     empty=N[+N...]           LUNs whose medium is not in yet (none)
- *     type=disk
+ *     type=disk|optical        optical: a drive for discs that are only read, with a tray (disk)
+ *     disc=data|blank|audio|none   what lies in an optical drive (data)
+ *     formatted=yes|no         no: a floppy or card that was never formatted (yes)
+ *     capacity=true|raw|zero|ones|refused   what READ CAPACITY tells: the size, blocks as long as
+ *                              raw sectors of a CD, nothing but zeroes or ones, or no answer (true)
  *     transport=bot|cbi|cb|uas|uas-only   CBI and CB have one LUN; UAS has BOT beside it, at
  *                              alternate setting 0 (bot)
  *     streams=N                UAS at super speed: 2 to 256, a power of two (32)
@@ -71,6 +75,27 @@ typedef enum SimulatorTransport {
         SIMULATOR_TRANSPORT_UAS_ONLY,
 } SimulatorTransport;
 
+/* The peripheral device type. */
+typedef enum SimulatorType {
+        SIMULATOR_TYPE_DISK,
+        SIMULATOR_TYPE_OPTICAL,
+} SimulatorType;
+
+typedef enum SimulatorDisc {
+        SIMULATOR_DISC_DATA,
+        SIMULATOR_DISC_BLANK,
+        SIMULATOR_DISC_AUDIO,
+} SimulatorDisc;
+
+/* What READ CAPACITY makes of the size. */
+typedef enum SimulatorCapacity {
+        SIMULATOR_CAPACITY_TRUE,
+        SIMULATOR_CAPACITY_RAW,
+        SIMULATOR_CAPACITY_ZERO,
+        SIMULATOR_CAPACITY_ONES,
+        SIMULATOR_CAPACITY_REFUSED,
+} SimulatorCapacity;
+
 /* What commands the device takes, and how its interface says so. */
 typedef enum SimulatorCommandSet {
         SIMULATOR_COMMAND_SET_SCSI,
@@ -86,6 +111,11 @@ typedef struct SimulatorSpec {
         uint32_t physical_block_size;
         size_t n_luns;
         uint16_t empty_luns; /* a mask */
+        SimulatorType type;
+        SimulatorDisc disc;
+        bool has_no_disc;
+        bool is_formatted;
+        SimulatorCapacity capacity;
         SimulatorTransport transport;
         SimulatorCommandSet command_set;
         uint32_t n_streams;
@@ -114,7 +144,8 @@ typedef struct SimulatorSpec {
         SimulatorFaultPlan faults;
 } SimulatorSpec;
 
-/* What an empty text means, but for what parsing derives (n_luns, physical_block_size). */
+/* What an empty text means, but for what parsing derives (n_luns, block_size,
+ * physical_block_size). */
 void simulator_spec_init(SimulatorSpec *spec);
 bool simulator_spec_has_uas(const SimulatorSpec *spec);
 /*

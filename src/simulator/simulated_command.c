@@ -1,13 +1,14 @@
 /*
  * Dispatch of SCSI commands and the movement of their data. One table says which commands there are
- * and what must hold before each may run; what they do is in simulated_primary.c and
- * simulated_disk.c.
+ * and what must hold before each may run; what they do is in simulated_primary.c,
+ * simulated_disk.c and their like.
  */
 
 #include <string.h>
 
 #include "simulator/simulated_command.h"
 #include "simulator/simulated_disk.h"
+#include "simulator/simulated_optical.h"
 #include "simulator/simulated_primary.h"
 #include "simulator/simulated_ufi.h"
 
@@ -18,6 +19,10 @@ typedef struct CommandTraits {
         bool writes;
         SimulatorFaultKind block_fault; /* STALL, which is no such kind: none */
 } CommandTraits;
+
+static bool is_optical(const SimulatedCommand *command) {
+        return command->target->spec.type == SIMULATOR_TYPE_OPTICAL;
+}
 
 static void start_inquiry(SimulatedCommand *command) {
         if (command->target->spec.command_set == SIMULATOR_COMMAND_SET_UFI)
@@ -31,6 +36,20 @@ static void start_mode_sense(SimulatedCommand *command) {
                 simulated_ufi_mode_sense(command);
         else
                 simulated_primary_mode_sense(command);
+}
+
+static void start_read_capacity_10(SimulatedCommand *command) {
+        if (is_optical(command))
+                simulated_optical_read_capacity(command);
+        else
+                simulated_disk_read_capacity_10(command);
+}
+
+static void start_read(SimulatedCommand *command) {
+        if (is_optical(command))
+                simulated_optical_read(command);
+        else
+                simulated_disk_read(command);
 }
 
 #define READS .needs_medium = true, .block_fault = SIMULATOR_FAULT_MEDIUM_ERROR
@@ -49,13 +68,19 @@ static const CommandTraits command_traits[256] = {
         [SIMULATED_OPCODE_PREVENT_ALLOW] = { simulated_primary_prevent_allow },
         [SIMULATED_OPCODE_START_STOP_UNIT] = { simulated_disk_start_stop_unit },
         [SIMULATED_OPCODE_READ_FORMAT_CAPACITIES] = { simulated_ufi_read_format_capacities },
-        [SIMULATED_OPCODE_READ_CAPACITY_10] = { simulated_disk_read_capacity_10,
-                                                .needs_medium = true },
+        [SIMULATED_OPCODE_READ_CAPACITY_10] = { start_read_capacity_10, .needs_medium = true },
+        [SIMULATED_OPCODE_READ_TOC] = { simulated_optical_read_toc, .needs_medium = true },
+        [SIMULATED_OPCODE_GET_CONFIGURATION] = { simulated_optical_get_configuration,
+                                                 .passes_attention = true },
+        [SIMULATED_OPCODE_GET_EVENT_STATUS_NOTIFICATION] = { simulated_optical_get_event_status,
+                                                             .passes_attention = true },
+        [SIMULATED_OPCODE_READ_DISC_INFORMATION] = { simulated_optical_read_disc_information,
+                                                     .needs_medium = true },
         [SIMULATED_OPCODE_SERVICE_ACTION_IN_16] = { simulated_disk_service_action_in,
                                                     .needs_medium = true },
         [SIMULATED_OPCODE_READ_6] = { simulated_disk_read, READS },
-        [SIMULATED_OPCODE_READ_10] = { simulated_disk_read, READS },
-        [SIMULATED_OPCODE_READ_12] = { simulated_disk_read, READS },
+        [SIMULATED_OPCODE_READ_10] = { start_read, READS },
+        [SIMULATED_OPCODE_READ_12] = { start_read, READS },
         [SIMULATED_OPCODE_READ_16] = { simulated_disk_read, READS },
         [SIMULATED_OPCODE_VERIFY_10] = { simulated_disk_verify, READS },
         [SIMULATED_OPCODE_VERIFY_16] = { simulated_disk_verify, READS },
@@ -142,11 +167,17 @@ static void take_device_faults(SimulatedTarget *target, const SimulatorFaultOcca
                 simulated_target_set_not_ready(target, fault->argument);
 }
 
+static SimulatedSense missing_medium(const SimulatedCommand *command) {
+        if (!is_optical(command))
+                return SIMULATED_SENSE_NO_MEDIUM;
+        return command->lun->is_tray_open ? SIMULATED_SENSE_TRAY_OPEN : SIMULATED_SENSE_TRAY_CLOSED;
+}
+
 static bool lun_is_ready(SimulatedCommand *command) {
         SimulatedLun *lun = command->lun;
 
         if (!lun->is_present) {
-                simulated_command_fail(command, SIMULATED_SENSE_NO_MEDIUM);
+                simulated_command_fail(command, missing_medium(command));
                 return false;
         }
         if (lun->ready_at_ns != 0 && event_loop_now_ns(command->target->loop) < lun->ready_at_ns) {
@@ -156,6 +187,10 @@ static bool lun_is_ready(SimulatedCommand *command) {
         lun->ready_at_ns = 0;
         if (lun->is_stopped) {
                 simulated_command_fail(command, SIMULATED_SENSE_START_NEEDED);
+                return false;
+        }
+        if (!lun->is_formatted) {
+                simulated_command_fail(command, SIMULATED_SENSE_UNKNOWN_FORMAT);
                 return false;
         }
         return true;
@@ -171,8 +206,13 @@ static void report_attention(SimulatedCommand *command) {
 }
 
 static bool has_command(const SimulatedCommand *command) {
-        return command->target->spec.command_set != SIMULATOR_COMMAND_SET_UFI ||
-               simulated_ufi_has_command(command->cdb[0]);
+        uint8_t opcode = command->cdb[0];
+
+        if (is_optical(command))
+                return simulated_optical_has_command(opcode);
+        if (command->target->spec.command_set == SIMULATOR_COMMAND_SET_UFI)
+                return simulated_ufi_has_command(opcode);
+        return !simulated_optical_is_own(opcode);
 }
 
 /* SPC-4, 4.5.6 and 5.1: who hides whom, among the reasons not to run a command. */
@@ -186,7 +226,7 @@ static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
         }
         if (command->cdb[0] != SIMULATED_OPCODE_REQUEST_SENSE)
                 command->lun->sense = (SimulatedSense){ 0 };
-        if (command->lun->n_attentions > 0 && !traits->passes_attention) {
+        if (command->lun->n_attentions > 0 && !(traits->passes_attention && has_command(command))) {
                 report_attention(command);
                 return false;
         }

@@ -534,15 +534,31 @@ void simulated_device_insert_medium(UsbDevice *usb, size_t lun) {
         simulated_target_insert_medium(&get(usb)->target, lun);
 }
 
+void simulated_device_press_button(UsbDevice *usb, size_t lun) {
+        simulated_target_press_button(&get(usb)->target, lun);
+}
+
+static SimulatedLun *get_lun(UsbDevice *usb, size_t lun) {
+        SimulatedTarget *target = &get(usb)->target;
+
+        assert(lun < target->spec.n_luns);
+        return &target->luns[lun];
+}
+
+bool simulated_device_is_tray_open(UsbDevice *usb, size_t lun) {
+        return get_lun(usb, lun)->is_tray_open;
+}
+
+void simulated_device_set_disc(UsbDevice *usb, size_t lun, SimulatorDisc disc) {
+        get_lun(usb, lun)->disc = disc;
+}
+
 void simulated_device_set_protected(UsbDevice *usb, size_t lun, bool is_protected) {
         simulated_target_set_protected(&get(usb)->target, lun, is_protected);
 }
 
 bool simulated_device_is_removal_prevented(UsbDevice *usb, size_t lun) {
-        const SimulatedTarget *target = &get(usb)->target;
-
-        assert(lun < target->spec.n_luns);
-        return target->luns[lun].is_prevented;
+        return get_lun(usb, lun)->is_prevented;
 }
 
 int simulated_device_change_medium(UsbDevice *usb, size_t lun, uint64_t size) {
@@ -555,12 +571,7 @@ int simulated_device_add_faults(UsbDevice *usb, const char *text, char **ret_err
 
 void simulated_device_clear_faults(UsbDevice *usb) { get(usb)->target.spec.faults.n_faults = 0; }
 
-static SimulatedMedium *get_medium(UsbDevice *usb, size_t lun) {
-        SimulatedTarget *target = &get(usb)->target;
-
-        assert(lun < target->spec.n_luns);
-        return target->luns[lun].medium;
-}
+static SimulatedMedium *get_medium(UsbDevice *usb, size_t lun) { return get_lun(usb, lun)->medium; }
 
 static bool is_in_range(const SimulatedMedium *medium, uint64_t offset, uint64_t size) {
         uint64_t end = simulated_medium_get_size(medium);

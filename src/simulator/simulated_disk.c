@@ -11,6 +11,9 @@
 /* As many extents as one GET LBA STATUS tells of at most. */
 #define LBA_STATUS_DESCRIPTORS_MAX UINT32_C(64)
 
+/* Of a CD, with its headers and its correction (MMC-6, "READ CD command"). */
+#define RAW_SECTOR_SIZE 2352
+
 static uint64_t block_size(const SimulatedCommand *command) {
         return command->target->spec.block_size;
 }
@@ -226,12 +229,36 @@ void simulated_disk_read_capacity_10(SimulatedCommand *command) {
 
         put_be32(bytes, (uint32_t) MIN(last, (uint64_t) UINT32_MAX));
         put_be32(bytes + 4, (uint32_t) block_size(command));
+        switch (command->target->spec.capacity) {
+        case SIMULATOR_CAPACITY_TRUE:
+                return;
+        case SIMULATOR_CAPACITY_RAW:
+                put_be32(bytes + 4, RAW_SECTOR_SIZE);
+                return;
+        case SIMULATOR_CAPACITY_ZERO:
+                memset(bytes, 0x00, 8);
+                return;
+        case SIMULATOR_CAPACITY_ONES:
+                memset(bytes, 0xFF, 8);
+                return;
+        case SIMULATOR_CAPACITY_REFUSED:
+                simulated_command_fail(command, SIMULATED_SENSE_INVALID_OPCODE);
+                command->data_size = 0;
+                return;
+        }
+        assert_not_reached();
 }
 
-/* SBC-3, 5.16. */
+/* SBC-3, 5.16. What gets the short form wrong does not know the long one. */
 static void read_capacity_16(SimulatedCommand *command) {
         const SimulatorSpec *spec = &command->target->spec;
-        uint8_t *bytes = simulated_command_respond(command, 32, get_be32(command->cdb + 10));
+        uint8_t *bytes;
+
+        if (spec->capacity != SIMULATOR_CAPACITY_TRUE) {
+                simulated_command_fail(command, SIMULATED_SENSE_INVALID_OPCODE);
+                return;
+        }
+        bytes = simulated_command_respond(command, 32, get_be32(command->cdb + 10));
 
         put_be64(bytes, command->lun->n_blocks - 1);
         put_be32(bytes + 8, spec->block_size);
@@ -294,7 +321,7 @@ static void eject(SimulatedCommand *command) {
         else if (command->lun->is_prevented)
                 simulated_command_fail(command, SIMULATED_SENSE_REMOVAL_PREVENTED);
         else
-                command->lun->is_present = false;
+                simulated_target_eject(command->target, command->lun_number);
 }
 
 /* SBC-3, 5.25. A disk that stops, idles or is ejected writes its cache down before. */
@@ -309,7 +336,7 @@ void simulated_disk_start_stop_unit(SimulatedCommand *command) {
                 return;
 
         if (loads && starts && command->target->spec.is_removable)
-                lun->is_present = true;
+                simulated_target_load(command->target, command->lun_number);
         else if (loads && !starts)
                 eject(command);
         if (!command->is_failed)

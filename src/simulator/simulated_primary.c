@@ -44,13 +44,23 @@ void simulated_primary_put_text(uint8_t *bytes, size_t size, const char *text) {
         memcpy(bytes, text, strnlen(text, size));
 }
 
+static uint8_t get_device_type(const SimulatorSpec *spec) {
+        switch (spec->type) {
+        case SIMULATOR_TYPE_DISK:
+                return 0x00;
+        case SIMULATOR_TYPE_OPTICAL:
+                return 0x05;
+        }
+        assert_not_reached();
+}
+
 /* SPC-4, 6.4.2; the version descriptors are SAM-5, SPC-4, SBC-3 and BOT without versions. */
 static void standard_inquiry(SimulatedCommand *command, uint64_t allocation_size) {
         static const uint16_t versions[] = { 0x00A0, 0x0460, 0x04C0 };
         const SimulatorSpec *spec = &command->target->spec;
         uint8_t *bytes = simulated_command_respond(command, INQUIRY_SIZE, allocation_size);
 
-        bytes[0] = command->lun ? 0x00 : NO_PERIPHERAL;
+        bytes[0] = command->lun ? get_device_type(spec) : NO_PERIPHERAL;
         bytes[1] = spec->is_removable ? 0x80 : 0x00;
         bytes[2] = spec->scsi_version;
         bytes[3] = 0x02; /* the response data format */
@@ -249,8 +259,10 @@ static size_t put_block_descriptor(const SimulatedCommand *command, bool is_long
         return 8;
 }
 
-/* SBC-3, 6.4.1: write protection, and that DPO and FUA are understood. */
+/* SBC-3, 6.4.1: write protection, and that DPO and FUA are understood. MMC-6 reserves it. */
 static uint8_t device_specific(const SimulatedCommand *command) {
+        if (command->target->spec.type == SIMULATOR_TYPE_OPTICAL)
+                return 0;
         return (command->lun->is_protected ? 0x80 : 0x00) | 0x10;
 }
 

@@ -32,7 +32,18 @@ static int lun_init(SimulatedLun *lun, const SimulatorSpec *spec, int fd) {
                 return r;
         lun->n_blocks = size / spec->block_size;
         lun->is_protected = spec->is_read_only;
+        lun->is_formatted = spec->is_formatted;
+        lun->disc = spec->disc;
         return 0;
+}
+
+/* What the host does not fetch is forgotten, the oldest first. */
+static void lun_tell(SimulatedLun *lun, SimulatedMediaEvent event) {
+        if (lun->n_events == SIMULATED_MEDIA_EVENTS_MAX) {
+                lun->n_events--;
+                memmove(lun->events, lun->events + 1, lun->n_events * sizeof(lun->events[0]));
+        }
+        lun->events[lun->n_events++] = event;
 }
 
 int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const SimulatorSpec *spec,
@@ -49,6 +60,9 @@ int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const Simula
                 if (r < 0)
                         return r;
                 target->luns[i].is_present = !(spec->empty_luns & 1U << i);
+                target->luns[i].is_slot_empty = !target->luns[i].is_present;
+                if (target->luns[i].is_present)
+                        lun_tell(&target->luns[i], SIMULATED_MEDIA_EVENT_NEW);
         }
 
         simulated_target_power_cycle(target);
@@ -134,13 +148,20 @@ void simulated_target_power_cycle(SimulatedTarget *target) {
                 target->luns[i].is_stopped = false;
 }
 
+static void lun_lose_medium(SimulatedTarget *target, SimulatedLun *lun) {
+        if (lun->is_present)
+                lun_tell(lun, SIMULATED_MEDIA_EVENT_REMOVAL);
+        lun_lose_cache(target, lun);
+        lun->is_present = false;
+}
+
 void simulated_target_remove_medium(SimulatedTarget *target, size_t lun_index) {
         SimulatedLun *lun = &target->luns[lun_index];
 
         assert(lun_index < target->spec.n_luns);
 
-        lun_lose_cache(target, lun);
-        lun->is_present = false;
+        lun_lose_medium(target, lun);
+        lun->is_slot_empty = true;
         lun->is_prevented = false;
 }
 
@@ -163,7 +184,47 @@ void simulated_target_insert_medium(SimulatedTarget *target, size_t lun_index) {
 
         lun->is_present = true;
         lun->is_stopped = false;
+        lun->is_tray_open = false;
+        lun->is_slot_empty = false;
+        lun_tell(lun, SIMULATED_MEDIA_EVENT_NEW);
         simulated_target_establish_attention(target, lun_index, SIMULATED_SENSE_MEDIUM_CHANGED);
+}
+
+void simulated_target_eject(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        lun_lose_medium(target, lun);
+        lun->is_tray_open = target->spec.type == SIMULATOR_TYPE_OPTICAL;
+}
+
+void simulated_target_load(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        lun->is_tray_open = false;
+        if (lun->is_slot_empty || lun->is_present)
+                return;
+        /* What never left a disk's slot is no other medium. */
+        if (target->spec.type == SIMULATOR_TYPE_OPTICAL)
+                simulated_target_insert_medium(target, lun_index);
+        else
+                lun->is_present = true;
+}
+
+void simulated_target_press_button(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+
+        assert(lun_index < target->spec.n_luns);
+
+        if (lun->is_prevented)
+                lun_tell(lun, SIMULATED_MEDIA_EVENT_EJECT_REQUEST);
+        else if (lun->is_tray_open)
+                simulated_target_load(target, lun_index);
+        else
+                simulated_target_eject(target, lun_index);
 }
 
 int simulated_target_change_medium(SimulatedTarget *target, size_t lun_index, uint64_t size) {
@@ -187,6 +248,7 @@ int simulated_target_change_medium(SimulatedTarget *target, size_t lun_index, ui
         simulated_medium_free(lun->medium);
         lun->medium = medium;
         lun->n_blocks = size / target->spec.block_size;
+        lun->is_formatted = true;
         simulated_target_insert_medium(target, lun_index);
         return 0;
 }

@@ -14,11 +14,26 @@
 #include "simulator/simulator_spec.h"
 
 #define SIMULATED_ATTENTIONS_MAX 4
+#define SIMULATED_MEDIA_EVENTS_MAX 4
+
+/* MMC-6, "Media class events". */
+typedef enum SimulatedMediaEvent {
+        SIMULATED_MEDIA_EVENT_NONE,
+        SIMULATED_MEDIA_EVENT_EJECT_REQUEST,
+        SIMULATED_MEDIA_EVENT_NEW,
+        SIMULATED_MEDIA_EVENT_REMOVAL,
+} SimulatedMediaEvent;
 
 typedef struct SimulatedLun {
         SimulatedMedium *medium; /* owned */
         uint64_t n_blocks;
         bool is_present; /* the medium is in */
+        bool is_formatted;
+        SimulatorDisc disc;                                     /* what the medium of a drive is */
+        bool is_tray_open;                                      /* of an optical drive */
+        bool is_slot_empty;                                     /* there is nothing to be loaded */
+        SimulatedMediaEvent events[SIMULATED_MEDIA_EVENTS_MAX]; /* oldest first */
+        size_t n_events;
         bool is_stopped;
         bool is_protected;                                   /* against being written */
         bool is_prevented;                                   /* from being removed */
@@ -63,4 +78,9 @@ void simulated_target_remove_medium(SimulatedTarget *target, size_t lun);
 /* The switch on the medium or on the device. */
 void simulated_target_set_protected(SimulatedTarget *target, size_t lun, bool is_protected);
 void simulated_target_insert_medium(SimulatedTarget *target, size_t lun);
+/* START STOP UNIT with LOEJ: the medium goes out, or comes back in if somebody left it there. */
+void simulated_target_eject(SimulatedTarget *target, size_t lun);
+void simulated_target_load(SimulatedTarget *target, size_t lun);
+/* The button of an optical drive: opens or closes the tray, or asks for it if that is prevented. */
+void simulated_target_press_button(SimulatedTarget *target, size_t lun);
 int simulated_target_change_medium(SimulatedTarget *target, size_t lun, uint64_t size);

@@ -15,8 +15,11 @@
 #define MEDIUM_TYPE_1440K 0x94
 #define WRITE_PROTECTED 0x80
 
+#define CAPACITY_UNFORMATTED 0x01
 #define CAPACITY_FORMATTED 0x02
 #define CAPACITY_NO_MEDIUM 0x03
+#define CAPACITY_HEADER_SIZE 4
+#define CAPACITY_DESCRIPTOR_SIZE 8
 
 /* A diskette of 1.44 MB: 80 cylinders, 2 heads, 18 sectors, 500 kb/s, 300 rotations a minute. */
 #define N_CYLINDERS 80
@@ -93,12 +96,27 @@ void simulated_ufi_mode_sense(SimulatedCommand *command) {
         bytes[3] = command->lun->is_protected ? WRITE_PROTECTED : 0;
 }
 
-void simulated_ufi_read_format_capacities(SimulatedCommand *command) {
-        bool is_present = command->lun->is_present;
-        uint8_t *bytes = simulated_command_respond(command, 12, get_be16(command->cdb + 7));
+static uint8_t get_descriptor_type(const SimulatedLun *lun) {
+        if (!lun->is_present)
+                return CAPACITY_NO_MEDIUM;
+        return lun->is_formatted ? CAPACITY_FORMATTED : CAPACITY_UNFORMATTED;
+}
 
-        bytes[3] = 8; /* one descriptor */
-        put_be32(bytes + 4, (uint32_t) MIN(command->lun->n_blocks, (uint64_t) UINT32_MAX));
-        put_be32(bytes + 8, command->target->spec.block_size);
-        bytes[8] = is_present ? CAPACITY_FORMATTED : CAPACITY_NO_MEDIUM;
+static void put_capacity(const SimulatedCommand *command, uint8_t *bytes) {
+        put_be32(bytes, (uint32_t) MIN(command->lun->n_blocks, (uint64_t) UINT32_MAX));
+        put_be24(bytes + 5, command->target->spec.block_size);
+}
+
+/* The current capacity, or the largest that a medium may have, and the one that there is to format
+ * to. */
+void simulated_ufi_read_format_capacities(SimulatedCommand *command) {
+        uint8_t *bytes = simulated_command_respond(
+                        command, CAPACITY_HEADER_SIZE + 2 * CAPACITY_DESCRIPTOR_SIZE,
+                        get_be16(command->cdb + 7));
+
+        bytes[3] = 2 * CAPACITY_DESCRIPTOR_SIZE;
+        bytes += CAPACITY_HEADER_SIZE;
+        put_capacity(command, bytes);
+        bytes[4] = get_descriptor_type(command->lun);
+        put_capacity(command, bytes + CAPACITY_DESCRIPTOR_SIZE);
 }

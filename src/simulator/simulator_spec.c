@@ -106,7 +106,46 @@ static bool take_empty(SimulatorSpec *spec, SimulatorText value) {
 }
 
 static bool take_type(SimulatorSpec *spec, SimulatorText value) {
-        return simulator_text_equals(value, "disk");
+        if (simulator_text_equals(value, "disk"))
+                spec->type = SIMULATOR_TYPE_DISK;
+        else if (simulator_text_equals(value, "optical"))
+                spec->type = SIMULATOR_TYPE_OPTICAL;
+        else
+                return false;
+        return true;
+}
+
+static bool take_disc(SimulatorSpec *spec, SimulatorText value) {
+        spec->has_no_disc = simulator_text_equals(value, "none");
+        if (spec->has_no_disc || simulator_text_equals(value, "data"))
+                spec->disc = SIMULATOR_DISC_DATA;
+        else if (simulator_text_equals(value, "blank"))
+                spec->disc = SIMULATOR_DISC_BLANK;
+        else if (simulator_text_equals(value, "audio"))
+                spec->disc = SIMULATOR_DISC_AUDIO;
+        else
+                return false;
+        return true;
+}
+
+static bool take_formatted(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->is_formatted);
+}
+
+static bool take_capacity(SimulatorSpec *spec, SimulatorText value) {
+        if (simulator_text_equals(value, "true"))
+                spec->capacity = SIMULATOR_CAPACITY_TRUE;
+        else if (simulator_text_equals(value, "raw"))
+                spec->capacity = SIMULATOR_CAPACITY_RAW;
+        else if (simulator_text_equals(value, "zero"))
+                spec->capacity = SIMULATOR_CAPACITY_ZERO;
+        else if (simulator_text_equals(value, "ones"))
+                spec->capacity = SIMULATOR_CAPACITY_ONES;
+        else if (simulator_text_equals(value, "refused"))
+                spec->capacity = SIMULATOR_CAPACITY_REFUSED;
+        else
+                return false;
+        return true;
 }
 
 static bool take_transport(SimulatorSpec *spec, SimulatorText value) {
@@ -278,7 +317,10 @@ static const SpecKey spec_keys[] = {
           take_physical_block_size },
         { "luns", "1 to 16, not below the number of files", take_luns },
         { "empty", "N or N+N..., each 0 to 15", take_empty },
-        { "type", "disk", take_type },
+        { "type", "disk, optical", take_type },
+        { "disc", "data, blank, audio, none", take_disc },
+        { "formatted", "yes, no", take_formatted },
+        { "capacity", "true, raw, zero, ones, refused", take_capacity },
         { "transport", "bot, cbi, cb, uas, uas-only", take_transport },
         { "streams", "a power of two from 2 to 256", take_streams },
         { "queue-depth", "1 to 256", take_queue_depth },
@@ -313,7 +355,7 @@ static bool is_flag(const SpecKey *key) { return strcmp(key->allowed, "yes, no")
 void simulator_spec_init(SimulatorSpec *spec) {
         *spec = (SimulatorSpec){
                 .size = GIB,
-                .block_size = 512,
+                .is_formatted = true,
                 .n_streams = 32,
                 .queue_depth = 32,
                 .speed = USB_SPEED_SUPER,
@@ -389,8 +431,26 @@ static int parse_pair(SimulatorSpec *spec, SimulatorText pair, char **ret_error)
         return 0;
 }
 
+/* What a floppy or optical drive is, whatever the other keys say. */
+static void settle_type(SimulatorSpec *spec) {
+        bool is_optical = spec->type == SIMULATOR_TYPE_OPTICAL;
+
+        if (spec->block_size == 0)
+                spec->block_size = is_optical ? 2048 : 512;
+        if (is_optical || spec->command_set == SIMULATOR_COMMAND_SET_UFI) {
+                spec->is_removable = true;
+                spec->has_write_cache = false;
+                spec->has_unmap = false;
+        }
+        if (is_optical)
+                spec->is_read_only = true;
+        if (is_optical && spec->has_no_disc)
+                spec->empty_luns = UINT16_MAX;
+}
+
 /* What no key can judge alone. */
 static int check_together(SimulatorSpec *spec, char **ret_error) {
+        settle_type(spec);
         if (spec->n_luns == 0)
                 spec->n_luns = MAX(spec->n_files, (size_t) 1);
         if (spec->n_luns < spec->n_files)
@@ -404,11 +464,10 @@ static int check_together(SimulatorSpec *spec, char **ret_error) {
                                              "luns=%zu: allowed is 1 where the transport is CBI or "
                                              "CB",
                                              spec->n_luns);
-        if (spec->command_set == SIMULATOR_COMMAND_SET_UFI) {
-                spec->is_removable = true;
-                spec->has_write_cache = false;
-                spec->has_unmap = false;
-        }
+        if (spec->type == SIMULATOR_TYPE_OPTICAL && spec->command_set == SIMULATOR_COMMAND_SET_UFI)
+                return simulator_text_refuse(ret_error, -EINVAL,
+                                             "command-set=ufi: allowed is scsi, 8070 where the "
+                                             "type is optical");
         if (spec->physical_block_size == 0)
                 spec->physical_block_size = spec->block_size;
         if (spec->physical_block_size < spec->block_size)

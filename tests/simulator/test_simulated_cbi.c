@@ -238,7 +238,7 @@ END_TEST
 
 START_TEST(a_floppy_tells_its_capacities) {
         static const uint8_t capacities[12] = { 0x23, 0, 0, 0, 0, 0, 0, 0, 12 };
-        static const uint8_t expected[12] = { 0, 0, 0, 8, 0, 0, 0, 128, 2, 0, 2, 0 };
+        static const uint8_t expected[12] = { 0, 0, 0, 16, 0, 0, 0, 128, 2, 0, 2, 0 };
         UsbBench bench;
 
         init(&bench, UFI);

@@ -40,7 +40,11 @@ static const Refusal refusals[] = {
         { "empty=16", "empty=16", "each 0 to 15" },
         { "empty=1+", "empty=1+", "each 0 to 15" },
         { "luns=2x", "luns=2x", "1 to 16" },
-        { "type=tape", "type=tape", "disk" },
+        { "type=tape", "type=tape", "disk, optical" },
+        { "disc=vinyl", "disc=vinyl", "data, blank, audio, none" },
+        { "formatted=maybe", "formatted=maybe", "yes, no" },
+        { "capacity=half", "capacity=half", "true, raw, zero, ones, refused" },
+        { "type=optical,command-set=ufi", "command-set=ufi", "scsi, 8070" },
         { "transport=uasp", "transport=uasp", "bot, cbi, cb, uas, uas-only" },
         { "queue-depth=257", "queue-depth=257", "1 to 256" },
         { "streams=24", "streams=24", "a power of two" },
@@ -156,6 +160,29 @@ START_TEST(every_key_reaches_its_field) {
 }
 END_TEST
 
+START_TEST(an_optical_drive_is_removable_and_read_only_with_blocks_of_2048) {
+        SimulatorSpec spec = parse("type=optical,write-cache=yes,unmap=yes,read-only=no");
+
+        ck_assert_int_eq(spec.type, SIMULATOR_TYPE_OPTICAL);
+        ck_assert_int_eq(spec.disc, SIMULATOR_DISC_DATA);
+        ck_assert_int_eq(spec.capacity, SIMULATOR_CAPACITY_TRUE);
+        ck_assert_uint_eq(spec.block_size, 2048);
+        ck_assert_uint_eq(spec.empty_luns, 0);
+        ck_assert(spec.is_removable);
+        ck_assert(spec.is_read_only);
+        ck_assert(spec.is_formatted);
+        ck_assert(!spec.has_write_cache);
+        ck_assert(!spec.has_unmap);
+        ck_assert_uint_eq(parse("block-size=512,type=optical").block_size, 512);
+        ck_assert_uint_eq(parse("type=optical,disc=none").empty_luns, 0xFFFF);
+        ck_assert_int_eq(parse("type=optical,disc=blank").disc, SIMULATOR_DISC_BLANK);
+        ck_assert_int_eq(parse("type=optical,disc=audio").disc, SIMULATOR_DISC_AUDIO);
+        ck_assert_int_eq(parse("capacity=raw").capacity, SIMULATOR_CAPACITY_RAW);
+        ck_assert_int_eq(parse("capacity=refused").capacity, SIMULATOR_CAPACITY_REFUSED);
+        ck_assert(!parse("formatted=no").is_formatted);
+}
+END_TEST
+
 START_TEST(files_become_luns_in_their_order) {
         SimulatorSpec spec = parse("file=/a/b+/c=d,file=e,luns=4");
 
@@ -176,6 +203,7 @@ int main(void) {
                             0, (int) N_ELEMENTS(refusals));
         tcase_add_test(tcase, an_empty_text_is_a_gibibyte_at_super_speed);
         tcase_add_test(tcase, every_key_reaches_its_field);
+        tcase_add_test(tcase, an_optical_drive_is_removable_and_read_only_with_blocks_of_2048);
         tcase_add_test(tcase, files_become_luns_in_their_order);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
