@@ -1,0 +1,218 @@
+/* Optical drives and their discs, through the whole stack: with a cache and without. */
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "stack.h"
+
+#define DRIVE "type=optical,size=1M,serial=DISC"
+
+static const CacheOptions write_back = { .mode = CACHE_MODE_WRITE_BACK, .line_size = 16 * KIB };
+static Stack stack;
+static uint8_t data[64 * KIB], other[64 * KIB];
+static char log_text[64 * 1024];
+
+static void collect_log(const LogRecord *record, void *userdata) {
+        size_t size = strlen(log_text);
+
+        snprintf(log_text + size, sizeof(log_text) - size, "%s\n", record->message);
+}
+
+/* Odd cases have a cache. */
+static void set_up(int i, const char *spec) {
+        log_text[0] = '\0';
+        log_set_sink(collect_log, NULL);
+        log_set_level(LOG_LEVEL_INFO);
+        if (i % 2 == 0)
+                stack_init(&stack, spec);
+        else
+                stack_init_with_cache(&stack, spec, &write_back, NULL, NULL);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        stack_fill(data, sizeof(data), 1);
+}
+
+static void expect_log(const char *text) {
+        ck_assert_msg(strstr(log_text, text), "the log lacks \"%s\":\n%s", text, log_text);
+        log_text[0] = '\0';
+}
+
+START_TEST(a_data_disc_is_exported_read_only) {
+        set_up(_i, DRIVE);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.exports[0].info.size, MIB);
+        ck_assert(stack.exports[0].info.transmission_flags & NBD_FLAG_READ_ONLY);
+        ck_assert_int_eq(simulated_device_write_medium(stack.device, 0, 512 * KIB, data,
+                                                       sizeof(data)),
+                         0);
+        stack_connect(&stack, 0, /* is_structured= */ true);
+        ck_assert_int_eq(stack_read(&stack, 0, 512 * KIB, other, sizeof(other), NULL), 0);
+        ck_assert_mem_eq(other, data, sizeof(data));
+        ck_assert_int_eq(stack_read(&stack, 0, MIB - 2048, other, 2048, NULL), 0);
+        ck_assert_int_eq(stack_write(&stack, 0, 0, data, 2048, 0), NBD_EPERM);
+        stack_done(&stack);
+}
+END_TEST
+
+typedef struct Obstacle {
+        const char *spec;
+        const char *log;
+} Obstacle;
+
+static const Obstacle obstacles[] = {
+        { DRIVE ",disc=blank", "LUN 0 is not exported: a blank disc" },
+        { DRIVE ",disc=audio", "LUN 0 is not exported: an audio disc" },
+        { DRIVE ",disc=none", "LUN 0 is not exported: no medium" },
+        { DRIVE ",capacity=zero,faults=sense:5/20/00@opcode=43*always",
+          "LUN 0 is not exported: a disc of unknown size" },
+        { DRIVE ",capacity=refused,faults=sense:5/20/00@opcode=43*always",
+          "LUN 0 is not exported: a disc of unknown size" },
+};
+
+START_TEST(what_is_not_exported_is_told_with_its_reason) {
+        set_up(_i, obstacles[_i / 2].spec);
+        ck_assert(!stack.exports[0].is_open);
+        expect_log(obstacles[_i / 2].log);
+        /* As long as nobody exchanges it, it is not looked at again. */
+        stack_sleep_ms(&stack, 60000);
+        ck_assert_str_eq(log_text, "");
+        stack_done(&stack);
+}
+END_TEST
+
+static const char *const traps[] = {
+        DRIVE ",capacity=raw",
+        DRIVE ",capacity=zero",
+        DRIVE ",capacity=ones",
+        DRIVE ",capacity=refused",
+        DRIVE ",block-size=512",
+        DRIVE ",faults=sense:5/20/00@opcode=43*always",
+        /* A drive that knows nothing but how to read. */
+        DRIVE ",faults=sense:5/20/00@opcode=43*always;sense:5/20/00@opcode=46*always;"
+              "sense:5/20/00@opcode=4a*always;sense:5/20/00@opcode=51*always",
+};
+
+START_TEST(a_disc_has_its_size_whatever_its_drive_is_like) {
+        set_up(_i, traps[_i / 2]);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.exports[0].info.size, MIB);
+        ck_assert_int_eq(simulated_device_write_medium(stack.device, 0, MIB - sizeof(data), data,
+                                                       sizeof(data)),
+                         0);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, MIB - sizeof(data), other, sizeof(other), NULL), 0);
+        ck_assert_mem_eq(other, data, sizeof(data));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_disc_that_is_exchanged_has_its_own_size) {
+        set_up(0, DRIVE);
+        for (uint64_t size = 2 * MIB; size <= 5 * MIB; size += MIB) {
+                ck_assert_int_eq(simulated_device_change_medium(stack.device, 0, size), 0);
+                stack_sleep_ms(&stack, 3000);
+                ck_assert(stack.exports[0].is_open);
+                ck_assert_uint_eq(stack.exports[0].info.size, size);
+        }
+        ck_assert_uint_eq(stack.exports[0].n_opened, 5);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_disc_that_is_exchanged_under_load_is_not_mixed_up_with_the_next) {
+        set_up(0, DRIVE);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        ck_assert_int_eq(simulated_device_change_medium(stack.device, 0, 2 * MIB), 0);
+        ck_assert_int_ne(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert_uint_eq(stack.exports[0].info.size, 2 * MIB);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), STACK_CLOSED);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, MIB, other, sizeof(other), NULL), 0);
+        stack_done(&stack);
+}
+END_TEST
+
+static void exchange(SimulatorDisc disc) {
+        simulated_device_remove_medium(stack.device, 0);
+        simulated_device_set_disc(stack.device, 0, disc);
+        simulated_device_insert_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+}
+
+START_TEST(a_drive_is_looked_at_for_each_disc) {
+        set_up(_i, DRIVE);
+        exchange(SIMULATOR_DISC_AUDIO);
+        ck_assert(!stack.exports[0].is_open);
+        expect_log("an audio disc");
+        exchange(SIMULATOR_DISC_BLANK);
+        expect_log("a blank disc");
+        exchange(SIMULATOR_DISC_DATA);
+        ck_assert(stack.exports[0].is_open);
+        simulated_device_remove_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(!stack.exports[0].is_open);
+        expect_log("no medium");
+        simulated_device_insert_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(stack.exports[0].is_open);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(the_tray_opens_by_its_button_while_nobody_uses_the_disc) {
+        set_up(_i, DRIVE);
+        simulated_device_press_button(stack.device, 0);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(!stack.exports[0].is_open);
+        simulated_device_press_button(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(stack.exports[0].is_open);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(the_tray_is_locked_while_a_client_is_connected) {
+        set_up(_i, DRIVE);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(!simulated_device_is_removal_prevented(stack.device, 0));
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(simulated_device_is_removal_prevented(stack.device, 0));
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_DISC, 0, 0, 0), STACK_CLOSED);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(!simulated_device_is_removal_prevented(stack.device, 0));
+        stack_done(&stack);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("stack optical");
+        TCase *tcase = tcase_create("optical");
+        SRunner *runner;
+        int n_failed;
+
+        tcase_set_timeout(tcase, 60);
+        tcase_add_loop_test(tcase, a_data_disc_is_exported_read_only, 0, 2);
+        tcase_add_loop_test(tcase, what_is_not_exported_is_told_with_its_reason, 0,
+                            2 * N_ELEMENTS(obstacles));
+        tcase_add_loop_test(tcase, a_disc_has_its_size_whatever_its_drive_is_like, 0,
+                            2 * N_ELEMENTS(traps));
+        tcase_add_test(tcase, a_disc_that_is_exchanged_has_its_own_size);
+        tcase_add_test(tcase, a_disc_that_is_exchanged_under_load_is_not_mixed_up_with_the_next);
+        tcase_add_loop_test(tcase, a_drive_is_looked_at_for_each_disc, 0, 2);
+        tcase_add_loop_test(tcase, the_tray_opens_by_its_button_while_nobody_uses_the_disc, 0, 2);
+        tcase_add_loop_test(tcase, the_tray_is_locked_while_a_client_is_connected, 0, 2);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
