@@ -16,11 +16,19 @@
 /* Requests that one LUN accepts at once; beyond it submit returns -EBUSY. */
 #define LUN_REQUESTS_MAX 4096
 
+/* What a unit has taught about itself beyond what bring-up learns of it. Plain data. */
+typedef struct LunFacts {
+        bool has_no_synchronize; /* it knows no SYNCHRONIZE CACHE */
+        bool is_unmap_proven;    /* tried out, and right */
+        bool is_unmap_refused;   /* tried out, and wrong */
+        uint32_t transfer_size;  /* longer ones failed; 0: of any length do well */
+} LunFacts;
+
 typedef struct LunOptions {
         const char *name;  /* copied */
         bool is_read_only; /* by policy */
         bool is_trim_enabled;
-        bool is_trim_proven; /* the device is known for good: it is not tried out first */
+        LunFacts known; /* from an earlier life; what it says of a cache itself counts more */
         /* A FLUSH fails, once, if the device has lost what it covers; else whoever stands above
          * writes that again. */
         bool tells_losses;
@@ -29,5 +37,7 @@ typedef struct LunOptions {
 
 /* `target` is borrowed and must outlive it, `disk` is copied and must have a medium. */
 int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk, const LunOptions *options);
+/* What is known by now. */
+LunFacts lun_get_facts(const BlockDevice *lun);
 /* The device is gone or failed: new requests get -ESHUTDOWN. */
 void lun_shut_down(BlockDevice *lun);

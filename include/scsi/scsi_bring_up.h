@@ -44,6 +44,8 @@ typedef struct ScsiBringUpOptions {
         bool ignores_write_protection; /* writable, whatever it says */
         bool assumes_write_cache;      /* if it does not tell whether it has one */
         bool has_write_cache_always;   /* it has a write cache, whatever it says */
+        bool avoids_capacity_16;       /* known to lack it: asked only where nothing else will do */
+        bool prefers_mode_sense_10;    /* known to have that alone: asked first */
         ScsiCommandSet command_set;
 } ScsiBringUpOptions;
 

@@ -31,6 +31,8 @@ typedef struct ScsiDisk {
         bool is_rotation_known;
         bool has_write_cache; /* WCE of the caching page */
         bool has_cache_page;
+        bool lacks_capacity_16;    /* READ CAPACITY(16) was refused, or broke it; or was avoided */
+        bool has_mode_sense_10;    /* and not MODE SENSE(6) */
         bool has_no_synchronize;   /* its command set lacks SYNCHRONIZE CACHE, and it a cache */
         bool has_fua;              /* DPOFUA */
         bool can_unmap;            /* LBPU, with limits in VPD B0 */

@@ -53,4 +53,6 @@ bool scsi_processor_is_idle(const ScsiProcessor *processor);
 bool scsi_processor_is_drained(const ScsiProcessor *processor);
 /* Completes everything queued with `result`, later. */
 void scsi_processor_fail_all(ScsiProcessor *processor, ScsiResult result);
+/* SHORT or LONG once the device has shown what it bears; LEARNED: not yet. */
+ScsiSenseLength scsi_processor_get_sense_length(const ScsiProcessor *processor);
 const ScsiProcessorStatistics *scsi_processor_get_statistics(const ScsiProcessor *processor);

@@ -11,6 +11,7 @@
 #include "base/nbd_protocol.h"
 #include "cache/cache_manager.h"
 #include "usb/usb_device.h"
+#include "usb/usb_learned_facts.h"
 
 #define STORAGE_LUNS_MAX 16
 #define STORAGE_SESSIONS_PER_EXPORT_MAX 16
@@ -39,9 +40,10 @@ typedef struct StorageExport {
 } StorageExport;
 
 typedef struct StorageOptions {
-        const char *base_name; /* of the exports; copied */
-        const char *serial;    /* of the USB device; copied; NULL: none */
-        uint32_t quirks;       /* UsbQuirk */
+        const char *base_name;        /* of the exports; copied */
+        const char *serial;           /* of the USB device; copied; NULL: none */
+        uint32_t quirks;              /* UsbQuirk */
+        const UsbLearnedFacts *known; /* of the device, from earlier; copied; NULL: nothing */
         bool is_read_only;
         bool is_trim_enabled;
         bool starts_with_reset;     /* a predecessor died */
@@ -64,6 +66,8 @@ typedef struct StorageHandlers {
         /* Once: after stop(), or on its own when the device has gone (-ENODEV) or failed (-EIO: what
          * is kept in the arena is for a successor). It may be freed now. */
         void (*stopped)(StorageManager *manager, int result, void *userdata);
+        /* Optional. All that is known of the device, when that has changed. */
+        void (*learned)(StorageManager *manager, const UsbLearnedFacts *facts, void *userdata);
 
         /* Those below are needed with a cache alone. */
 
@@ -98,6 +102,8 @@ int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t g
 void storage_manager_set_gone(StorageManager *manager);
 /* The device came back; taken over, also where it comes too late (-EBUSY: not parked). */
 int storage_manager_replug(StorageManager *manager, UsbDevice *device);
+/* Parked, before the device comes back: what is known of that one. */
+void storage_manager_recall(StorageManager *manager, const UsbLearnedFacts *known);
 /* Ends sessions, flushes, releases the interface to the kernel's driver; then `stopped`. */
 void storage_manager_stop(StorageManager *manager);
 

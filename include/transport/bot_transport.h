@@ -34,6 +34,9 @@ typedef enum BotMode {
 
 typedef struct BotOptions {
         BotMode mode;
+        /* With AUTO: what was decided for this device before; AUTO: nothing. It is not tried out again,
+         * and an anomaly decides anew. */
+        BotMode known_mode;
         size_t transfer_size_max; /* 0: by speed */
         bool ignores_residue;     /* what came counts, whatever the CSW says is missing */
 } BotOptions;

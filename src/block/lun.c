@@ -79,6 +79,7 @@ bool lun_shrink_transfers(Lun *lun, uint64_t size) {
 }
 
 void lun_note_cache(Lun *lun) {
+        lun->facts.has_no_synchronize = false;
         lun->limits.can_synchronize = true;
         lun->device.info.has_volatile_cache = true;
 }
@@ -162,6 +163,7 @@ static void on_sync_done(ScsiCommand *command) {
         lun->is_syncing = false;
         if (lun_error_is_unsupported(command)) {
                 log_device_debug(lun->name, "no SYNCHRONIZE CACHE, so there is no cache");
+                lun->facts.has_no_synchronize = true;
                 lun->limits.can_synchronize = false;
                 lun->device.info.has_volatile_cache = false;
                 error = 0;
@@ -338,6 +340,16 @@ static void lun_cancel(BlockDevice *device, BlockRequest *block) {
         lun_request_give_up(request, -ECANCELED, /* with_commands= */ true);
 }
 
+LunFacts lun_get_facts(const BlockDevice *device) {
+        const Lun *lun = container_of(device, Lun, device);
+        LunFacts facts = lun->facts;
+
+        /* Not what the host had no memory for. */
+        if (lun->grow_pause_ns == LUN_TRANSFER_SAFE_NS)
+                facts.transfer_size = lun->limits.transfer_size;
+        return facts;
+}
+
 void lun_shut_down(BlockDevice *device) {
         static const LunRequestState states[] = {
                 LUN_REQUEST_STATE_CUTTING,
@@ -380,7 +392,7 @@ static void set_info(Lun *lun, const ScsiDisk *disk, const LunOptions *options) 
                 .size = scsi_disk_get_size(disk),
                 .block_size = disk->block_size,
                 .block_size_optimal = is_power_of_two(optimal) ? optimal : disk->block_size,
-                .transfer_size_max = lun->limits.transfer_size,
+                .transfer_size_max = lun->transfer_size_max,
                 .is_read_only = is_read_only,
                 .is_rotational = disk->is_rotational,
                 .is_removable = disk->is_removable,
@@ -408,6 +420,26 @@ static int init_pieces(Lun *lun) {
                 return r;
         lun->sync_command = scsi_command_pool_get(lun->commands);
         return lun->sync_command ? 0 : -ENOMEM;
+}
+
+/* A device that says that it has a cache is asked again whether it can synchronise that. */
+static void recall(Lun *lun, const ScsiDisk *disk, const LunFacts *known) {
+        uint64_t size_min = MAX((uint64_t) lun->limits.block_size, LUN_TRANSFER_SAFE_SIZE_MIN);
+        uint64_t size = MAX(ALIGN_DOWN((uint64_t) known->transfer_size, lun->limits.block_size),
+                            size_min);
+
+        lun->facts = *known;
+        lun->facts.transfer_size = 0;
+        lun->facts.has_no_synchronize = known->has_no_synchronize && !disk->has_write_cache;
+        if (lun->facts.has_no_synchronize)
+                lun->limits.can_synchronize = false;
+        lun->limits.is_unmap_proven = known->is_unmap_proven && !known->is_unmap_refused;
+        if (known->is_unmap_refused) {
+                lun_step_forget(&lun->limits, LUN_STEP_KIND_UNMAP);
+                lun_step_forget(&lun->limits, LUN_STEP_KIND_WRITE_SAME_UNMAP);
+        }
+        if (known->transfer_size > 0 && size < lun->limits.transfer_size)
+                set_transfer_size(lun, size, LUN_TRANSFER_SAFE_NS);
 }
 
 int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk,
@@ -449,8 +481,8 @@ int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk,
         device->name = lun->name;
         lun_step_limits_init(&lun->limits, disk, target->transfer_size_max,
                              options->is_trim_enabled);
-        lun->limits.is_unmap_proven = options->is_trim_proven;
         lun->transfer_size_max = lun->limits.transfer_size;
+        recall(lun, disk, &options->known);
         set_info(lun, disk, options);
 
         r = event_timer_init(&lun->deadline_timer, target->loop, on_deadline);

@@ -60,6 +60,7 @@ struct Lun {
         unsigned n_writes_refused;   /* in a row */
         uint64_t read_only_until_ns; /* 0: it is not, by what it did */
         bool is_shut_down;
+        LunFacts facts; /* without the transfer size, which is in the limits */
 
         LunRequest *slabs[LUN_SLABS_MAX]; /* owned arrays */
         size_t n_slabs;

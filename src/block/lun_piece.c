@@ -698,9 +698,11 @@ static void on_trim_tried(Task *task, int result, void *userdata) {
         case LUN_TRIM_RESULT_PROVEN:
                 log_device_info(lun->name, "TRIM was tried out, and works");
                 lun->limits.is_unmap_proven = true;
+                lun->facts.is_unmap_proven = true;
                 break;
         case LUN_TRIM_RESULT_REFUSED:
                 log_device_warning(lun->name, "TRIM was tried out, and failed: it is off");
+                lun->facts.is_unmap_refused = true;
                 lun_step_forget(&lun->limits, LUN_STEP_KIND_UNMAP);
                 lun_step_forget(&lun->limits, LUN_STEP_KIND_WRITE_SAME_UNMAP);
                 break;

@@ -155,6 +155,13 @@ static void scsi_bring_up_build_capacity_16(ScsiBringUp *bring_up) {
         scsi_command_read_capacity_16(&bring_up->command, bring_up->buffer, SCSI_CAPACITY_16_SIZE);
 }
 
+/* Whether the answer to an optional command is a reason not to send it again. */
+static bool scsi_bring_up_is_lacking(const ScsiBringUp *bring_up, ScsiResult result) {
+        return scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST) ||
+               ((result == SCSI_RESULT_TIMED_OUT || result == SCSI_RESULT_TRANSPORT_ERROR) &&
+                !task_is_cancelled(bring_up->task));
+}
+
 /*
  * The long form is needed beyond 32 bits, and tells more of devices that have it. Where the two
  * disagree about what both tell, the short one stands: it is the one that every device was tested
@@ -166,11 +173,17 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity_16(ScsiBringUp *bring_up) {
         bool is_needed = scsi_capacity_is_beyond_10(capacity);
         ScsiCapacity long_capacity;
         ScsiBringUpResult result;
+        ScsiResult scsi_result;
 
         if (!is_needed && bring_up->inquiry.version < VERSION_SPC_3)
                 return SCSI_BRING_UP_RESULT_READY;
+        bring_up->disk.lacks_capacity_16 = !is_needed && bring_up->options.avoids_capacity_16;
+        if (bring_up->disk.lacks_capacity_16)
+                return SCSI_BRING_UP_RESULT_READY;
 
-        if (scsi_bring_up_try(bring_up, scsi_bring_up_build_capacity_16) == SCSI_RESULT_GOOD &&
+        scsi_result = scsi_bring_up_try(bring_up, scsi_bring_up_build_capacity_16);
+        bring_up->disk.lacks_capacity_16 = scsi_bring_up_is_lacking(bring_up, scsi_result);
+        if (scsi_result == SCSI_RESULT_GOOD &&
             scsi_capacity_parse_16(&long_capacity, bring_up->buffer, command->actual_size) >= 0 &&
             (is_needed || (long_capacity.last_lba == capacity->last_lba &&
                            long_capacity.block_size == capacity->block_size))) {
@@ -345,18 +358,23 @@ static void scsi_bring_up_build_mode_sense_10(ScsiBringUp *bring_up) {
                                    is_ufi ? UFI_MODE_SIZE : SCSI_MODE_SIZE);
 }
 
+static ScsiResult scsi_bring_up_sense_modes_as(ScsiBringUp *bring_up, bool is_10) {
+        return scsi_bring_up_try(bring_up, is_10 ? scsi_bring_up_build_mode_sense_10
+                                                 : scsi_bring_up_build_mode_sense_6);
+}
+
 /* UFI 1.0 and SFF-8070i: only the long form. */
 static ScsiResult scsi_bring_up_sense_modes(ScsiBringUp *bring_up, bool *ret_is_10) {
+        bool is_full = bring_up->options.command_set == SCSI_COMMAND_SET_FULL;
         ScsiResult result;
 
-        *ret_is_10 = bring_up->options.command_set != SCSI_COMMAND_SET_FULL;
-        if (*ret_is_10)
-                return scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_10);
-
-        result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_6);
-        *ret_is_10 = scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST);
-        if (*ret_is_10)
-                result = scsi_bring_up_try(bring_up, scsi_bring_up_build_mode_sense_10);
+        *ret_is_10 = !is_full || bring_up->options.prefers_mode_sense_10;
+        result = scsi_bring_up_sense_modes_as(bring_up, *ret_is_10);
+        if (is_full && scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_ILLEGAL_REQUEST)) {
+                *ret_is_10 = !*ret_is_10;
+                result = scsi_bring_up_sense_modes_as(bring_up, *ret_is_10);
+        }
+        bring_up->disk.has_mode_sense_10 = is_full && *ret_is_10 && result == SCSI_RESULT_GOOD;
         return result;
 }
 

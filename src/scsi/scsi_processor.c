@@ -627,6 +627,13 @@ void scsi_processor_fail_all(ScsiProcessor *processor, ScsiResult result) {
         scsi_processor_complete_queued(processor, result, UINT64_MAX);
 }
 
+ScsiSenseLength scsi_processor_get_sense_length(const ScsiProcessor *processor) {
+        if (processor->options.sense_length == SCSI_SENSE_LENGTH_SHORT)
+                return SCSI_SENSE_LENGTH_SHORT;
+        return processor->sense_size > SENSE_SIZE ? SCSI_SENSE_LENGTH_LONG
+                                                  : SCSI_SENSE_LENGTH_LEARNED;
+}
+
 const ScsiProcessorStatistics *scsi_processor_get_statistics(const ScsiProcessor *processor) {
         return &processor->statistics;
 }

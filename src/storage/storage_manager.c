@@ -120,6 +120,34 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
         assert_not_reached();
 }
 
+/* Learning */
+
+/* Of a device that is gone nothing is learned: what went wrong may have been the cable. */
+static void storage_learn(StorageManager *manager) {
+        StorageStackFacts learned;
+
+        storage_facts_plan(&manager->facts, event_loop_now_ns(manager->loop));
+        if (manager->is_gone || !manager->stack)
+                return;
+        learned = storage_stack_get_facts(manager->stack);
+        storage_facts_learn_stack(&manager->facts, &learned);
+        for (unsigned i = 0; i < manager->n_units; i++) {
+                const StorageUnit *unit = &manager->units[i];
+                LunFacts facts;
+
+                if (!unit->is_open || !unit->lun_device)
+                        continue;
+                facts = lun_get_facts(unit->lun_device);
+                storage_facts_learn_unit(&manager->facts, i, &facts);
+        }
+        if (storage_facts_take_news(&manager->facts) && manager->handlers->learned)
+                manager->handlers->learned(manager, &manager->facts.known, manager->userdata);
+}
+
+static bool has_learned_enough(const StorageManager *manager) {
+        return event_loop_now_ns(manager->loop) < manager->facts.next_ns;
+}
+
 /* LUNs */
 
 static void storage_plan_luns_retry(StorageManager *manager) {
@@ -265,9 +293,12 @@ static void storage_serve(StorageManager *manager, Task *task) {
 
         while (!storage_manager_must_end(manager)) {
                 storage_adapt(manager);
+                if (!has_learned_enough(manager))
+                        storage_learn(manager);
                 media_ns = storage_tend_media(manager);
                 due = storage_find_due(manager, &next_ns);
                 next_ns = MIN(next_ns, storage_degradation_get_end_ns(&manager->degradation));
+                next_ns = MIN(next_ns, manager->facts.next_ns);
                 if (!due && !are_luns_due(manager)) {
                         storage_manager_wait(manager, task, MIN(next_ns, media_ns));
                         continue;
@@ -370,6 +401,7 @@ static int storage_attach(StorageManager *manager, Task *task) {
         const char *reason;
         int r;
 
+        storage_facts_apply(&manager->facts, &manager->quirks);
         r = storage_stack_new(&manager->stack, TAKE_PTR(manager->returned), &manager->quirks,
                               on_stack_event, manager);
         if (r < 0)
@@ -507,6 +539,7 @@ static void storage_end_requests(StorageManager *manager, Task *task) {
 }
 
 static void storage_stop(StorageManager *manager, Task *task) {
+        storage_learn(manager);
         storage_enter(manager, STORAGE_STATE_STOPPING);
         for (unsigned i = 0; i < manager->n_units; i++)
                 storage_units_begin_close(manager, &manager->units[i]);
@@ -537,6 +570,7 @@ static int storage_live(Task *task, void *userdata) {
 
         manager->reason = NULL;
         storage_enter(manager, STORAGE_STATE_RUNNING);
+        storage_learn(manager);
         manager->handlers->brought_up(manager, 0, manager->n_units, NULL, manager->userdata);
         do
                 storage_serve(manager, task);
@@ -609,6 +643,8 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         snprintf(manager->name, sizeof(manager->name), "%s", usb_device_get_name(device));
         set_defaults(&manager->options);
         storage_quirks_init(&manager->quirks, options->quirks);
+        storage_facts_init(&manager->facts, options->quirks, options->known);
+        storage_facts_apply(&manager->facts, &manager->quirks);
         storage_remains_init(&manager->remains);
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
                 storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle);
@@ -683,6 +719,10 @@ int storage_manager_replug(StorageManager *manager, UsbDevice *device) {
         manager->returned = device;
         storage_manager_wake(manager);
         return 0;
+}
+
+void storage_manager_recall(StorageManager *manager, const UsbLearnedFacts *known) {
+        storage_facts_init(&manager->facts, manager->options.quirks, known);
 }
 
 void storage_manager_stop(StorageManager *manager) {

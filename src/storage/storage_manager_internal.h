@@ -8,6 +8,7 @@
  */
 
 #include "storage/storage_degradation.h"
+#include "storage/storage_facts.h"
 #include "storage/storage_manager.h"
 #include "storage/storage_remains.h"
 #include "storage/storage_stack.h"
@@ -24,6 +25,7 @@ struct StorageManager {
         char *serial;        /* owned */
         StorageOptions options;
         StorageQuirks quirks;
+        StorageFacts facts;
         const StorageHandlers *handlers; /* borrowed */
         void *userdata;
 

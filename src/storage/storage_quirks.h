@@ -15,6 +15,7 @@
 typedef struct StorageQuirks {
         bool has_single_lun; /* the device is not asked how many it has */
         bool ignores_uas;
+        bool avoids_uas; /* where there is another way */
         BotOptions bot;
         ScsiProcessorOptions processor;
         ScsiBringUpOptions bring_up;

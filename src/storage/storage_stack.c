@@ -14,6 +14,7 @@
 #define LUNS_HEADER_SIZE 8
 #define LUNS_ENTRY_SIZE 8
 #define LUNS_SIZE (LUNS_HEADER_SIZE + 64 * LUNS_ENTRY_SIZE)
+#define ASC_INVALID_OPERATION_CODE 0x20
 #define LUNS_TIMEOUT_NS (30 * NS_PER_S)
 
 struct StorageStack {
@@ -28,6 +29,8 @@ struct StorageStack {
         bool is_claimed;
         bool is_gone;
         bool is_on_trial; /* UAS, until a command was answered */
+        bool has_given_up_uas;
+        bool lacks_report_luns;
         StorageStackNotify notify;
         void *userdata; /* borrowed */
 };
@@ -144,6 +147,8 @@ static int judge_reported_luns(StorageStack *stack, const ScsiCommand *command, 
         case SCSI_RESULT_CHECK_CONDITION:
                 /* It has no such command, and one LUN. */
                 stack->has_told_luns = command->sense.key == SCSI_SENSE_KEY_ILLEGAL_REQUEST;
+                stack->lacks_report_luns = stack->has_told_luns &&
+                                           command->sense.asc == ASC_INVALID_OPERATION_CODE;
                 return 0;
         case SCSI_RESULT_BUSY:
         case SCSI_RESULT_RESERVED:
@@ -235,25 +240,42 @@ static void take_down(StorageStack *stack, Task *task) {
         stack->processor = scsi_processor_free(stack->processor);
 }
 
+/* The same protocols without UAS, if the device offers one of them; else 0. */
+static unsigned without_uas(const StorageStack *stack, unsigned protocols) {
+        UsbStorageDevice other;
+
+        protocols &= ~(1U << USB_STORAGE_PROTOCOL_UAS);
+        return usb_storage_device_init(&other, usb_device_get_descriptors(stack->device),
+                                       usb_device_get_speed(stack->device), protocols) < 0
+                               ? 0
+                               : protocols;
+}
+
+static unsigned choose_protocols(const StorageStack *stack) {
+        unsigned protocols = storage_quirks_filter_protocols(stack->quirks, PROTOCOLS);
+
+        return stack->quirks->avoids_uas ? without_uas(stack, protocols) ?: protocols : protocols;
+}
+
 /* A device that offers UAS and does not bear it is driven by Bulk-Only, if it offers that. */
 int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const char **ret_reason) {
-        unsigned protocols = storage_quirks_filter_protocols(stack->quirks, PROTOCOLS);
-        UsbStorageDevice other;
+        unsigned protocols = choose_protocols(stack);
         int r;
 
         r = start_with(stack, task, protocols, with_reset, ret_reason);
         if (r != -EIO || stack->is_gone || !is_uas(stack))
                 return r;
-        protocols &= ~(1U << USB_STORAGE_PROTOCOL_UAS);
-        if (usb_storage_device_init(&other, usb_device_get_descriptors(stack->device),
-                                    usb_device_get_speed(stack->device), protocols) < 0)
+        protocols = without_uas(stack, protocols);
+        if (protocols == 0)
                 return r;
 
         log_device_warning(usb_device_get_name(stack->device),
                            "It offers UAS but does not bear it, driving it by Bulk-Only");
         take_down(stack, task);
         stack->transport = transport_free(stack->transport);
-        return start_with(stack, task, protocols, /* with_reset= */ true, ret_reason);
+        r = start_with(stack, task, protocols, /* with_reset= */ true, ret_reason);
+        stack->has_given_up_uas = r == 0;
+        return r;
 }
 
 static bool is_normal(const StorageStack *stack) {
@@ -334,6 +356,19 @@ ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack) {
         default: /* a byte of the device, not an enum */
                 return SCSI_COMMAND_SET_FULL;
         }
+}
+
+StorageStackFacts storage_stack_get_facts(const StorageStack *stack) {
+        bool is_bot = stack->transport &&
+                      stack->storage_device.protocol == USB_STORAGE_PROTOCOL_BOT;
+
+        return (StorageStackFacts){
+                .has_given_up_uas = stack->has_given_up_uas,
+                .lacks_report_luns = stack->lacks_report_luns,
+                .bot_mode = is_bot ? bot_transport_get_mode(stack->transport) : BOT_MODE_AUTO,
+                .sense_length = stack->processor ? scsi_processor_get_sense_length(stack->processor)
+                                                 : SCSI_SENSE_LENGTH_LEARNED,
+        };
 }
 
 unsigned storage_stack_get_n_luns(const StorageStack *stack) { return stack->n_luns; }

@@ -15,6 +15,14 @@
 
 typedef struct StorageStack StorageStack;
 
+/* What it has learned of the device so far. Plain data. */
+typedef struct StorageStackFacts {
+        bool has_given_up_uas; /* and Bulk-Only works */
+        bool lacks_report_luns;
+        BotMode bot_mode; /* AUTO: not decided, or another transport */
+        ScsiSenseLength sense_length;
+} StorageStackFacts;
+
 /* As ErrorHandlerNotify; GONE comes once, whoever learns of it first. */
 typedef void (*StorageStackNotify)(ErrorHandlerEvent event, uint8_t lun, void *userdata);
 
@@ -39,6 +47,7 @@ ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack);
 ScsiTarget *storage_stack_get_target(const StorageStack *stack);
 /* What its interface says of the commands that it knows. */
 ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
+StorageStackFacts storage_stack_get_facts(const StorageStack *stack);
 unsigned storage_stack_get_n_luns(const StorageStack *stack);
 /* Whether the device told how many there are; else there is one, as far as is known. */
 bool storage_stack_has_told_luns(const StorageStack *stack);

@@ -49,6 +49,7 @@ static int make_lun(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
                                        .name = unit->name,
                                        .is_read_only = options->is_read_only,
                                        .is_trim_enabled = options->is_trim_enabled,
+                                       .known = unit->known,
                                        .tells_losses = !options->has_cache,
                                        .command_timeout_ns = options->device_timeout_ms * NS_PER_MS,
                        });

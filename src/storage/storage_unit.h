@@ -11,6 +11,7 @@
  * with the same medium.
  */
 
+#include "block/lun.h"
 #include "cache/cache_identity.h"
 #include "cache/cache_manager.h"
 #include "export/nbd_session.h"
@@ -36,7 +37,8 @@ struct StorageUnit {
         bool is_mode_changed;   /* its write protection may have changed: to be asked for */
         uint64_t mode_ns;       /* when that was asked for last */
         StorageMedium medium;
-        ScsiDisk disk; /* as it was opened */
+        LunFacts known; /* before it is opened */
+        ScsiDisk disk;  /* as it was opened */
         char name[STORAGE_NAME_SIZE_MAX];
         char description[STORAGE_NAME_SIZE_MAX];
         NbdExportInfo info;

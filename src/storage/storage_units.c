@@ -103,6 +103,7 @@ static UnitLook unit_begin_look(StorageManager *manager, StorageUnit *unit) {
         };
 
         look.look.options.command_set = storage_stack_get_command_set(manager->stack);
+        storage_facts_apply_to_look(&manager->facts, unit->lun, &look.look.options);
         return look;
 }
 
@@ -146,13 +147,31 @@ static void unit_plan_retry(StorageManager *manager, StorageUnit *unit) {
         unit->retry_ns = event_loop_now_ns(manager->loop) + (STORAGE_RETRY_MIN_NS << n_doublings);
 }
 
+/* What was left out for the sake of another unit that was here is made up for. */
+static int unit_look_and_learn(UnitLook *look, Task *task) {
+        StorageManager *manager = look->manager;
+        StorageUnit *unit = look->look.unit;
+        int r;
+
+        r = unit_look(look, task, storage_look_run);
+        if (r < 0 || !storage_facts_learn_disk(&manager->facts, unit->lun, &look->look.disk,
+                                               look->look.result == SCSI_BRING_UP_RESULT_READY))
+                return r;
+        *look = unit_begin_look(manager, unit);
+        r = unit_look(look, task, storage_look_run);
+        if (r == 0)
+                storage_facts_learn_disk(&manager->facts, unit->lun, &look->look.disk,
+                                         look->look.result == SCSI_BRING_UP_RESULT_READY);
+        return r;
+}
+
 /* Returns 1 with what is there, 0 if there is nothing to export, -ENODEV: gone, -ENOMEM. */
 static int unit_find(UnitLook *look, Task *task) {
         StorageManager *manager = look->manager;
         unsigned lun = look->look.unit->lun;
         int r;
 
-        r = unit_look(look, task, storage_look_run);
+        r = unit_look_and_learn(look, task);
         if (r < 0)
                 return r;
         if (storage_look_has_identity(&look->look))
@@ -167,6 +186,8 @@ static int unit_find(UnitLook *look, Task *task) {
                                     usb_device_get_descriptors(
                                                     storage_stack_get_device(manager->stack)),
                                     manager->serial ?: "", &look->look.disk);
+                look->look.unit->known =
+                                storage_facts_get_unit(&manager->facts, lun, &look->look.disk);
                 return 1;
         case SCSI_BRING_UP_RESULT_FAILED:
                 unit_plan_retry(manager, look->look.unit);

@@ -17,6 +17,16 @@ void bot_habits_init(BotHabits *habits, BotMode mode, bool ignores_residue) {
         };
 }
 
+void bot_habits_recall(BotHabits *habits, BotMode known_mode) {
+        assert(known_mode < _BOT_MODE_MAX);
+
+        if (habits->is_mode_given)
+                return;
+        habits->known_mode = known_mode;
+        if (known_mode == BOT_MODE_BY_PHASE)
+                habits->mode = BOT_MODE_BY_PHASE;
+}
+
 void bot_habits_forget_signature(BotHabits *habits) { habits->has_signature = false; }
 
 bool bot_habits_wants_pipeline(const BotHabits *habits, TransportDirection direction, size_t size) {
@@ -43,7 +53,11 @@ bool bot_habits_learn_good(BotHabits *habits, bool was_pipelined) {
 
         if (!was_pipelined) {
                 habits->n_good = MIN(habits->n_good + 1, BOT_HABITS_GOOD_BEFORE_TRIAL);
-                return false;
+                if (habits->n_good < BOT_HABITS_GOOD_BEFORE_TRIAL ||
+                    habits->known_mode != BOT_MODE_PIPELINED)
+                        return false;
+                habits->mode = BOT_MODE_PIPELINED;
+                return true;
         }
         if (++habits->n_trials < BOT_HABITS_TRIALS_NEEDED)
                 return false;

@@ -25,6 +25,7 @@
 
 typedef struct BotHabits {
         BotMode mode;
+        BotMode known_mode; /* decided earlier: there is no trial */
         bool is_mode_given; /* by the options: nothing is tried, nothing changes it */
         unsigned n_good;    /* commands by phase; counted until the first trial */
         unsigned n_trials;  /* good ones */
@@ -34,6 +35,9 @@ typedef struct BotHabits {
 } BotHabits;
 
 void bot_habits_init(BotHabits *habits, BotMode mode, bool ignores_residue);
+/* With AUTO: an earlier decision. One for PIPELINED counts once the device has done as many good
+ * commands by phase as before a trial. */
+void bot_habits_recall(BotHabits *habits, BotMode known_mode);
 /* The device was reset by its port: it may be another one in all but its name. Keeps the mode. */
 void bot_habits_forget_signature(BotHabits *habits);
 

@@ -653,6 +653,7 @@ int bot_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice
         bot->device = device;
         bot->storage_device = *storage_device;
         bot_habits_init(&bot->habits, options->mode, options->ignores_residue);
+        bot_habits_recall(&bot->habits, options->known_mode);
         bot->clear_halt.type = USB_OPERATION_CLEAR_HALT;
         bot->clear_halt.done = bot_on_halt_cleared;
         transport = &bot->transport;

@@ -10,9 +10,9 @@
 static void on_clock(EventTimer *timer) {}
 
 void lun_fixture_set_up(LunFixture *fixture, uint32_t block_size) {
-        *fixture = (LunFixture){
-                .options = { .name = "lun", .is_trim_enabled = true, .is_trim_proven = true }
-        };
+        *fixture = (LunFixture){ .options = { .name = "lun",
+                                              .is_trim_enabled = true,
+                                              .known = { .is_unmap_proven = true } } };
         ck_assert_int_eq(virtual_event_loop_new(&fixture->loop), 0);
         ck_assert_int_eq(event_timer_init(&fixture->clock, fixture->loop, on_clock), 0);
         ram_target_init(&fixture->ram, fixture->loop, 1 * MIB / block_size, block_size);

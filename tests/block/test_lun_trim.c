@@ -14,7 +14,7 @@ static uint8_t data[SIZE];
 
 static void set_up(void) {
         lun_fixture_set_up(&fixture, 512);
-        fixture.options.is_trim_proven = false;
+        fixture.options.known.is_unmap_proven = false;
         lun_fixture_start(&fixture);
 }
 

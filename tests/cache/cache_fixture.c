@@ -55,7 +55,7 @@ void cache_fixture_set_up(CacheFixture *fixture, uint32_t block_size) {
 static void make_lun(CacheFixture *fixture) {
         static const LunOptions options = { .name = "lun",
                                             .is_trim_enabled = true,
-                                            .is_trim_proven = true };
+                                            .known = { .is_unmap_proven = true } };
 
         ck_assert_int_eq(lun_new(&fixture->lun, &fixture->ram.target, &fixture->ram.disk, &options),
                          0);

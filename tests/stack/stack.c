@@ -56,6 +56,15 @@ static void on_stopped(StorageManager *storage, int result, void *userdata) {
         stack->stopped_result = result;
 }
 
+static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(usb_learned_facts_is_valid(facts));
+        ck_assert(!usb_learned_facts_is_equal(facts, &stack->learned));
+        stack->learned = *facts;
+        stack->n_learned++;
+}
+
 static void run_until(Stack *stack, const bool *condition, uint64_t timeout_ns) {
         uint64_t end_ns = event_loop_now_ns(stack->loop) + timeout_ns;
 
@@ -115,6 +124,7 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .export_closed = on_export_closed,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
+                .learned = on_learned,
                 .parked = on_parked,
                 .returned = on_returned,
                 .save = on_save,
@@ -148,6 +158,21 @@ void stack_init_with_timeout(Stack *stack, const char *text, uint32_t device_tim
               &(StorageOptions){
                               .base_name = "stack",
                               .device_timeout_ms = device_timeout_ms,
+                              .n_luns_max = STACK_LUNS_MAX,
+                              .is_trim_enabled = true,
+              },
+              NULL);
+}
+
+void stack_init_with_facts(Stack *stack, const char *text, const UsbLearnedFacts *known,
+                           uint32_t quirks) {
+        init_fds(stack);
+        stack->learned = *known;
+        start(stack, text,
+              &(StorageOptions){
+                              .base_name = "stack",
+                              .quirks = quirks,
+                              .known = known,
                               .n_luns_max = STACK_LUNS_MAX,
                               .is_trim_enabled = true,
               },

@@ -50,6 +50,8 @@ typedef struct Stack {
         int brought_up_result;
         bool is_stopped;
         int stopped_result;
+        UsbLearnedFacts learned; /* as told last */
+        unsigned n_learned;
 
         /* With a cache */
         SimulatorSpec spec;
@@ -73,6 +75,9 @@ typedef struct Stack {
 void stack_init(Stack *stack, const char *spec);
 /* The same with a deadline of its own for reads and writes. */
 void stack_init_with_timeout(Stack *stack, const char *spec, uint32_t device_timeout_ms);
+/* The next worker of a device of which that is known. */
+void stack_init_with_facts(Stack *stack, const char *spec, const UsbLearnedFacts *known,
+                           uint32_t quirks);
 /*
  * With a cache, and with image files, so that the medium outlives the device. `image_fds` NULL: new
  * ones. `remains` NULL: none.

@@ -175,6 +175,32 @@ START_TEST(a_given_mode_stays) {
 }
 END_TEST
 
+START_TEST(what_was_decided_before_is_not_tried_but_may_be_decided_anew) {
+        BotHabits habits;
+
+        bot_habits_init(&habits, BOT_MODE_AUTO, false);
+        bot_habits_recall(&habits, BOT_MODE_BY_PHASE);
+        learn(&habits, 100, /* was_pipelined= */ false);
+        ck_assert(!bot_habits_wants_pipeline(&habits, IN, 4096));
+        ck_assert_int_eq(habits.mode, BOT_MODE_BY_PHASE);
+
+        bot_habits_init(&habits, BOT_MODE_AUTO, false);
+        bot_habits_recall(&habits, BOT_MODE_PIPELINED);
+        ck_assert(!bot_habits_wants_pipeline(&habits, IN, 4096));
+        learn(&habits, BOT_HABITS_GOOD_BEFORE_TRIAL, /* was_pipelined= */ false);
+        ck_assert(bot_habits_wants_pipeline(&habits, OUT, 0));
+        ck_assert(bot_habits_is_watchful(&habits));
+        ck_assert(bot_habits_learn_anomaly(&habits));
+        learn(&habits, 100, /* was_pipelined= */ false);
+        ck_assert_int_eq(habits.mode, BOT_MODE_BY_PHASE);
+
+        bot_habits_init(&habits, BOT_MODE_BY_PHASE, false);
+        bot_habits_recall(&habits, BOT_MODE_PIPELINED);
+        learn(&habits, 100, /* was_pipelined= */ false);
+        ck_assert_int_eq(habits.mode, BOT_MODE_BY_PHASE);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bot_habits");
         TCase *tcase = tcase_create("bot_habits");
@@ -189,6 +215,7 @@ int main(void) {
         tcase_add_test(tcase, good_trials_decide_for_pipelining_and_one_anomaly_against_it);
         tcase_add_test(tcase, a_residue_that_is_known_to_be_nonsense_does_not_count);
         tcase_add_loop_test(tcase, a_given_mode_stays, 0, 2);
+        tcase_add_test(tcase, what_was_decided_before_is_not_tried_but_may_be_decided_anew);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
