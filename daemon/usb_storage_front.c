@@ -146,6 +146,12 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_SAVE:
         case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_PARKED:
+        case CONTROL_TYPE_DEVICE_INFO:
+        case CONTROL_TYPE_LUN_INFO:
+        case CONTROL_TYPE_REQUEST:
+        case CONTROL_TYPE_CANCEL:
+        case CONTROL_TYPE_REPLY:
+        case CONTROL_TYPE_PROGRESS:
                 log_warning("The manager sent %s, which is not for the front, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

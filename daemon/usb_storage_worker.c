@@ -364,6 +364,15 @@ static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
                 log_info("A client of LUN %u is refused: %s", message->lun, strerror(-r));
 }
 
+static void on_request(Worker *worker, const ControlRequest *request) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_REPLY);
+        message.body.reply.id = request->id;
+        message.body.reply.error = -EOPNOTSUPP;
+        worker_send(worker, &message);
+}
+
 static void worker_stop(Worker *worker) {
         if (worker->must_stop)
                 return;
@@ -419,6 +428,11 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                         storage_manager_saved(worker->storage, message->body.save.luns,
                                               message->body.save.error);
                 return;
+        case CONTROL_TYPE_REQUEST:
+                on_request(worker, &message->body.request);
+                return;
+        case CONTROL_TYPE_CANCEL: /* nothing takes long */
+                return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PONG:
@@ -433,6 +447,10 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:
         case CONTROL_TYPE_PARKED:
+        case CONTROL_TYPE_DEVICE_INFO:
+        case CONTROL_TYPE_LUN_INFO:
+        case CONTROL_TYPE_REPLY:
+        case CONTROL_TYPE_PROGRESS:
                 log_warning("The manager sent %s, which is not for a worker, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

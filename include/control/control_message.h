@@ -10,12 +10,13 @@
  *
  * manager → worker: CONFIGURE, CACHE, REMAINS for each that there is, then USB_DEVICE or SIMULATE
  *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, PING, STOP, GONE;
- *                   REMAINS of what was saved, before SAVED.
+ *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
- *                   PONG, LOG, STOPPED, FAILED.
+ *                   PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY.
  * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
  * USB_DEVICE answers as it did the first time, BROUGHT_UP or FAILED; one whose park time is over
  * asks to SAVE what it has, and stops.
+ * A worker that has its device answers each REQUEST by one REPLY, at its end at the latest.
  *
  * manager → front: CONFIGURE, LISTEN, EXPORT, EXPORT_CLOSED, PING, STOP.
  * front → manager: HELLO, READY, HANDOVER, PONG, LOG, STOPPED.
@@ -24,14 +25,15 @@
 #include "base/log.h"
 #include "base/nbd_protocol.h"
 #include "cache/cache_manager.h"
+#include "control/control_description.h"
+#include "control/control_request.h"
 
-#define CONTROL_VERSION 4
+#define CONTROL_VERSION 5
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
 #define CONTROL_DESCRIPTION_SIZE_MAX 128
 #define CONTROL_SPEC_SIZE_MAX 4096
-#define CONTROL_LUNS_MAX 16
 /* REMAINS that a worker was told of and that have data left: it can't do with a part of them, as the
  * order in which they are given back matters. */
 #define CONTROL_REMAINS_MAX 192
@@ -64,6 +66,12 @@ typedef enum ControlType {
         CONTROL_TYPE_SAVE,          /* the medium is gone or another: keep the arena's data */
         CONTROL_TYPE_SAVED,         /* the answer to SAVE, in the order of the questions */
         CONTROL_TYPE_PARKED,        /* the device is gone, the worker waits for it to come back */
+        CONTROL_TYPE_DEVICE_INFO,   /* before BROUGHT_UP, and when something in it changed */
+        CONTROL_TYPE_LUN_INFO,      /* the same of each LUN, exported or not */
+        CONTROL_TYPE_REQUEST,       /* fd 0: a memfd, where its data needs one */
+        CONTROL_TYPE_CANCEL,        /* of a REQUEST: answered soon */
+        CONTROL_TYPE_REPLY,         /* to a REQUEST */
+        CONTROL_TYPE_PROGRESS,      /* of a REQUEST that takes long */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -183,6 +191,12 @@ typedef struct ControlMessage {
                 ControlCacheSize cache_size;
                 ControlRemains remains;
                 ControlSave save;
+                ControlDeviceInfo device_info;
+                ControlLunInfo lun_info;
+                ControlRequest request;
+                ControlCancel cancel;
+                ControlReply reply;
+                ControlProgress progress;
         } body;
 } ControlMessage;
 

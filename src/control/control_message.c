@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/control_message.h"
+#include "control/control_text.h"
 #include "usb/usb_quirks.h"
 
 #define HEADER_SIZE offsetof(ControlMessage, body)
@@ -45,13 +46,17 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_SAVE] = { "SAVE", sizeof(ControlSave) },
         [CONTROL_TYPE_SAVED] = { "SAVED", sizeof(ControlSave) },
         [CONTROL_TYPE_PARKED] = { "PARKED" },
+        [CONTROL_TYPE_DEVICE_INFO] = { "DEVICE_INFO", sizeof(ControlDeviceInfo) },
+        [CONTROL_TYPE_LUN_INFO] = { "LUN_INFO", sizeof(ControlLunInfo) },
+        [CONTROL_TYPE_REQUEST] = { "REQUEST", sizeof(ControlRequest), 0, 1 },
+        [CONTROL_TYPE_CANCEL] = { "CANCEL", sizeof(ControlCancel) },
+        [CONTROL_TYPE_REPLY] = { "REPLY", sizeof(ControlReply) },
+        [CONTROL_TYPE_PROGRESS] = { "PROGRESS", sizeof(ControlProgress) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
 
 #define IS_TERMINATED(field) (memchr((field), '\0', sizeof(field)) != NULL)
-
-static bool is_bool(uint8_t value) { return value <= 1; }
 
 /* DESIGN section 1: an export's name is made of these alone, so that it needs no quoting anywhere.
  */
@@ -64,7 +69,8 @@ static bool is_name(const char *text) {
 }
 
 static bool is_configure_valid(const ControlConfigure *configure) {
-        return configure->log_level < _LOG_LEVEL_MAX && is_bool(configure->is_trim_enabled) &&
+        return configure->log_level < _LOG_LEVEL_MAX &&
+               control_is_bool(configure->is_trim_enabled) &&
                configure->n_luns_max <= CONTROL_LUNS_MAX;
 }
 
@@ -78,15 +84,15 @@ static bool is_quirks(uint32_t quirks) { return (quirks & ~USB_QUIRKS_ALL) == 0;
 static bool is_usb_device_valid(const ControlUsbDevice *device) {
         return IS_TERMINATED(device->name) && IS_TERMINATED(device->base_name) &&
                is_name(device->base_name) && IS_TERMINATED(device->serial) &&
-               is_quirks(device->quirks) && is_bool(device->is_read_only) &&
-               is_bool(device->is_restart);
+               is_quirks(device->quirks) && control_is_bool(device->is_read_only) &&
+               control_is_bool(device->is_restart);
 }
 
 static bool is_simulate_valid(const ControlSimulate *simulate) {
         return IS_TERMINATED(simulate->name) && IS_TERMINATED(simulate->base_name) &&
                is_name(simulate->base_name) && IS_TERMINATED(simulate->spec) &&
-               is_quirks(simulate->quirks) && is_bool(simulate->is_read_only) &&
-               is_bool(simulate->is_restart);
+               is_quirks(simulate->quirks) && control_is_bool(simulate->is_read_only) &&
+               control_is_bool(simulate->is_restart);
 }
 
 static bool is_export_valid(const ControlExport *export) {
@@ -97,20 +103,22 @@ static bool is_export_valid(const ControlExport *export) {
 static bool is_handover_valid(const ControlHandover *handover) {
         const NbdAgreement *agreement = &handover->agreement;
 
-        return handover->lun < CONTROL_LUNS_MAX && is_bool(agreement->has_structured_replies) &&
-               is_bool(agreement->has_base_allocation) && is_bool(agreement->has_block_size);
+        return handover->lun < CONTROL_LUNS_MAX &&
+               control_is_bool(agreement->has_structured_replies) &&
+               control_is_bool(agreement->has_base_allocation) &&
+               control_is_bool(agreement->has_block_size);
 }
 
 static bool is_cache_valid(const ControlCache *cache) {
         return cache->mode < _CACHE_MODE_MAX && cache->policy < _CACHE_POLICY_KIND_MAX &&
-               is_bool(cache->has_read_ahead) && is_bool(cache->verifies_hits);
+               control_is_bool(cache->has_read_ahead) && control_is_bool(cache->verifies_hits);
 }
 
 static bool is_luns(uint32_t luns) { return (luns & ~CONTROL_LUNS_ALL) == 0; }
 
 static bool is_some_luns(uint32_t luns) { return luns != 0 && is_luns(luns); }
 
-static bool is_body_valid(const ControlMessage *message) {
+static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
                 return is_configure_valid(&message->body.configure);
@@ -143,6 +151,16 @@ static bool is_body_valid(const ControlMessage *message) {
                 return is_some_luns(message->body.save.luns) && message->body.save.error == 0;
         case CONTROL_TYPE_SAVED:
                 return is_some_luns(message->body.save.luns) && message->body.save.error <= 0;
+        case CONTROL_TYPE_DEVICE_INFO:
+                return control_device_info_is_valid(&message->body.device_info);
+        case CONTROL_TYPE_LUN_INFO:
+                return control_lun_info_is_valid(&message->body.lun_info);
+        case CONTROL_TYPE_REQUEST:
+                return control_request_is_valid(&message->body.request, n_fds);
+        case CONTROL_TYPE_REPLY:
+                return control_reply_is_valid(&message->body.reply);
+        case CONTROL_TYPE_PROGRESS:
+                return control_progress_is_valid(&message->body.progress);
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:
@@ -153,6 +171,7 @@ static bool is_body_valid(const ControlMessage *message) {
         case CONTROL_TYPE_LISTEN:
         case CONTROL_TYPE_CACHE_SIZE:
         case CONTROL_TYPE_PARKED:
+        case CONTROL_TYPE_CANCEL:
                 return true;
         case _CONTROL_TYPE_MAX:
                 break;
@@ -176,7 +195,7 @@ int control_message_validate(const ControlMessage *message, size_t received_size
         if (n_fds < traits->n_fds_min || n_fds > traits->n_fds_max)
                 return -EBADMSG;
 
-        return is_body_valid(message) ? 0 : -EBADMSG;
+        return is_body_valid(message, n_fds) ? 0 : -EBADMSG;
 }
 
 void control_message_init(ControlMessage *message, ControlType type) {

@@ -161,6 +161,12 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_SAVE:
         case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_PARKED:
+        case CONTROL_TYPE_DEVICE_INFO:
+        case CONTROL_TYPE_LUN_INFO:
+        case CONTROL_TYPE_REQUEST:
+        case CONTROL_TYPE_CANCEL:
+        case CONTROL_TYPE_REPLY:
+        case CONTROL_TYPE_PROGRESS:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

@@ -183,6 +183,11 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 if (device_cache_on_save(&device->cache, &message->body.save) < 0)
                         child_process_kill(worker, "asked to save too much");
                 return;
+        case CONTROL_TYPE_DEVICE_INFO:
+        case CONTROL_TYPE_LUN_INFO:
+        case CONTROL_TYPE_REPLY:
+        case CONTROL_TYPE_PROGRESS:
+                return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_CONFIGURE:
         case CONTROL_TYPE_READY:
@@ -200,6 +205,8 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_CACHE_SIZE:
         case CONTROL_TYPE_REMAINS:
         case CONTROL_TYPE_SAVED:
+        case CONTROL_TYPE_REQUEST:
+        case CONTROL_TYPE_CANCEL:
                 child_process_kill(worker, "sent what is not a worker's to send");
                 return;
         case _CONTROL_TYPE_MAX:

@@ -27,6 +27,12 @@ static void use(const ControlMessage *message, size_t size) {
                 assert((message->body.remains.luns & ~CONTROL_LUNS_ALL) == 0);
         if (message->type == CONTROL_TYPE_SAVE)
                 assert(message->body.save.luns != 0);
+        if (message->type == CONTROL_TYPE_LUN_INFO)
+                assert(strlen(message->body.lun_info.last_sense) < CONTROL_SENSE_TEXT_SIZE);
+        if (message->type == CONTROL_TYPE_REQUEST)
+                assert(message->body.request.scsi.cdb_size <= SCSI_CDB_SIZE_MAX);
+        if (message->type == CONTROL_TYPE_REPLY)
+                assert(message->body.reply.data_size <= CONTROL_DATA_MAX);
 }
 
 /* The message of that type that says what the bytes are, filled up or cut to its size. */

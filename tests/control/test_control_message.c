@@ -49,6 +49,12 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_SAVE, sizeof(ControlSave), 0, 0 },
         { CONTROL_TYPE_SAVED, sizeof(ControlSave), 0, 0 },
         { CONTROL_TYPE_PARKED, 0, 0, 0 },
+        { CONTROL_TYPE_DEVICE_INFO, sizeof(ControlDeviceInfo), 0, 0 },
+        { CONTROL_TYPE_LUN_INFO, sizeof(ControlLunInfo), 0, 0 },
+        { CONTROL_TYPE_REQUEST, sizeof(ControlRequest), 0, 0 }, /* what a memfd needs: below */
+        { CONTROL_TYPE_CANCEL, sizeof(ControlCancel), 0, 0 },
+        { CONTROL_TYPE_REPLY, sizeof(ControlReply), 0, 0 },
+        { CONTROL_TYPE_PROGRESS, sizeof(ControlProgress), 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -117,6 +123,105 @@ static const LieCase lie_cases[] = {
         LIE(SAVED, save.luns, 0),
         LIE(SAVED, save.luns, 0xff),
         LIE(SAVED, save.error, 1),
+        LIE(DEVICE_INFO, device_info.protocol, 4),
+        LIE(DEVICE_INFO, device_info.quirks, 0xff),
+        LIE(DEVICE_INFO, device_info.degradations, 0x20),
+        LIE(DEVICE_INFO, device_info.cache_mode, 3),
+        LIE(DEVICE_INFO, device_info.has_cache, 2),
+        LIE(DEVICE_INFO, device_info.is_pipelined, 2),
+        LIE(LUN_INFO, lun_info.lun, 0x10),
+        LIE(LUN_INFO, lun_info.kind, 4),
+        LIE(LUN_INFO, lun_info.degradations, 0xff),
+        LIE(LUN_INFO, lun_info.peripheral_type, 0x20),
+        LIE(LUN_INFO, lun_info.is_present, 2),
+        LIE(LUN_INFO, lun_info.is_removable, 2),
+        LIE(LUN_INFO, lun_info.has_medium, 2),
+        LIE(LUN_INFO, lun_info.is_read_only, 2),
+        LIE(LUN_INFO, lun_info.is_rotational, 2),
+        LIE(LUN_INFO, lun_info.can_trim, 2),
+        LIE(LUN_INFO, lun_info.has_fua, 2),
+        LIE(LUN_INFO, lun_info.can_unmap, 2),
+        LIE(LUN_INFO, lun_info.has_synchronize_cache, 2),
+        LIE(LUN_INFO, lun_info.vendor, 'x'),
+        LIE(LUN_INFO, lun_info.vendor[0], '\n'),
+        LIE(LUN_INFO, lun_info.model[0], 0x7f),
+        LIE(LUN_INFO, lun_info.revision[0], 0xc3),
+        LIE(LUN_INFO, lun_info.serial, 'x'),
+        LIE(LUN_INFO, lun_info.serial[0], 0x1b),
+        LIE(LUN_INFO, lun_info.last_sense[0], 0x80),
+        LIE(LUN_INFO, lun_info.last_sense, 'x'),
+        LIE(REPLY, reply.error, 1),
+        LIE(REPLY, reply.status, 0xff),
+        LIE(REPLY, reply.data_size, 0xff),
+        LIE(REPLY, reply.sense_size, 0x01),
+        LIE(REPLY, reply.words, 'x'),
+        LIE(REPLY, reply.words[0], '\r'),
+        LIE(PROGRESS, progress.n_done, 1),
+};
+
+/* A request as a whole; what is not named is zero. */
+typedef struct RequestCase {
+        const char *what;
+        ControlRequest request;
+        size_t n_fds;
+        bool is_valid;
+} RequestCase;
+
+#define COMMAND(...)                                                                         \
+        {                                                                                    \
+                .kind = CONTROL_REQUEST_KIND_SCSI_COMMAND, .lun = 1, .scsi = { __VA_ARGS__ } \
+        }
+#define ON(request_kind, request_lun, ...) \
+        { .kind = CONTROL_REQUEST_KIND_##request_kind, .lun = (request_lun), ##__VA_ARGS__ }
+
+static const RequestCase request_cases[] = {
+        { "a flush of all", ON(FLUSH, CONTROL_LUN_ALL), 0, true },
+        { "a flush of the last LUN", ON(FLUSH, CONTROL_LUNS_MAX - 1), 0, true },
+        { "a LUN too high", ON(FLUSH, CONTROL_LUNS_MAX), 0, false },
+        { "a flush that is forced", ON(FLUSH, 0, .flags = CONTROL_REQUEST_FORCE), 0, false },
+        { "a flush with a descriptor", ON(FLUSH, 0), 1, false },
+        { "a flush with a mode", ON(FLUSH, 0, .cache_mode = 1), 0, false },
+        { "a flush with a command", ON(FLUSH, 0, .scsi.cdb_size = 6), 0, false },
+        { "a flush with data", ON(FLUSH, 0, .scsi.data = { [2047] = 1 }), 0, false },
+        { "a cache reset", ON(CACHE_RESET, CONTROL_LUN_ALL), 0, true },
+        { "a cache reset with loss", ON(CACHE_RESET, 0, .flags = CONTROL_REQUEST_DISCARD_DIRTY), 0,
+          true },
+        { "a cache reset by force", ON(CACHE_RESET, 0, .flags = CONTROL_REQUEST_FORCE), 0, false },
+        { "a cache mode", ON(CACHE_MODE, CONTROL_LUN_ALL, .cache_mode = 2), 0, true },
+        { "no cache mode", ON(CACHE_MODE, CONTROL_LUN_ALL, .cache_mode = 3), 0, false },
+        { "a cache mode of a LUN", ON(CACHE_MODE, 0, .cache_mode = 1), 0, false },
+        { "a device reset", ON(DEVICE_RESET, CONTROL_LUN_ALL), 0, true },
+        { "a device reset of a LUN", ON(DEVICE_RESET, 0), 0, false },
+        { "a LUN reset", ON(LUN_RESET, 3), 0, true },
+        { "a LUN reset of all", ON(LUN_RESET, CONTROL_LUN_ALL), 0, false },
+        { "a release", ON(RELEASE, CONTROL_LUN_ALL), 0, true },
+        { "a forced removal", ON(REMOVE, CONTROL_LUN_ALL, .flags = CONTROL_REQUEST_FORCE), 0,
+          true },
+        { "flags beyond all", ON(REMOVE, CONTROL_LUN_ALL, .flags = 0x80000001), 0, false },
+        { "a kind beyond all",
+          { .kind = _CONTROL_REQUEST_KIND_MAX, .lun = CONTROL_LUN_ALL },
+          0,
+          false },
+        { "a command", COMMAND(.cdb_size = 6), 0, true },
+        { "a command of the longest", COMMAND(.cdb_size = SCSI_CDB_SIZE_MAX), 0, true },
+        { "a command without a byte", COMMAND(.cdb_size = 0), 0, false },
+        { "a command too long", COMMAND(.cdb_size = SCSI_CDB_SIZE_MAX + 1), 0, false },
+        { "data without a direction", COMMAND(.cdb_size = 6, .data_size = 1), 0, false },
+        { "a direction without data", COMMAND(.cdb_size = 6, .direction = 1), 0, false },
+        { "no direction", COMMAND(.cdb_size = 6, .direction = 3, .data_size = 1), 0, false },
+        { "data in the message",
+          COMMAND(.cdb_size = 6, .direction = 2, .data_size = CONTROL_DATA_INLINE_MAX), 0, true },
+        { "data in the message, and a descriptor",
+          COMMAND(.cdb_size = 6, .direction = 1, .data_size = CONTROL_DATA_INLINE_MAX), 1, false },
+        { "more data without a descriptor",
+          COMMAND(.cdb_size = 6, .direction = 1, .data_size = CONTROL_DATA_INLINE_MAX + 1), 0,
+          false },
+        { "more data with a descriptor",
+          COMMAND(.cdb_size = 6, .direction = 1, .data_size = CONTROL_DATA_MAX), 1, true },
+        { "too much data",
+          COMMAND(.cdb_size = 6, .direction = 1, .data_size = CONTROL_DATA_MAX + 1), 1, false },
+        { "what is never passed on", COMMAND(.cdb_size = 6, .danger_max = SCSI_DANGER_BLOCKED), 0,
+          false },
 };
 
 static void make_valid(ControlMessage *message, ControlType type) {
@@ -193,6 +298,18 @@ START_TEST(a_field_that_lies_is_refused) {
 }
 END_TEST
 
+START_TEST(a_request_has_what_its_kind_has) {
+        const RequestCase *c = &request_cases[_i];
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_REQUEST);
+        message.body.request = c->request;
+        ck_assert_msg(control_message_validate(&message, HEADER_SIZE + sizeof(ControlRequest),
+                                               c->n_fds) == (c->is_valid ? 0 : -EBADMSG),
+                      "%s was %s", c->what, c->is_valid ? "refused" : "taken");
+}
+END_TEST
+
 START_TEST(each_type_has_a_name_of_its_own) {
         for (size_t i = 0; i < _CONTROL_TYPE_MAX; i++)
                 for (size_t j = 0; j < i; j++)
@@ -245,6 +362,8 @@ int main(void) {
         tcase_add_loop_test(tcase, any_other_size_is_refused, 0, (int) N_ELEMENTS(type_cases));
         tcase_add_test(tcase, an_unknown_type_is_refused);
         tcase_add_loop_test(tcase, a_field_that_lies_is_refused, 0, (int) N_ELEMENTS(lie_cases));
+        tcase_add_loop_test(tcase, a_request_has_what_its_kind_has, 0,
+                            (int) N_ELEMENTS(request_cases));
         tcase_add_test(tcase, each_type_has_a_name_of_its_own);
         tcase_add_test(tcase, init_zeroes_the_padding_too);
         tcase_add_test(tcase, random_bytes_do_no_harm);
