@@ -6,7 +6,7 @@
  * Where a process waits: watched descriptors, timers and deferred calls. One thread owns a loop and
  * everything on it. Production runs on sd-event (systemd_event_loop.h), simulation in virtual time
  * (virtual_event_loop.h); everything above sees this header alone and reads no clock but
- * event_loop_now_ns().
+ * the loop's.
  *
  * Sources are embedded in their owner and never allocate after `add`: arming a timer and scheduling
  * a deferred call can't fail and cost no system call.
@@ -57,6 +57,8 @@ struct EventFd {
 struct EventLoopOps {
         /* Mandatory. Nanoseconds of a monotonic clock, which may be cached for one iteration. */
         uint64_t (*now_ns)(EventLoop *loop);
+        /* Mandatory. The same clock, read at once. */
+        uint64_t (*read_clock_ns)(EventLoop *loop);
         /* Mandatory. Starts to watch; returns -errno (-EPERM: the descriptor can't be polled). */
         int (*fd_add)(EventLoop *loop, EventFd *watch);
         /* Mandatory. `watch->events` has changed. Can't fail. */
@@ -95,6 +97,9 @@ DEFINE_CLEANUP(EventLoop *, event_loop_free);
 
 /* A steady clock; where it starts is unspecified, but it is never 0. */
 uint64_t event_loop_now_ns(EventLoop *loop);
+/* The same clock, never cached: for what is measured within one iteration. It costs as much as all
+ * else that a request costs on some machines, so it is for samples. */
+uint64_t event_loop_read_clock_ns(EventLoop *loop);
 
 /* One iteration. Returns 1 if anything ran, 0 if there was nothing to do (with `may_wait`: and
  * there never will be, as no source is left that could wake the loop), -errno. Not from within a

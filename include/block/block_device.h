@@ -77,6 +77,12 @@ struct BlockRequest {
                                   it is good */
         bool has_error_offset;
         size_t n_extents; /* STATUS */
+        bool was_hit;     /* READ: a cache had all of it */
+
+        /* Of the filter on top that only looks on: whom it calls at its own end. */
+        BlockRequestDone observed_done;
+        void *observer;
+        uint64_t observed_ns;
 
         /* Of the device that has it. */
         void *device_private;

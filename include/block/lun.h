@@ -35,9 +35,18 @@ typedef struct LunOptions {
         uint64_t command_timeout_ns; /* of each command of a longer request; 0: default, 30 s */
 } LunOptions;
 
+/* What it does worse than it could, for a while. */
+typedef struct LunCondition {
+        uint32_t transfer_size;     /* of one command, now */
+        uint32_t transfer_size_max; /* where nothing is wrong */
+        bool is_shortened; /* long transfers failed; else the host had no memory for them */
+        bool is_read_only; /* the device refused to be written to */
+} LunCondition;
+
 /* `target` is borrowed and must outlive it, `disk` is copied and must have a medium. */
 int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk, const LunOptions *options);
 /* What is known by now. */
 LunFacts lun_get_facts(const BlockDevice *lun);
 /* The device is gone or failed: new requests get -ESHUTDOWN. */
 void lun_shut_down(BlockDevice *lun);
+LunCondition lun_get_condition(const BlockDevice *lun);

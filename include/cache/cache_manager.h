@@ -44,7 +44,7 @@ typedef struct CacheStatistics {
         uint64_t unsynced_size; /* written, but not known to be on the medium */
         uint64_t n_hits;        /* reads answered from memory alone */
         uint64_t n_misses;
-        uint64_t hit_size; /* bytes */
+        uint64_t hit_size; /* bytes of these reads */
         uint64_t miss_size;
         uint64_t direct_size; /* read past the cache */
         uint64_t n_evictions;
@@ -77,6 +77,9 @@ void cache_manager_on_reset(CacheManager *manager);
  * has written so far, and a request's time to synchronise it. */
 uint64_t cache_manager_get_flush_time_ns(const CacheManager *manager);
 const CacheStatistics *cache_manager_get_statistics(CacheManager *manager);
+/* What a LUN has of these, in all its volumes one after the other; slots and evictions are the
+ * device's alone. */
+const CacheStatistics *cache_manager_get_lun_statistics(const CacheManager *manager, unsigned lun);
 /* Everything is zeroes: only when nothing is kept, or it was saved elsewhere. It can only be freed
  * then. */
 void cache_manager_wipe(CacheManager *manager);

@@ -37,18 +37,22 @@ typedef enum ErrorHandlerEvent {
 typedef void (*ErrorHandlerNotify)(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun,
                                    void *userdata);
 
+typedef struct ErrorHandlerStatistics {
+        uint64_t n_retries;
+        uint64_t n_lun_retries[SCSI_PROCESSOR_LUNS_MAX];
+        uint64_t n_steps[_TRANSPORT_RECOVERY_MAX];      /* of recovery, that were tried */
+        uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX]; /* by the step that helped */
+        uint64_t n_recoveries_failed;
+} ErrorHandlerStatistics;
+
 typedef struct ErrorHandlerOptions {
         unsigned n_retries_max; /* of one command, for failures that count; 0: default (5) */
         unsigned n_resets_per_minute_max; /* the circuit breaker; 0: default (10) */
         bool is_removable; /* UNIT ATTENTION 28h is told instead of retried: of units of which
                               nothing else was said */
+        /* Borrowed: it counts on from what is in there. NULL: it has its own. */
+        ErrorHandlerStatistics *statistics;
 } ErrorHandlerOptions;
-
-typedef struct ErrorHandlerStatistics {
-        uint64_t n_retries;
-        uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX]; /* by the step that helped */
-        uint64_t n_recoveries_failed;
-} ErrorHandlerStatistics;
 
 /*
  * `processor` and `transport` are borrowed and must outlive it. `notify` may be NULL; it is called

@@ -73,6 +73,7 @@ struct ScsiCommand {
                                  another one */
         uint64_t retry_ns;    /* WAITING: when it is tried again */
         uint64_t submitted_ns;
+        uint64_t sent_ns;
         ListNode node; /* of the queue or list that it is in */
 };
 

@@ -9,6 +9,7 @@
  * paused by who does.
  */
 
+#include "base/storage_histogram.h"
 #include "scsi/scsi_target.h"
 
 #define SCSI_PROCESSOR_LUNS_MAX 16
@@ -16,11 +17,20 @@
 
 typedef struct ScsiProcessor ScsiProcessor;
 
+/* Of commands that were sent, whoever sent them. */
+typedef struct ScsiLunStatistics {
+        StorageHistogram latency;           /* from submit to the result */
+        StorageHistogram transport_latency; /* of that, from sending to the status */
+        uint64_t n_timeouts;
+        uint64_t n_check_conditions[_SCSI_SENSE_KEY_MAX];
+} ScsiLunStatistics;
+
 typedef struct ScsiProcessorStatistics {
         uint64_t n_commands;
         uint64_t n_check_conditions;
         uint64_t n_transport_errors;
         uint64_t n_timeouts;
+        ScsiLunStatistics luns[SCSI_PROCESSOR_LUNS_MAX];
 } ScsiProcessorStatistics;
 
 typedef enum ScsiSenseLength {
@@ -33,6 +43,8 @@ typedef enum ScsiSenseLength {
 typedef struct ScsiProcessorOptions {
         uint32_t refusals; /* ScsiRefusal: what the device must not see */
         ScsiSenseLength sense_length;
+        /* Borrowed: it counts on from what is in there. NULL: it has its own. */
+        ScsiProcessorStatistics *statistics;
 } ScsiProcessorOptions;
 
 /* `transport` is borrowed and must outlive it. `options` NULL: nothing is refused, lengths are

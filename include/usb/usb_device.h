@@ -169,7 +169,8 @@ struct UsbDevice {
         UsbDeviceGone on_gone;
         void *userdata;
         size_t n_transfers_in_flight;
-        ListNode operations; /* UsbOperation::node; the first is running */
+        uint64_t n_transfers; /* that have ended */
+        ListNode operations;  /* UsbOperation::node; the first is running */
         size_t n_operations;
         bool is_operating;
         EventDefer operation_start;
@@ -177,6 +178,13 @@ struct UsbDevice {
         Staging staging;
         struct UsbMemoryPool *memory_pool; /* owned */
 };
+
+typedef struct UsbDeviceStatistics {
+        uint64_t n_transfers;       /* that have ended */
+        uint64_t n_memory_refusals; /* how often the host gave no zero-copy memory */
+        size_t zero_copy_size;      /* of staging memory, now */
+        size_t heap_size;           /* of staging memory in use, now */
+} UsbDeviceStatistics;
 
 /* Asserts that nothing is in flight. Takes NULL, returns NULL. */
 UsbDevice *usb_device_free(UsbDevice *device);
@@ -192,6 +200,7 @@ void usb_device_set_gone_handler(UsbDevice *device, UsbDeviceGone on_gone, void 
 
 /* Transfer memory that is zero-copy while the budget lasts. */
 Staging *usb_device_get_staging(UsbDevice *device);
+UsbDeviceStatistics usb_device_get_statistics(const UsbDevice *device);
 
 /* Binds a zeroed transfer to its device: -ENOMEM. Reusable any number of times until done. */
 int usb_transfer_init(UsbTransfer *transfer, UsbDevice *device);

@@ -40,6 +40,8 @@ uint64_t event_loop_now_ns(EventLoop *loop) {
         return now_ns;
 }
 
+uint64_t event_loop_read_clock_ns(EventLoop *loop) { return loop->ops->read_clock_ns(loop); }
+
 uint64_t event_loop_next_deadline_ns(const EventLoop *loop) {
         if (!list_is_empty(&loop->deferred))
                 return 0;

@@ -66,6 +66,8 @@ static uint64_t systemd_event_loop_now_ns(EventLoop *loop) {
         return self->now_ns;
 }
 
+static uint64_t systemd_event_loop_read_clock_ns(EventLoop *loop) { return read_clock_ns(); }
+
 /* Descriptors */
 
 /* A paused watch stays in the set, as re-adding could fail. The kernel reports EPOLLERR and
@@ -327,6 +329,7 @@ static void systemd_event_loop_free(EventLoop *loop) {
 
 static const EventLoopOps systemd_event_loop_ops = {
         .now_ns = systemd_event_loop_now_ns,
+        .read_clock_ns = systemd_event_loop_read_clock_ns,
         .fd_add = systemd_event_loop_fd_add,
         .fd_update = systemd_event_loop_fd_update,
         .fd_remove = systemd_event_loop_fd_remove,

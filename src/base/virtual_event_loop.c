@@ -201,6 +201,7 @@ static void virtual_event_loop_free(EventLoop *loop) {
 
 static const EventLoopOps virtual_event_loop_ops = {
         .now_ns = virtual_event_loop_now_ns,
+        .read_clock_ns = virtual_event_loop_now_ns,
         .fd_add = virtual_event_loop_fd_add,
         .fd_update = virtual_event_loop_fd_update,
         .fd_remove = virtual_event_loop_fd_remove,

@@ -84,6 +84,7 @@ int block_device_submit(BlockDevice *device, BlockRequest *request) {
         request->error = 0;
         request->has_error_offset = false;
         request->n_extents = 0;
+        request->was_hit = false;
 
         r = device->ops->submit(device, request);
         assert(r <= 0);

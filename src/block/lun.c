@@ -350,6 +350,18 @@ LunFacts lun_get_facts(const BlockDevice *device) {
         return facts;
 }
 
+LunCondition lun_get_condition(const BlockDevice *device) {
+        const Lun *lun = container_of(device, Lun, device);
+
+        return (LunCondition){
+                .transfer_size = lun->limits.transfer_size,
+                .transfer_size_max = lun->transfer_size_max,
+                .is_shortened = lun->limits.transfer_size < lun->transfer_size_max &&
+                                lun->grow_pause_ns >= LUN_TRANSFER_SAFE_NS,
+                .is_read_only = lun->read_only_until_ns > event_loop_now_ns(device->loop),
+        };
+}
+
 void lun_shut_down(BlockDevice *device) {
         static const LunRequestState states[] = {
                 LUN_REQUEST_STATE_CUTTING,

@@ -139,7 +139,7 @@ bool cache_direct_send(CacheRequest *request) {
                 return false;
         }
         request->issued_end = MAX(request->issued_end, stop);
-        volume->manager->statistics.direct_size += stop - request->position;
+        CACHE_COUNT(volume, direct_size, stop - request->position);
         cache_request_enter(request, CACHE_REQUEST_STATE_BELOW);
         return true;
 }

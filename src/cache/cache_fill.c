@@ -85,8 +85,8 @@ static void store_good(CacheVolume *volume, const CacheFill *fill, uint64_t good
                         continue;
                 part.entry->ahead = cache_bits_or(part.entry->ahead, wanted);
                 part.entry->stream = fill->stream;
-                volume->manager->statistics.read_ahead_size +=
-                                (uint64_t) cache_bits_count(wanted) * volume->block_size;
+                CACHE_COUNT(volume, read_ahead_size,
+                            (uint64_t) cache_bits_count(wanted) * volume->block_size);
         }
 }
 
@@ -302,7 +302,7 @@ void cache_fill_count_use(CacheVolume *volume, CacheEntry *entry, CacheBits bloc
         if (size == 0)
                 return;
         entry->ahead = cache_bits_without(entry->ahead, used);
-        volume->manager->statistics.read_ahead_used_size += size;
+        CACHE_COUNT(volume, read_ahead_used_size, size);
         if (volume->streams)
                 cache_streams_tell(volume->streams, entry->stream, size, 0);
 }
@@ -312,7 +312,7 @@ void cache_fill_count_waste(CacheVolume *volume, CacheEntry *entry) {
 
         if (size == 0)
                 return;
-        volume->manager->statistics.read_ahead_wasted_size += size;
+        CACHE_COUNT(volume, read_ahead_wasted_size, size);
         if (volume->streams)
                 cache_streams_tell(volume->streams, entry->stream, 0, size);
 }

@@ -59,8 +59,8 @@ bool cache_loan_lend(CacheVolume *volume, uint64_t offset, uint64_t size, BlockL
         for (size_t i = 0; i < loan.n_parts; i++)
                 pin(volume, loan.parts[i].owner, offset, end);
         volume->n_loaned += (uint32_t) loan.n_parts;
-        volume->manager->statistics.n_hits++;
-        volume->manager->statistics.hit_size += size;
+        CACHE_COUNT(volume, n_hits, 1);
+        CACHE_COUNT(volume, hit_size, size);
         volume->manager->last_asked_ns = event_loop_now_ns(volume->device.loop);
         cache_fill_observe(volume, offset, size);
         memcpy(ret->parts, loan.parts, loan.n_parts * sizeof(*loan.parts));

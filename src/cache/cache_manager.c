@@ -170,6 +170,12 @@ const CacheStatistics *cache_manager_get_statistics(CacheManager *manager) {
         return &manager->statistics;
 }
 
+const CacheStatistics *cache_manager_get_lun_statistics(const CacheManager *manager, unsigned lun) {
+        assert(lun < CACHE_LUNS_MAX);
+
+        return &manager->lun_statistics[lun];
+}
+
 void cache_manager_wipe(CacheManager *manager) { cache_arena_wipe(manager->arena); }
 
 const char *cache_mode_to_string(CacheMode mode) {

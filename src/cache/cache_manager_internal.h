@@ -17,12 +17,20 @@ struct CacheManager {
         CacheTable table;
         ListNode volumes; /* CacheVolume::node */
         CacheStatistics statistics;
+        CacheStatistics lun_statistics[CACHE_LUNS_MAX];
         uint64_t write_rate; /* bytes a second, as measured; 0: not yet */
         uint64_t last_written_ns;
         uint64_t last_asked_ns; /* a client wanted something */
         uint8_t *scratch;       /* owned: a line, for what must be in one piece */
         StagingPool staging;    /* for what clients read and write */
 };
+
+/* Of the volume's LUN, and of all together. */
+#define CACHE_COUNT(volume, field, n)                                          \
+        do {                                                                   \
+                (volume)->manager->lun_statistics[(volume)->lun].field += (n); \
+                (volume)->manager->statistics.field += (n);                    \
+        } while (0)
 
 /* Bytes that may wait to be written: what the device can do in a third of a deadline. */
 uint64_t cache_manager_get_dirty_limit(const CacheManager *manager);

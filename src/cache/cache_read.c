@@ -29,7 +29,7 @@ static bool is_intact(CacheVolume *volume, CacheEntry *entry, uint64_t offset, u
         for (uint64_t i = (offset - start) / CACHE_CHUNK_SIZE;
              i < DIV_ROUND_UP(end - start, CACHE_CHUNK_SIZE); i++)
                 if (!cache_arena_verify(volume->table->arena, slot, (unsigned) i)) {
-                        volume->manager->statistics.n_sum_errors++;
+                        CACHE_COUNT(volume, n_sum_errors, 1);
                         return false;
                 }
         return true;
@@ -121,6 +121,23 @@ static bool is_on_its_way(const CacheRequest *request) {
                                                           volume->block_size));
 }
 
+/* Who waits for what another one asked for has missed as well. */
+static void count_read(CacheRequest *request) {
+        CacheVolume *volume = request->volume;
+        BlockRequest *block = request->block;
+
+        if (block->operation != BLOCK_OPERATION_READ)
+                return;
+        block->was_hit = request->issued_end == block->offset;
+        if (block->was_hit) {
+                CACHE_COUNT(volume, n_hits, 1);
+                CACHE_COUNT(volume, hit_size, block->size);
+        } else {
+                CACHE_COUNT(volume, n_misses, 1);
+                CACHE_COUNT(volume, miss_size, block->size);
+        }
+}
+
 void cache_read_go_on(CacheRequest *request) {
         CacheVolume *volume = request->volume;
         CacheFillOptions options = {
@@ -135,10 +152,7 @@ void cache_read_go_on(CacheRequest *request) {
         if (request->state == CACHE_REQUEST_STATE_FINISHED)
                 return;
         if (request->position == request->end) {
-                if (request->issued_end > request->block->offset)
-                        volume->manager->statistics.n_misses++;
-                else
-                        volume->manager->statistics.n_hits++;
+                count_read(request);
                 cache_request_finish(request);
                 return;
         }

@@ -166,7 +166,7 @@ void cache_request_start(CacheRequest *request, BlockRequest *block) {
         if (!acquire_range(request)) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_BLOCKED);
         } else if (must_be_throttled(request)) {
-                volume->manager->statistics.n_writes_delayed++;
+                CACHE_COUNT(volume, n_writes_delayed, 1);
                 cache_request_enter(request, CACHE_REQUEST_STATE_THROTTLED);
         } else {
                 cache_request_enter(request, CACHE_REQUEST_STATE_READY);

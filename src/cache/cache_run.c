@@ -152,7 +152,7 @@ static void on_run_done(BlockRequest *block) {
                 cache_manager_count_written(volume->manager, block->size, run->started_ns,
                                             now_ns(volume));
         if (is_of_the_blocks(block->error)) {
-                volume->manager->statistics.n_write_errors++;
+                CACHE_COUNT(volume, n_write_errors, 1);
                 volume->retry_ns = now_ns(volume) + RETRY_NS;
                 log_device_debug(volume->name, "writing %llu bytes at %llu failed: %s",
                                  (unsigned long long) block->size,
@@ -199,8 +199,8 @@ bool cache_run_start(CacheVolume *volume, CacheEntry *entry, unsigned first_bloc
                 return false;
         }
         volume->elevator_line = cache_volume_line_start(volume, end - 1) / volume->line_size;
-        volume->manager->statistics.n_writes_back++;
-        volume->manager->statistics.write_back_size += end - offset;
+        CACHE_COUNT(volume, n_writes_back, 1);
+        CACHE_COUNT(volume, write_back_size, end - offset);
         return true;
 }
 

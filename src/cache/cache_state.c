@@ -82,12 +82,11 @@ static CacheBits to_keep(const BlockStates *states) {
 }
 
 static void count_states(CacheVolume *volume, const BlockStates *before, const BlockStates *after) {
-        CacheStatistics *statistics = &volume->manager->statistics;
-
-        statistics->dirty_size += size_of(volume, to_write(after));
-        statistics->dirty_size -= size_of(volume, to_write(before));
-        statistics->unsynced_size += size_of(volume, after->unsynced);
-        statistics->unsynced_size -= size_of(volume, before->unsynced);
+        /* Modulo 2^64, so that less is added as well. */
+        CACHE_COUNT(volume, dirty_size,
+                    size_of(volume, to_write(after)) - size_of(volume, to_write(before)));
+        CACHE_COUNT(volume, unsynced_size,
+                    size_of(volume, after->unsynced) - size_of(volume, before->unsynced));
 }
 
 /* The one place where these states change. The arena learns what need not be kept any longer. */

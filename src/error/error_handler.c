@@ -42,7 +42,8 @@ struct ErrorHandler {
         ErrorHandlerNotify notify;
         void *userdata; /* borrowed */
         ErrorHandlerState state;
-        ErrorHandlerStatistics statistics;
+        ErrorHandlerStatistics *statistics; /* borrowed */
+        ErrorHandlerStatistics own_statistics;
 
         size_t n_outstanding; /* accepted and not told */
         ErrorRetryQueue retries;
@@ -128,7 +129,8 @@ static bool error_handler_retry(ErrorHandler *handler, ScsiCommand *command, uin
         if (!error_handler_may_retry(handler, command) || retry_ns >= command->deadline_ns)
                 return false;
 
-        handler->statistics.n_retries++;
+        handler->statistics->n_retries++;
+        handler->statistics->n_lun_retries[command->request.lun]++;
         if (delay_ns > 0)
                 error_retry_queue_add(&handler->retries, command, retry_ns);
         else
@@ -310,7 +312,7 @@ static void error_handler_tell_recovered(ErrorHandler *handler) {
 }
 
 static void error_handler_give_up(ErrorHandler *handler, const char *why) {
-        handler->statistics.n_recoveries_failed++;
+        handler->statistics->n_recoveries_failed++;
         log_device_error(handler->target.name, "%s, and %s: giving the device up", handler->reason,
                          why);
         error_handler_enter(handler, ERROR_HANDLER_STATE_FAILED);
@@ -320,7 +322,7 @@ static void error_handler_on_helped(ErrorHandler *handler) {
         TransportRecovery step = handler->recovery.last_step;
         uint64_t duration_ns = event_loop_now_ns(handler->target.loop) - handler->recovery_began_ns;
 
-        handler->statistics.n_recoveries[step]++;
+        handler->statistics->n_recoveries[step]++;
         handler->least_step = error_recovery_next_step(step);
         log_device_error(handler->target.name, "%s: recovered by %s after %llu ms", handler->reason,
                          transport_recovery_to_string(step),
@@ -624,7 +626,7 @@ void error_handler_set_gone(ErrorHandler *handler) {
 }
 
 const ErrorHandlerStatistics *error_handler_get_statistics(const ErrorHandler *handler) {
-        return &handler->statistics;
+        return handler->statistics;
 }
 
 static const ScsiTargetOps error_handler_ops = {
@@ -644,6 +646,8 @@ static void error_handler_init(ErrorHandler *handler, ScsiProcessor *processor,
                 handler->options.n_retries_max = RETRIES_DEFAULT;
         if (handler->options.n_resets_per_minute_max == 0)
                 handler->options.n_resets_per_minute_max = RESETS_PER_MINUTE_DEFAULT;
+        handler->statistics = handler->options.statistics ?: &handler->own_statistics;
+        handler->recovery.n_steps = handler->statistics->n_steps;
         error_breaker_init(&handler->breaker, handler->options.n_resets_per_minute_max);
         handler->recovery.transport = transport;
         handler->recovery.target = handler->next;

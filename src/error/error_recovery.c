@@ -72,6 +72,8 @@ static ErrorRecoveryResult error_recovery_step(ErrorRecovery *recovery, Task *ta
         r = transport_recover(recovery->transport, task, step, recovery->lun);
         log_device_debug(recovery->target->name, "%s: %s", transport_recovery_to_string(step),
                          r >= 0 ? "done" : "failed");
+        if (r != -EOPNOTSUPP)
+                recovery->n_steps[step]++;
         if (is_reset && r != -EOPNOTSUPP)
                 error_breaker_count(recovery->breaker, event_loop_now_ns(loop));
         if (task_is_cancelled(task))

@@ -23,6 +23,7 @@ typedef struct ErrorRecovery {
         Transport *transport;  /* borrowed */
         ScsiTarget *target;    /* borrowed: the processor's */
         ErrorBreaker *breaker; /* borrowed */
+        uint64_t *n_steps;     /* borrowed: how often each TransportRecovery was tried */
         uint8_t lun;           /* whose command failed */
         TransportRecovery first_step;
 

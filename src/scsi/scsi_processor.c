@@ -67,26 +67,34 @@ struct ScsiProcessor {
         ScsiCommand *sense_command; /* borrowed; NULL: no sense is being fetched */
         ListNode sense_waiting;     /* ScsiCommand::node */
 
-        ScsiProcessorStatistics statistics;
+        ScsiProcessorStatistics *statistics; /* borrowed */
+        ScsiProcessorStatistics own_statistics;
 };
 
 static ScsiProcessor *scsi_processor_from_target(ScsiTarget *target) {
         return container_of(target, ScsiProcessor, target);
 }
 
-static void scsi_processor_count(ScsiProcessor *processor, ScsiResult result) {
-        ScsiProcessorStatistics *statistics = &processor->statistics;
+static void scsi_processor_count(ScsiProcessor *processor, const ScsiCommand *command) {
+        ScsiProcessorStatistics *statistics = processor->statistics;
+        ScsiLunStatistics *lun = &statistics->luns[command->request.lun];
 
         statistics->n_commands++;
-        switch (result) {
+        if (command->was_sent)
+                storage_histogram_record(&lun->latency, event_loop_now_ns(processor->target.loop) -
+                                                                        command->submitted_ns);
+        switch (command->result) {
         case SCSI_RESULT_CHECK_CONDITION:
                 statistics->n_check_conditions++;
+                if (command->was_sent)
+                        lun->n_check_conditions[command->sense.key]++;
                 break;
         case SCSI_RESULT_TRANSPORT_ERROR:
                 statistics->n_transport_errors++;
                 break;
         case SCSI_RESULT_TIMED_OUT:
                 statistics->n_timeouts++;
+                lun->n_timeouts++;
                 break;
         case SCSI_RESULT_GOOD:
         case SCSI_RESULT_BUSY:
@@ -105,7 +113,7 @@ static void scsi_processor_tell(ScsiProcessor *processor, ScsiCommand *command) 
         assert(processor->n_outstanding > 0);
         assert(list_is_empty(&command->node));
 
-        scsi_processor_count(processor, command->result);
+        scsi_processor_count(processor, command);
         processor->n_outstanding--;
         command->state = SCSI_COMMAND_STATE_IDLE;
         command->processor = NULL;
@@ -241,6 +249,7 @@ static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command, 
         command->request.done = scsi_processor_on_transport_done;
         command->state = SCSI_COMMAND_STATE_IN_FLIGHT;
         command->was_sent = true;
+        command->sent_ns = now_ns;
         processor->n_in_flight++;
         processor->depths[command->request.lun].n_in_flight++;
         processor->luns_used |= 1U << command->request.lun;
@@ -518,6 +527,8 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
         scsi_processor_learn_depth(processor, request);
         if (scsi_processor_take_back(processor, command))
                 return;
+        storage_histogram_record(&processor->statistics->luns[request->lun].transport_latency,
+                                 event_loop_now_ns(processor->target.loop) - command->sent_ns);
         command->actual_size = request->actual_size;
         if (request->result == TRANSPORT_RESULT_FAILED ||
             request->result == TRANSPORT_RESULT_UNTOLD)
@@ -635,7 +646,7 @@ ScsiSenseLength scsi_processor_get_sense_length(const ScsiProcessor *processor) 
 }
 
 const ScsiProcessorStatistics *scsi_processor_get_statistics(const ScsiProcessor *processor) {
-        return &processor->statistics;
+        return processor->statistics;
 }
 
 static const ScsiTargetOps scsi_processor_ops = {
@@ -656,6 +667,7 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
         processor->transport = transport;
         if (options)
                 processor->options = *options;
+        processor->statistics = processor->options.statistics ?: &processor->own_statistics;
         processor->sense_size = processor->options.sense_length == SCSI_SENSE_LENGTH_LONG
                                                 ? SENSE_SIZE_LONG
                                                 : SENSE_SIZE;

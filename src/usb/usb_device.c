@@ -107,6 +107,18 @@ bool usb_device_is_gone(const UsbDevice *device) { return device->is_gone; }
 
 Staging *usb_device_get_staging(UsbDevice *device) { return &device->staging; }
 
+UsbDeviceStatistics usb_device_get_statistics(const UsbDevice *device) {
+        UsbMemoryStats memory;
+
+        usb_memory_pool_get_stats(device->memory_pool, &memory);
+        return (UsbDeviceStatistics){
+                .n_transfers = device->n_transfers,
+                .n_memory_refusals = memory.n_refusals,
+                .zero_copy_size = memory.zero_copy_size,
+                .heap_size = memory.heap_size,
+        };
+}
+
 void usb_device_set_gone_handler(UsbDevice *device, UsbDeviceGone on_gone, void *userdata) {
         device->on_gone = on_gone;
         device->userdata = userdata;
@@ -215,6 +227,7 @@ void usb_device_transfer_completed(UsbTransfer *transfer, UsbResult result, size
         event_timer_clear(&transfer->timer);
         transfer->is_in_flight = false;
         device->n_transfers_in_flight--;
+        device->n_transfers++;
         if (result == USB_RESULT_GONE)
                 usb_device_set_gone(device);
         else if (result != USB_RESULT_OK && device->is_gone)

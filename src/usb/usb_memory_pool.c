@@ -18,6 +18,7 @@ struct UsbMemoryPool {
         size_t budget;
         size_t zero_copy_size;
         unsigned n_requests_refused; /* still to go to the heap */
+        uint64_t n_refusals;
         UsbMemoryBlock blocks[USB_MEMORY_ZERO_COPY_BLOCKS_MAX];
         StagingPool heap;
 };
@@ -79,6 +80,7 @@ static UsbMemoryBlock *new_block(UsbMemoryPool *pool, unsigned order) {
                 return NULL;
         memory = pool->device->ops->memory_new(pool->device, size);
         if (!memory) {
+                pool->n_refusals++;
                 pool->n_requests_refused = USB_MEMORY_REFUSED_REQUESTS;
                 return NULL;
         }
@@ -136,6 +138,7 @@ bool usb_memory_pool_shrink(UsbMemoryPool *pool) {
                 block_release(pool, block);
                 has_released = true;
         }
+        pool->n_refusals++;
         pool->n_requests_refused = USB_MEMORY_REFUSED_REQUESTS;
         return has_released;
 }
@@ -150,6 +153,7 @@ void usb_memory_pool_get_stats(const UsbMemoryPool *pool, UsbMemoryStats *ret_st
                 .zero_copy_size = pool->zero_copy_size,
                 .heap_size = pool->heap.taken_size,
                 .heap_cached_size = pool->heap.kept_size,
+                .n_refusals = pool->n_refusals,
         };
 }
 

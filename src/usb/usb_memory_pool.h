@@ -26,6 +26,7 @@ typedef struct UsbMemoryStats {
         size_t zero_copy_size; /* held, in use or not; never above the budget */
         size_t heap_size;      /* in use */
         size_t heap_cached_size;
+        uint64_t n_refusals; /* of the host's */
 } UsbMemoryStats;
 
 /* `device` is borrowed, and its memory operations are. -ENOMEM. */
@@ -38,6 +39,6 @@ void usb_memory_pool_set_budget(UsbMemoryPool *pool, size_t budget);
 /* At least `size` bytes, aligned to 4096, or NULL. */
 void *usb_memory_pool_get(UsbMemoryPool *pool, size_t size);
 void usb_memory_pool_put(UsbMemoryPool *pool, void *memory, size_t size);
-/* Gives unused zero-copy memory back to the host; whether there was any. */
+/* The host has no memory left: gives unused zero-copy memory back to it; whether there was any. */
 bool usb_memory_pool_shrink(UsbMemoryPool *pool);
 void usb_memory_pool_get_stats(const UsbMemoryPool *pool, UsbMemoryStats *ret_stats);

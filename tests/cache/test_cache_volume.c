@@ -51,6 +51,38 @@ START_TEST(what_was_read_is_read_again_from_memory) {
 }
 END_TEST
 
+START_TEST(reads_are_hits_or_misses_of_their_lun) {
+        const CacheStatistics *all, *mine;
+        const BlockRequest *request;
+
+        cache_fixture_start(&fixture);
+        all = cache_manager_get_statistics(fixture.manager);
+        mine = cache_manager_get_lun_statistics(fixture.manager, 0);
+        request = &fixture.requests[fixture.n_requests].block;
+        ck_assert_int_eq(do_read(8192, 4096), 0);
+        ck_assert(!request->was_hit);
+        ck_assert_uint_eq(mine->n_misses, 1);
+        ck_assert_uint_eq(mine->miss_size, 4096);
+        request = &fixture.requests[fixture.n_requests].block;
+        ck_assert_int_eq(do_read(8192, 2048), 0);
+        ck_assert(request->was_hit);
+        ck_assert_uint_eq(mine->n_hits, 1);
+        ck_assert_uint_eq(mine->hit_size, 2048);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_PREFETCH, 0, 8192, 512, NULL),
+                         0);
+        ck_assert_uint_eq(mine->n_hits, 1);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        ck_assert_uint_eq(mine->dirty_size, 4096);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_uint_eq(mine->dirty_size, 0);
+        ck_assert_uint_eq(mine->write_back_size, 4096);
+        ck_assert_uint_eq(mine->n_writes_back, 1);
+        ck_assert_uint_eq(all->n_hits, mine->n_hits);
+        ck_assert_uint_eq(all->miss_size, mine->miss_size);
+        ck_assert_uint_eq(cache_manager_get_lun_statistics(fixture.manager, 1)->n_misses, 0);
+}
+END_TEST
+
 START_TEST(readers_of_the_same_blocks_share_one_command) {
         cache_fixture_start(&fixture);
         fixture.ram.is_held = true;
@@ -788,6 +820,7 @@ END_TEST
 int main(void) {
         const TTest *const tests[] = {
                 what_was_read_is_read_again_from_memory,
+                reads_are_hits_or_misses_of_their_lun,
                 readers_of_the_same_blocks_share_one_command,
                 a_read_over_many_lines_is_whole,
                 a_write_completes_before_the_device_has_it,

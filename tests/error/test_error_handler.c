@@ -466,6 +466,7 @@ START_TEST(a_recovery_that_does_not_last_climbs_higher) {
                 { READ_10 },
                 { TEST_UNIT_READY },
         };
+        const ErrorHandlerStatistics *statistics;
 
         start_table(answers, N_ELEMENTS(answers));
         submit_read(0);
@@ -474,9 +475,14 @@ START_TEST(a_recovery_that_does_not_last_climbs_higher) {
                                   "READ(10), clear halts" PROBE "READ(10), class reset" PROBE
                                   "READ(10), port reset" PROBE "READ(10)");
         ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
-        ck_assert_uint_eq(error_handler_get_statistics(fixture.handler)
-                                          ->n_recoveries[TRANSPORT_RECOVERY_PORT_RESET],
-                          1);
+        statistics = error_handler_get_statistics(fixture.handler);
+        ck_assert_uint_eq(statistics->n_recoveries[TRANSPORT_RECOVERY_PORT_RESET], 1);
+        for (unsigned step = 0; step < _TRANSPORT_RECOVERY_MAX; step++)
+                ck_assert_uint_eq(statistics->n_steps[step],
+                                  step == TRANSPORT_RECOVERY_LUN_RESET ? 0 : 1);
+        ck_assert_uint_eq(statistics->n_retries, 3);
+        ck_assert_uint_eq(statistics->n_lun_retries[0], 3);
+        ck_assert_uint_eq(statistics->n_lun_retries[1], 0);
         finish();
 }
 END_TEST

@@ -469,6 +469,38 @@ START_TEST(two_failures_at_once_are_asked_about_in_turn) {
 }
 END_TEST
 
+/* The second one is queued for 10 ms and at the device for 10 ms. */
+START_TEST(what_comes_back_is_counted_by_unit_and_over_several_lives) {
+        static ScsiProcessorStatistics statistics;
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .delay_ns = 10 * NS_PER_MS },
+                { SCRIPTED(0x1B), .delay_ns = 10 * NS_PER_MS, .sense = 0x031100 },
+        };
+        const ScsiLunStatistics *good = &statistics.luns[0], *bad = &statistics.luns[3];
+
+        for (unsigned i = 1; i <= 2; i++) {
+                set_up_table(answers, N_ELEMENTS(answers));
+                start_with(1, &(ScsiProcessorOptions){ .statistics = &statistics });
+                submit_ready(0);
+                scsi_command_start_stop(prepare(3, TIMEOUT_NS), /* start= */ true,
+                                        /* load_eject= */ false, /* immediate= */ false);
+                submit(&fixture.commands[1]);
+                submit(prepare(0, 0)); /* its time is over: it is never sent */
+                finish();
+                ck_assert_uint_eq(statistics.n_commands, 3 * i);
+                ck_assert_uint_eq(good->latency.sum_ns, i * 10 * NS_PER_MS);
+                ck_assert_uint_eq(good->transport_latency.sum_ns, i * 10 * NS_PER_MS);
+                ck_assert_uint_eq(storage_histogram_count(&good->latency), i);
+                ck_assert_uint_eq(good->n_timeouts, i);
+                ck_assert_uint_eq(bad->latency.sum_ns, i * 20 * NS_PER_MS);
+                ck_assert_uint_eq(bad->transport_latency.sum_ns, i * 10 * NS_PER_MS);
+                for (unsigned key = 0; key < _SCSI_SENSE_KEY_MAX; key++)
+                        ck_assert_uint_eq(bad->n_check_conditions[key],
+                                          key == SCSI_SENSE_KEY_MEDIUM_ERROR ? i : 0);
+        }
+}
+END_TEST
+
 START_TEST(a_failing_request_sense_is_not_asked_about) {
         static const ScriptedAnswer answers[] = {
                 { SCRIPTED(0x03), .result = TRANSPORT_RESULT_FAILED },
@@ -735,6 +767,7 @@ int main(void) {
         tcase_add_loop_test(tcase, more_sense_is_asked_for_where_there_is_more_and_it_comes, 0,
                             N_ELEMENTS(length_cases));
         tcase_add_test(tcase, two_failures_at_once_are_asked_about_in_turn);
+        tcase_add_test(tcase, what_comes_back_is_counted_by_unit_and_over_several_lives);
         tcase_add_test(tcase, a_failing_request_sense_is_not_asked_about);
         tcase_add_test(tcase, paused_it_sends_what_recovers_alone);
         tcase_add_test(tcase, whoever_is_told_of_an_error_can_pause_before_the_next_command);

@@ -173,6 +173,7 @@ START_TEST(number_of_zero_copy_blocks_is_limited) {
 END_TEST
 
 START_TEST(host_that_refuses_is_not_asked_again_at_once) {
+        UsbDeviceStatistics statistics;
         void *memory;
 
         counting.size_max = 0;
@@ -185,6 +186,10 @@ START_TEST(host_that_refuses_is_not_asked_again_at_once) {
         counting.size_max = MIB;
         memory = get(4096);
         ck_assert(is_zero_copy(&counting, memory));
+        statistics = usb_device_get_statistics(&counting.device);
+        ck_assert_uint_eq(statistics.n_memory_refusals, 1);
+        ck_assert_uint_eq(statistics.zero_copy_size, 4096);
+        ck_assert_uint_eq(statistics.heap_size, 0);
         staging_put(staging, memory, 4096);
 }
 END_TEST
