@@ -8,8 +8,8 @@
  * a FLUSH that completed has it on the medium.
  *
  * The Lun below may go away (the device was unplugged) and another one for the same medium may come:
- * meanwhile the volume is parked. What lies in memory is still read, everything else waits,
- * whatever its deadline, until the volume goes on or is shut down.
+ * meanwhile the volume is parked. What lies in memory is still read, everything else waits, and
+ * while the device is away whatever its deadline, until the volume goes on or is shut down.
  *
  * A READ that overlaps a WRITE in flight may see either's bytes, block by block.
  */
@@ -26,6 +26,8 @@ int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
 
 /* `lower` gets no more requests; those it has must end soon, with whatever result. */
 void cache_volume_park(BlockDevice *volume);
+/* Parked, and the device was unplugged: nobody's time runs until it is back. */
+void cache_volume_set_away(BlockDevice *volume);
 /* Parked, and `lower` may be freed. */
 bool cache_volume_is_detached(const BlockDevice *volume);
 /* Only when detached. Everything that was not known to be on the medium is written to `lower`,

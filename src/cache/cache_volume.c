@@ -219,12 +219,11 @@ void cache_volume_watch_deadline(CacheVolume *volume, uint64_t deadline_ns) {
                 event_timer_set(&volume->deadline_timer, deadline_ns);
 }
 
-/* While the device is away nobody's time runs. */
 static void on_deadline(EventTimer *timer) {
         CacheVolume *volume = container_of(timer, CacheVolume, deadline_timer);
         uint64_t now_ns = event_loop_now_ns(volume->device.loop);
 
-        if (!cache_volume_may_submit(volume))
+        if (volume->is_away)
                 return;
         LIST_FOR_EACH (node, &volume->active) {
                 CacheRequest *request = list_entry(node, CacheRequest, active_node);
@@ -247,15 +246,35 @@ void cache_volume_park(BlockDevice *device) {
         cache_volume_run_later(volume);
 }
 
+void cache_volume_set_away(BlockDevice *device) {
+        assert(!get(device)->lower);
+
+        get(device)->is_away = true;
+}
+
 bool cache_volume_is_detached(const BlockDevice *device) {
         const CacheVolume *volume = get((BlockDevice *) device);
 
         return !volume->lower && volume->n_below == 0;
 }
 
+/* Who waited for the device has as long as a request takes from now on. */
+static void restart_time(CacheVolume *volume) {
+        uint64_t deadline_ns = cache_volume_get_lower_deadline_ns(volume);
+
+        if (!volume->is_away)
+                return;
+        volume->is_away = false;
+        LIST_FOR_EACH (node, &volume->active) {
+                CacheRequest *request = list_entry(node, CacheRequest, active_node);
+
+                request->deadline_ns = MAX(request->deadline_ns, deadline_ns);
+                cache_volume_watch_deadline(volume, request->deadline_ns);
+        }
+}
+
 void cache_volume_resume(BlockDevice *device, BlockDevice *lower) {
         CacheVolume *volume = get(device);
-        uint64_t deadline_ns;
 
         assert(cache_volume_is_detached(device));
         assert(lower->info.size == device->info.size);
@@ -265,13 +284,7 @@ void cache_volume_resume(BlockDevice *device, BlockDevice *lower) {
         volume->lower_staging = lower->staging;
         volume->is_below_gone = false;
         device->info.transfer_size_max = lower->info.transfer_size_max;
-        deadline_ns = cache_volume_get_lower_deadline_ns(volume);
-        LIST_FOR_EACH (node, &volume->active) {
-                CacheRequest *request = list_entry(node, CacheRequest, active_node);
-
-                request->deadline_ns = MAX(request->deadline_ns, deadline_ns);
-                cache_volume_watch_deadline(volume, request->deadline_ns);
-        }
+        restart_time(volume);
         cache_writer_on_reset(volume);
         cache_writer_start_upkeep(volume);
         cache_volume_run_later(volume);

@@ -59,6 +59,7 @@ struct CacheVolume {
         BlockDevice *lower;     /* borrowed; NULL: parked */
         Staging *lower_staging; /* borrowed: its memory, as long as n_below > 0 */
         bool is_below_gone;     /* the device below accepts nothing any more */
+        bool is_away;           /* until `lower` is set again, deadlines do not count */
         size_t n_below;         /* requests that the device below has */
         bool is_shut_down;
         ListNode node; /* CacheManager::volumes */

@@ -76,6 +76,7 @@ static void storage_note_gone(StorageManager *manager) {
                 if (!unit->is_open)
                         continue;
                 storage_unit_park(unit);
+                storage_unit_set_away(unit);
                 /* Nobody waits for its return any more, or not yet. */
                 if (unit->volume &&
                     (manager->state == STORAGE_STATE_STOPPING || !unit->is_announced))

@@ -202,6 +202,11 @@ void storage_unit_park(StorageUnit *unit) {
                 cache_volume_park(unit->volume);
 }
 
+void storage_unit_set_away(StorageUnit *unit) {
+        if (unit->volume)
+                cache_volume_set_away(unit->volume);
+}
+
 void storage_unit_detach(StorageUnit *unit, Task *task) {
         assert(unit->volume);
 

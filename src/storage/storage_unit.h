@@ -75,6 +75,8 @@ int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns);
 /* The device below gets no more requests; what it has ends with -ESHUTDOWN. With a cache the
  * requests of clients wait, else they fail. */
 void storage_unit_park(StorageUnit *unit);
+/* Parked, and the device was unplugged. */
+void storage_unit_set_away(StorageUnit *unit);
 /* Parked, waits until nothing is below, and takes the Lun away. */
 void storage_unit_detach(StorageUnit *unit, Task *task);
 /* Detached: goes on with the unit of `target` if that has the same identity and medium: 1, 0 if

@@ -95,6 +95,7 @@ void cache_fixture_unplug(CacheFixture *fixture) {
         lun_shut_down(fixture->lun);
         ram_target_release(&fixture->ram, 0);
         cache_volume_park(fixture->volume);
+        cache_volume_set_away(fixture->volume);
         while (!cache_volume_is_detached(fixture->volume))
                 cache_fixture_run_for(fixture, NS_PER_MS);
         fixture->lun = block_device_free(fixture->lun);

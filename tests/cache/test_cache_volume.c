@@ -676,6 +676,21 @@ START_TEST(nobody_waits_past_a_deadline) {
 }
 END_TEST
 
+/* As while a medium that may be another one is looked at. */
+START_TEST(time_runs_while_a_volume_is_parked_and_its_device_is_there) {
+        cache_fixture_start(&fixture);
+        cache_volume_park(fixture.volume);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
+        cache_fixture_run_for(&fixture, 29 * NS_PER_S);
+        ck_assert(!fixture.requests[0].is_done);
+        cache_fixture_run_for(&fixture, 2 * NS_PER_S);
+        ck_assert(fixture.requests[0].is_done);
+        ck_assert_int_eq(fixture.requests[0].block.error, -ETIMEDOUT);
+        cache_volume_resume(fixture.volume, fixture.lun);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+}
+END_TEST
+
 START_TEST(a_flush_has_the_time_that_its_bytes_need) {
         CacheManager *manager;
 
@@ -858,6 +873,7 @@ int main(void) {
                 a_successor_writes_what_was_left_by_itself,
                 a_successor_with_a_smaller_budget_has_it_too,
                 nobody_waits_past_a_deadline,
+                time_runs_while_a_volume_is_parked_and_its_device_is_there,
                 a_flush_has_the_time_that_its_bytes_need,
                 the_budget_can_shrink_under_dirty_data,
                 a_lun_gets_the_slots_that_another_one_needs_no_longer,
