@@ -42,6 +42,8 @@ homes=(
         'systemd/sd-journal|^src/base/log'
         'systemd/sd-device|^src/device/'
         'libudev|^src/device/'
+        'json-c/|^src/cli/'
+        'libnbd|^src/cli/'
         'valgrind/|^src/base/'
         'sanitizer/|^src/base/'
         'check\.h|^tests/'
@@ -78,10 +80,13 @@ layer_of_file() { # FILE
         esac
 }
 
-# What the rows alone would allow: manager and worker never meet, and only the programs and tests simulate.
+# What the rows alone would allow: manager and worker never meet, only the programs and tests simulate, and the
+# command line is a client like any other.
 is_forbidden() { # LAYER TARGET
         case $1:$2 in
         device:storage) return 0 ;;
+        cli:base) return 1 ;;
+        cli:*) return 0 ;;
         daemon:simulator) return 1 ;;
         *:simulator) return 0 ;;
         *) return 1 ;;

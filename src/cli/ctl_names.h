@@ -1,0 +1,19 @@
+#pragma once
+
+/* Words for what the service tells in its own: short enough for a table. */
+
+#include "cli/ctl_objects.h"
+
+/* "bulk-only": "BOT". */
+const char *ctl_names_transport(const char *transport);
+/* "480M", "5G" of Mb/s; "-" if unknown. To be freed. */
+char *ctl_names_speed(uint64_t mbit_per_s);
+/* "0781:5581"; to be freed. */
+char *ctl_names_id(json_object *device);
+/* "2026-11-26 14:00:05" of a time in µs; "" for none. To be freed. */
+char *ctl_names_time(uint64_t realtime_us);
+/* What is known to be wrong: "failed", "degraded"; "": nothing. */
+const char *ctl_names_health(json_object *device);
+CtlColour ctl_names_health_colour(json_object *device);
+/* Vendor or model as the unit tells it, else as the device does. */
+const char *ctl_names_of(json_object *device, json_object *lun, const char *property);

@@ -1,0 +1,143 @@
+/* The table of verbs, and the way from the command line to one of them. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/ctl_verb.h"
+#include "cli/verb_device.h"
+#include "cli/verb_list.h"
+#include "cli/verb_status.h"
+
+#define BIT(id) CTL_OPTION_BIT(CTL_OPTION_##id)
+#define COMMON_OPTIONS (CTL_OPTION_BIT(_CTL_OPTION_COMMON_MAX) - 1)
+
+const CtlVerb ctl_verbs[] = {
+        { "list", NULL, "", "disks, those that the service drives and others", 0, 0, BIT(OUTPUT),
+          true, verb_list },
+        { "status", NULL, "[DEV]", "how a disk, or the service, is", 0, 1, 0, true, verb_status },
+        { "take", NULL, "PORT", "take a disk from the kernel", 1, 1, 0, false, verb_device_take },
+        { "release", NULL, "DEV", "write everything, give a disk back to the kernel", 1, 1, 0,
+          false, verb_device_release },
+        { "device-info", "usb_storage_device_info", "DEV", "what a device is", 1, 1, 0, true,
+          verb_device_info },
+        { "device-reset", "usb_storage_device_reset", "DEV", "reset its port; clients wait", 1, 1,
+          0, false, verb_device_reset },
+        { "device-remove", "usb_storage_device_remove", "DEV",
+          "write everything and stop it, so that it can be unplugged", 1, 1, BIT(FORCE), false,
+          verb_device_remove },
+};
+const size_t ctl_verbs_n = N_ELEMENTS(ctl_verbs);
+
+const CtlVerb *ctl_verb_find(const char *name) {
+        for (size_t i = 0; i < ctl_verbs_n; i++)
+                if (strcmp(ctl_verbs[i].name, name) == 0)
+                        return &ctl_verbs[i];
+        return NULL;
+}
+
+const CtlVerb *ctl_verb_find_link(const char *program) {
+        for (size_t i = 0; i < ctl_verbs_n; i++)
+                if (ctl_verbs[i].link && strcmp(ctl_verbs[i].link, program) == 0)
+                        return &ctl_verbs[i];
+        return NULL;
+}
+
+static void print_help(void) {
+        puts("usb-storagectl [OPTION]... [VERB [ARGUMENT]...]\n"
+             "\n"
+             "Looks at and commands the service that drives USB disks.\n"
+             "\n"
+             "DEV is a port path (1-4.1), a serial number or an export's name; DEV.LUN is one of "
+             "its\n"
+             "logical units (1-4.1.0, 1-4.1:0). Without a verb: list.\n"
+             "\n"
+             "Verbs:");
+        for (size_t i = 0; i < ctl_verbs_n; i++) {
+                int width = printf("  %s %s", ctl_verbs[i].name, ctl_verbs[i].arguments);
+
+                printf("%*s%s\n", MAX(34 - width, 1), "", ctl_verbs[i].help);
+        }
+        puts("\nOptions of all verbs:");
+        ctl_options_print_help(stdout, COMMON_OPTIONS);
+        puts("\nusb-storagectl VERB --help shows the options of a verb.\n"
+             "\n"
+             "Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 no "
+             "answer\n"
+             "in time, 6 not supported.");
+}
+
+static void print_verb_help(const Ctl *ctl, const CtlVerb *verb) {
+        if (verb->link && strcmp(ctl->name, verb->link) == 0)
+                printf("%s [OPTION]... %s\n", verb->link, verb->arguments);
+        else
+                printf("usb-storagectl [OPTION]... %s %s\n", verb->name, verb->arguments);
+        printf("\n%s\n\nOptions:\n", verb->help);
+        ctl_options_print_help(stdout, verb->options | COMMON_OPTIONS);
+}
+
+/* What is wrong with the command line, if anything is. */
+static CtlExit check(const Ctl *ctl, const CtlVerb *verb, unsigned n_arguments) {
+        uint32_t strange = ctl->options.given & ~(verb->options | COMMON_OPTIONS);
+
+        if (strange != 0) {
+                const CtlOption *option = &ctl_options_table[__builtin_ctz(strange)];
+
+                ctl_complain(ctl, "%s does not take --%s", verb->name, option->name);
+                return CTL_EXIT_USAGE;
+        }
+        if (n_arguments < verb->n_arguments_min || n_arguments > verb->n_arguments_max) {
+                ctl_complain(ctl, "%s arguments: usb-storagectl %s %s",
+                             n_arguments < verb->n_arguments_min ? "Too few" : "Too many",
+                             verb->name, verb->arguments);
+                return CTL_EXIT_USAGE;
+        }
+        return CTL_EXIT_OK;
+}
+
+static CtlExit run(Ctl *ctl, const CtlVerb *verb, unsigned n_arguments, char **arguments) {
+        CtlExit e;
+
+        if (ctl_options_has(&ctl->options, CTL_OPTION_HELP)) {
+                print_verb_help(ctl, verb);
+                return CTL_EXIT_OK;
+        }
+        e = check(ctl, verb, n_arguments);
+        if (e != CTL_EXIT_OK)
+                return e;
+        if (verb->has_pager && !ctl_options_has(&ctl->options, CTL_OPTION_NO_PAGER))
+                ctl_terminal_open_pager(&ctl->terminal);
+        e = verb->run(ctl, arguments);
+        if (fflush(stdout) == EOF && e == CTL_EXIT_OK) {
+                ctl_complain(ctl, "The output can't be written: %s", strerror(errno));
+                e = CTL_EXIT_FAILURE;
+        }
+        return e;
+}
+
+CtlExit ctl_verb_main(int argc, char **argv) {
+        _cleanup_(ctl_done) Ctl ctl = { .name = argc > 0 ? basename(argv[0]) : "usb-storagectl" };
+        const CtlVerb *verb = ctl_verb_find_link(ctl.name);
+        int first;
+
+        if (ctl_options_parse(&ctl.options, ctl.name, argc, argv, &first) < 0)
+                return CTL_EXIT_USAGE;
+        ctl_terminal_init(&ctl.terminal);
+        if (ctl_options_has(&ctl.options, CTL_OPTION_VERSION)) {
+                puts("usb-storagectl " PROJECT_VERSION);
+                return CTL_EXIT_OK;
+        }
+        if (!verb && first == argc && ctl_options_has(&ctl.options, CTL_OPTION_HELP)) {
+                print_help();
+                return CTL_EXIT_OK;
+        }
+        if (!verb) {
+                const char *name = first < argc ? argv[first++] : "list";
+
+                verb = ctl_verb_find(name);
+                if (!verb) {
+                        ctl_complain(&ctl, "There is no verb '%s': see --help", name);
+                        return CTL_EXIT_USAGE;
+                }
+        }
+        return run(&ctl, verb, (unsigned) (argc - first), argv + first);
+}
