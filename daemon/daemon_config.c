@@ -16,6 +16,11 @@ typedef struct DaemonConfig {
         uint32_t n_luns_max;
         int present_devices;
         bool is_trim_enabled;
+        bool is_device_async;
+        bool is_io_async;
+        bool is_processing_enabled;
+        bool is_validation_enabled;
+        uint32_t n_commands_kept;
         char **quirks;     /* owned */
         char *quirks_file; /* owned */
         DeviceCacheOptions cache;
@@ -67,6 +72,44 @@ static const ConfigOption config_options[] = {
                         .minimum = 1,
                         .maximum = 16,
                         .help = "Logical units of a device beyond it are not looked at.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_async_enabled",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, is_device_async),
+                        .help = "Off: a device gets one command at a time, and nothing is read "
+                                "ahead.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "async_io_enabled",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, is_io_async),
+                        .help = "The same, under another name: either is enough.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "scsi_processing_enabled",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, is_processing_enabled),
+                        .help = "Off: devices are taken, but get no command, and nothing is "
+                                "exported.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "scsi_validation_enabled",
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonConfig, is_validation_enabled),
+                        .help = "Whether commands are checked before a device gets them.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "scsi_command_cache_size",
+                        .type = CONFIG_TYPE_UINT,
+                        .offset = offsetof(DaemonConfig, n_commands_kept),
+                        .maximum = DEVICE_MANAGER_COMMANDS_KEPT_MAX,
+                        .help = "So many commands of each device are kept for reuse.",
         },
         {
                         .section = "usb_storage",
@@ -179,6 +222,11 @@ int daemon_config_load(DaemonOptions *options) {
                 .n_luns_max = manager->n_luns_max,
                 .present_devices = (int) manager->present_devices,
                 .is_trim_enabled = manager->is_trim_enabled,
+                .is_device_async = !manager->is_serial,
+                .is_io_async = !manager->is_serial,
+                .is_processing_enabled = !manager->skips_processing,
+                .is_validation_enabled = !manager->skips_validation,
+                .n_commands_kept = manager->n_commands_kept,
                 .cache = manager->cache,
                 .cache_policy = (int) manager->cache.policy,
                 .log_level = (int) options->log_level,
@@ -212,6 +260,10 @@ int daemon_config_load(DaemonOptions *options) {
         manager->n_luns_max = config.n_luns_max;
         manager->present_devices = (DevicePresentPolicy) config.present_devices;
         manager->is_trim_enabled = config.is_trim_enabled;
+        manager->is_serial = !config.is_device_async || !config.is_io_async;
+        manager->skips_processing = !config.is_processing_enabled;
+        manager->skips_validation = !config.is_validation_enabled;
+        manager->n_commands_kept = config.n_commands_kept;
         manager->cache = config.cache;
         manager->cache.policy = (CachePolicyKind) config.cache_policy;
         if (!options->has_log_level)

@@ -142,6 +142,7 @@ int daemon_options_parse(DaemonOptions *options, int argc, char **argv) {
                         .n_devices_max = 16,
                         .n_luns_max = 8,
                         .device_timeout_ms = 30000,
+                        .n_commands_kept = 64,
                         .cache = {
                                 .is_enabled = true,
                                 .is_write_back = true,

@@ -14,6 +14,7 @@
 #include "base/systemd_event_loop.h"
 #include "control/control_channel.h"
 #include "sandbox/sandbox.h"
+#include "scsi/scsi_command_pool.h"
 #include "simulator/simulated_device.h"
 #include "simulator/simulator_spec.h"
 #include "storage/storage_manager.h"
@@ -22,6 +23,7 @@
 #define CONTROL_FD 3
 
 static_assert(CONTROL_REMAINS_MAX <= STORAGE_REMAINS_MAX, "what the manager sends is taken");
+static_assert(CONTROL_COMMANDS_KEPT_MAX <= SCSI_COMMAND_POOL_KEPT_MAX, "likewise");
 
 typedef struct PendingRemains {
         uint32_t id;
@@ -41,9 +43,7 @@ typedef struct Worker {
         ControlCache cache;                          /* as it was told with the arena */
         PendingRemains remains[CONTROL_REMAINS_MAX]; /* that came before the device */
         size_t n_remains;
-        uint32_t device_timeout_ms;
-        uint32_t n_luns_max;
-        bool is_trim_enabled;
+        ControlConfigure settings;
         bool must_stop;
         unsigned n_exports;
 } Worker;
@@ -208,6 +208,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .save = on_save,
                 .remains_left = on_remains_left,
         };
+        const ControlConfigure *settings = &worker->settings;
         const ControlCache *cache = &worker->cache;
         int r;
 
@@ -217,10 +218,15 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .serial = traits->serial,
                                                 .quirks = traits->quirks,
                                                 .is_read_only = traits->is_read_only,
-                                                .is_trim_enabled = worker->is_trim_enabled,
+                                                .is_trim_enabled = settings->is_trim_enabled,
                                                 .starts_with_reset = traits->is_restart,
-                                                .device_timeout_ms = worker->device_timeout_ms,
-                                                .n_luns_max = worker->n_luns_max,
+                                                .device_timeout_ms =
+                                                                settings->device_timeout_ms,
+                                                .n_luns_max = settings->n_luns_max,
+                                                .is_serial = settings->is_serial,
+                                                .skips_processing = settings->skips_processing,
+                                                .skips_validation = settings->skips_validation,
+                                                .n_commands_kept = settings->n_commands_kept,
                                                 .has_cache = worker->arena_fd >= 0,
                                                 .arena_fd = worker->arena_fd,
                                                 .cache = {
@@ -317,9 +323,7 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
 
 static void on_configure(Worker *worker, const ControlConfigure *message) {
         log_set_level((LogLevel) message->log_level);
-        worker->device_timeout_ms = message->device_timeout_ms;
-        worker->n_luns_max = message->n_luns_max;
-        worker->is_trim_enabled = message->is_trim_enabled;
+        worker->settings = *message;
 }
 
 static void on_cache(Worker *worker, const ControlCache *message, int *fd) {

@@ -28,12 +28,13 @@
 #include "control/control_description.h"
 #include "control/control_request.h"
 
-#define CONTROL_VERSION 5
+#define CONTROL_VERSION 6
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
 #define CONTROL_DESCRIPTION_SIZE_MAX 128
 #define CONTROL_SPEC_SIZE_MAX 4096
+#define CONTROL_COMMANDS_KEPT_MAX 4096
 /* REMAINS that a worker was told of and that have data left: it can't do with a part of them, as the
  * order in which they are given back matters. */
 #define CONTROL_REMAINS_MAX 192
@@ -86,7 +87,11 @@ typedef struct ControlConfigure {
         uint32_t n_connections_max;    /* front: of all exports together */
         uint32_t device_timeout_ms;    /* worker: the deadline of reads and writes */
         uint32_t n_luns_max;           /* worker */
+        uint32_t n_commands_kept;      /* worker */
         uint8_t is_trim_enabled;
+        uint8_t is_serial;
+        uint8_t skips_processing;
+        uint8_t skips_validation;
 } ControlConfigure;
 
 typedef struct ControlPing {

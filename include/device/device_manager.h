@@ -17,6 +17,7 @@
 /* The hard limits; options may ask for less. */
 #define DEVICE_MANAGER_DEVICES_MAX 64
 #define DEVICE_MANAGER_LISTENERS_MAX 16
+#define DEVICE_MANAGER_COMMANDS_KEPT_MAX 4096
 
 typedef struct DeviceManager DeviceManager;
 
@@ -51,7 +52,11 @@ typedef struct DeviceManagerOptions {
         unsigned n_luns_max;
         uint32_t device_timeout_ms;
         bool is_trim_enabled;
-        const char *state_dir;   /* copied: where orphan files go */
+        bool is_serial;        /* one command at a time to each device, no read-ahead */
+        bool skips_processing; /* devices are taken, and nothing of them is exported */
+        bool skips_validation;
+        unsigned n_commands_kept; /* for reuse, of each device */
+        const char *state_dir;    /* copied: where orphan files go */
         const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
         const UsbQuirksList *quirks; /* borrowed for the manager's life; NULL: none */
         DeviceCacheOptions cache;

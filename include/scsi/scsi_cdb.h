@@ -55,6 +55,8 @@ typedef enum ScsiOpcode {
 #define SCSI_DEVICE_TYPE_OPTICAL 0x05
 #define SCSI_DEVICE_TYPE_RBC 0x0E
 #define SCSI_DEVICE_TYPES_MAX 0x20
+/* Of a unit that has not told its type yet: every meaning counts. */
+#define SCSI_DEVICE_TYPE_ANY SCSI_DEVICE_TYPES_MAX
 
 /* What the length field says of the data. */
 typedef enum ScsiCdbUnit {
@@ -88,7 +90,7 @@ typedef struct ScsiCdbInfo {
 
 /* NULL: not in the table. Of several meanings the one for disks. */
 const ScsiCdbInfo *scsi_cdb_find(const uint8_t *cdb, size_t size);
-/* The meaning for a type of device, where there is one. */
+/* The meaning for a type of device, where there is one; `device_type` may be ANY. */
 const ScsiCdbInfo *scsi_cdb_find_for(const uint8_t *cdb, size_t size, uint8_t device_type);
 /* Row by row, for tests; NULL: there are no more. */
 const ScsiCdbInfo *scsi_cdb_get(size_t index);

@@ -4,7 +4,7 @@
  * ScsiCommand
  *
  * One command on its way through the stack: who sends it fills the upper part, the layers below
- * complete it once. Plain data; commands come from a pool, so that the hot path allocates nothing.
+ * complete it once. Plain data; hot paths take theirs from a ScsiCommandPool.
  */
 
 #include "scsi/scsi_cdb.h"
@@ -13,7 +13,6 @@
 #include "transport/transport.h"
 
 typedef struct ScsiCommand ScsiCommand;
-typedef struct ScsiCommandPool ScsiCommandPool;
 
 typedef enum ScsiCommandFlags {
         /* Failures are answers here (bring-up, probing): no retries, no recovery of the device's
@@ -114,11 +113,3 @@ void scsi_command_write_same(ScsiCommand *command, uint64_t lba, uint32_t n_bloc
                              void *data, size_t block_size);
 void scsi_command_get_lba_status(ScsiCommand *command, uint64_t lba, void *data, size_t size);
 void scsi_command_report_luns(ScsiCommand *command, void *data, size_t size);
-
-/* At most `n_max` at once; -ENOMEM. */
-int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_max);
-ScsiCommandPool *scsi_command_pool_free(ScsiCommandPool *pool);
-DEFINE_CLEANUP(ScsiCommandPool *, scsi_command_pool_free);
-/* NULL: all are in use. */
-ScsiCommand *scsi_command_pool_get(ScsiCommandPool *pool);
-void scsi_command_pool_put(ScsiCommandPool *pool, ScsiCommand *command);

@@ -20,7 +20,7 @@ typedef struct ScsiPassThrough {
 } ScsiPassThrough;
 
 typedef struct ScsiPassThroughLimits {
-        uint8_t device_type; /* less than SCSI_DEVICE_TYPES_MAX */
+        uint8_t device_type; /* less than SCSI_DEVICE_TYPES_MAX, or SCSI_DEVICE_TYPE_ANY */
         uint64_t n_blocks;   /* 0: not known, or no medium: the device will tell */
         uint32_t block_size; /* likewise */
         size_t transfer_size_max;

@@ -6,11 +6,12 @@
  * The ScsiTarget at the bottom: queues commands, keeps the transport's depth filled, fair among
  * LUNs, drops what is past its deadline before it was sent, and fetches the sense of what failed
  * (auto-sense). It does not retry and does not recover: while the device needs recovery it is
- * paused by who does.
+ * paused by who does. Validating, it sends nothing that disagrees with the table of commands: such
+ * a command ends with INVALID.
  */
 
 #include "base/storage_histogram.h"
-#include "scsi/scsi_target.h"
+#include "scsi/scsi_disk.h"
 
 #define SCSI_PROCESSOR_LUNS_MAX 16
 #define SCSI_PROCESSOR_QUEUE_MAX 4096
@@ -30,6 +31,7 @@ typedef struct ScsiProcessorStatistics {
         uint64_t n_check_conditions;
         uint64_t n_transport_errors;
         uint64_t n_timeouts;
+        uint64_t n_invalid; /* not sent, as they did not agree with the table of commands */
         ScsiLunStatistics luns[SCSI_PROCESSOR_LUNS_MAX];
 } ScsiProcessorStatistics;
 
@@ -43,18 +45,22 @@ typedef enum ScsiSenseLength {
 typedef struct ScsiProcessorOptions {
         uint32_t refusals; /* ScsiRefusal: what the device must not see */
         ScsiSenseLength sense_length;
+        bool is_validating;
+        size_t n_commands_kept; /* of its ScsiCommandPool */
+        bool is_serial;         /* one command at a time, whatever the transport could take */
         /* Borrowed: it counts on from what is in there. NULL: it has its own. */
         ScsiProcessorStatistics *statistics;
 } ScsiProcessorOptions;
 
-/* `transport` is borrowed and must outlive it. `options` NULL: nothing is refused, lengths are
- * learned. */
+/* `transport` is borrowed and must outlive it. `options` NULL: all zeroes. */
 int scsi_processor_new(ScsiProcessor **ret, Transport *transport,
                        const ScsiProcessorOptions *options);
 /* Nothing is queued or in flight. */
 ScsiProcessor *scsi_processor_free(ScsiProcessor *processor);
 DEFINE_CLEANUP(ScsiProcessor *, scsi_processor_free);
 ScsiTarget *scsi_processor_get_target(ScsiProcessor *processor);
+/* What commands to this LUN are validated against; NULL: it has not told yet. */
+void scsi_processor_set_unit(ScsiProcessor *processor, uint8_t lun, const ScsiDisk *disk);
 
 /* Paused: only SCSI_COMMAND_RECOVERY commands are sent; others wait, and run into their deadlines.
  */

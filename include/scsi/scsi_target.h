@@ -9,7 +9,7 @@
  * LUNs.
  */
 
-#include "scsi/scsi_command.h"
+#include "scsi/scsi_command_pool.h"
 
 typedef struct ScsiTarget ScsiTarget;
 
@@ -25,11 +25,12 @@ typedef struct ScsiTargetOps {
 
 struct ScsiTarget {
         const ScsiTargetOps *ops;
-        EventLoop *loop;          /* borrowed */
-        Staging *staging;         /* borrowed: the device's */
-        const char *name;         /* the device's, for the log; borrowed */
-        size_t transfer_size_max; /* bytes in one command, as the transport has it */
-        unsigned n_in_flight_max; /* how many commands the device takes at once */
+        EventLoop *loop;           /* borrowed */
+        Staging *staging;          /* borrowed: the device's */
+        ScsiCommandPool *commands; /* likewise */
+        const char *name;          /* the device's, for the log; borrowed */
+        size_t transfer_size_max;  /* bytes in one command, as the transport has it */
+        unsigned n_in_flight_max;  /* how many commands the device takes at once */
         /* How often the device has lost what it had not synchronised, as far as can be known; one
          * writer: who recovers. Wraps around. */
         unsigned n_resets;

@@ -49,6 +49,10 @@ typedef struct StorageOptions {
         bool starts_with_reset;     /* a predecessor died */
         uint32_t device_timeout_ms; /* 0: default, 30 s */
         unsigned n_luns_max;        /* 0: default, 8 */
+        bool is_serial; /* one command at a time, no pipelining, no read-ahead: for diagnosis */
+        bool skips_processing; /* the device is taken, but gets no command: nothing is exported */
+        bool skips_validation;
+        size_t n_commands_kept; /* of the ScsiCommandPool */
         bool has_cache;
         int arena_fd; /* with a cache: its memory; borrowed */
         CacheOptions cache;

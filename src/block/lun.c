@@ -99,21 +99,38 @@ void *lun_get_zeroes(Lun *lun) {
         return lun->zeroes;
 }
 
+/* One is always there, so that a lack of memory makes the Lun slower and no more. */
+static bool ready_command(Lun *lun) {
+        if (!lun->next_command)
+                lun->next_command = scsi_command_pool_get(lun->target->commands);
+        if (!lun->next_command && !lun->is_spare_used) {
+                lun->next_command = &lun->spare_command;
+                lun->is_spare_used = true;
+        }
+        return lun->next_command;
+}
+
+static void put_command(Lun *lun, ScsiCommand *command) {
+        if (command == &lun->spare_command)
+                lun->is_spare_used = false;
+        else
+                scsi_command_pool_put(lun->target->commands, command);
+}
+
 LunPiece *lun_piece_get(Lun *lun) {
         LunPiece *piece = list_entry(list_first(&lun->free_pieces), LunPiece, node);
 
         assert(lun->n_pieces < lun->n_pieces_max);
+        assert(lun->next_command);
 
         list_unlink(&piece->node);
         lun->n_pieces++;
-        piece->command = scsi_command_pool_get(lun->commands);
-        assert(piece->command); /* there are more commands than pieces */
+        piece->command = TAKE_PTR(lun->next_command);
         return piece;
 }
 
 void lun_piece_put(Lun *lun, LunPiece *piece) {
-        scsi_command_pool_put(lun->commands, piece->command);
-        piece->command = NULL;
+        put_command(lun, TAKE_PTR(piece->command));
         lun->n_pieces--;
         list_prepend(&lun->free_pieces, &piece->node);
 }
@@ -132,7 +149,7 @@ void lun_cut(Lun *lun) {
                 lun_piece_resume(list_entry(range, LunPiece, range));
         grow_transfers(lun);
         while (lun->n_pieces < lun->n_pieces_max &&
-               (request = first_request(lun, LUN_REQUEST_STATE_CUTTING)))
+               (request = first_request(lun, LUN_REQUEST_STATE_CUTTING)) && ready_command(lun))
                 lun_request_cut(request);
 }
 
@@ -191,14 +208,14 @@ static void synchronize(Lun *lun) {
                 return;
         }
         deadline_ns = lun_request_begin_sync(lun);
-        scsi_command_init(lun->sync_command, lun->number, deadline_ns);
-        scsi_command_synchronize_cache(lun->sync_command);
-        lun->sync_command->done = on_sync_done;
-        lun->sync_command->owner = lun;
+        scsi_command_init(&lun->sync_command, lun->number, deadline_ns);
+        scsi_command_synchronize_cache(&lun->sync_command);
+        lun->sync_command.done = on_sync_done;
+        lun->sync_command.owner = lun;
         lun->is_syncing = true;
         lun->syncing = lun->unsynced;
         lun->unsynced = (LunUnsynced){ 0 };
-        scsi_target_submit(lun->target, lun->sync_command);
+        scsi_target_submit(lun->target, &lun->sync_command);
 }
 
 static bool is_idle(const Lun *lun) {
@@ -385,10 +402,8 @@ static void lun_free(BlockDevice *device) {
         event_defer_cancel(&lun->defer);
         event_timer_done(&lun->deadline_timer);
         staging_put(lun->target->staging, lun->zeroes, lun->zeroes_size);
-        if (lun->sync_command)
-                scsi_command_pool_put(lun->commands, lun->sync_command);
-        if (lun->commands)
-                scsi_command_pool_free(lun->commands);
+        if (lun->next_command)
+                put_command(lun, lun->next_command);
         for (size_t i = 0; i < lun->n_slabs; i++)
                 free(lun->slabs[i]);
         free(lun->pieces);
@@ -416,8 +431,6 @@ static void set_info(Lun *lun, const ScsiDisk *disk, const LunOptions *options) 
 }
 
 static int init_pieces(Lun *lun) {
-        int r;
-
         lun->n_pieces_max = MIN((size_t) LUN_PIECES_MAX,
                                 (size_t) lun->target->n_in_flight_max + LUN_PIECES_AHEAD);
         lun->pieces = calloc(lun->n_pieces_max, sizeof(*lun->pieces));
@@ -427,11 +440,8 @@ static int init_pieces(Lun *lun) {
                 list_init(&lun->pieces[i].node);
                 list_append(&lun->free_pieces, &lun->pieces[i].node);
         }
-        r = scsi_command_pool_new(&lun->commands, lun->n_pieces_max + 1);
-        if (r < 0)
-                return r;
-        lun->sync_command = scsi_command_pool_get(lun->commands);
-        return lun->sync_command ? 0 : -ENOMEM;
+        scsi_command_init(&lun->spare_command, lun->number, 0);
+        return 0;
 }
 
 /* A device that says that it has a cache is asked again whether it can synchronise that. */

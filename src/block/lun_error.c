@@ -55,6 +55,8 @@ int lun_error_from_command(const ScsiCommand *command) {
                 return -EPERM;
         case SCSI_RESULT_TIMED_OUT:
                 return -ETIMEDOUT;
+        case SCSI_RESULT_INVALID:
+                return -EINVAL;
         case SCSI_RESULT_NO_MEMORY:
                 return -ENOMEM;
         case SCSI_RESULT_CANCELLED:

@@ -15,7 +15,7 @@
 /* Requests are allocated so many at a time, when they are first needed. */
 #define LUN_REQUESTS_PER_SLAB 64
 #define LUN_SLABS_MAX (LUN_REQUESTS_MAX / LUN_REQUESTS_PER_SLAB)
-/* One command is always there for SYNCHRONIZE CACHE. */
+/* One command is SYNCHRONIZE CACHE. */
 #define LUN_PIECES_MAX (LUN_COMMANDS_MAX - 1)
 /* Commands beyond what the device takes at once, so that it never waits for us. */
 #define LUN_PIECES_AHEAD 1
@@ -70,7 +70,9 @@ struct Lun {
         ListNode free_pieces;
         size_t n_pieces; /* in flight */
         size_t n_pieces_max;
-        ScsiCommandPool *commands; /* owned */
+        ScsiCommand *next_command; /* owned, of the target's: for the next piece; NULL: none yet */
+        ScsiCommand spare_command; /* for it where there is no memory for another */
+        bool is_spare_used;
         BlockRangeLock lock;
         LunBadBlocks bad_blocks;
         LunInformation information;
@@ -78,7 +80,7 @@ struct Lun {
         void *zeroes;         /* owned: staging memory, made when first needed */
         size_t zeroes_size;
 
-        ScsiCommand *sync_command; /* owned, of `commands` */
+        ScsiCommand sync_command;
         bool is_syncing;
         bool tells_losses;
         LunUnsynced unsynced; /* since SYNCHRONIZE CACHE was sent last */

@@ -43,7 +43,7 @@ typedef struct LunSearch {
 struct LunPiece {
         LunRequest *request; /* borrowed while in use */
         LunPieceState state;
-        ScsiCommand *command; /* owned while in use, of Lun::commands */
+        ScsiCommand *command; /* owned while in use, of the target's or the Lun's spare one */
         uint64_t position;    /* of the device: what is left to do */
         uint64_t end;
         LunStep step;      /* what the command in flight is part of */

@@ -179,7 +179,7 @@ void lun_request_give_up(LunRequest *request, int error, bool with_commands) {
                 if (!is_sole(&request->node))
                         lun_request_sync_done(request, error);
                 else if (with_commands)
-                        scsi_target_cancel(request->lun->target, request->lun->sync_command);
+                        scsi_target_cancel(request->lun->target, &request->lun->sync_command);
                 return;
         case LUN_REQUEST_STATE_SYNC_WAITING:
                 lun_request_sync_done(request, error);

@@ -71,7 +71,11 @@ static bool is_name(const char *text) {
 static bool is_configure_valid(const ControlConfigure *configure) {
         return configure->log_level < _LOG_LEVEL_MAX &&
                control_is_bool(configure->is_trim_enabled) &&
-               configure->n_luns_max <= CONTROL_LUNS_MAX;
+               control_is_bool(configure->is_serial) &&
+               control_is_bool(configure->skips_processing) &&
+               control_is_bool(configure->skips_validation) &&
+               configure->n_luns_max <= CONTROL_LUNS_MAX &&
+               configure->n_commands_kept <= CONTROL_COMMANDS_KEPT_MAX;
 }
 
 static bool is_log_valid(const ControlLog *log) {

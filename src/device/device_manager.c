@@ -60,6 +60,8 @@ struct DeviceManager {
         EventDefer stop_check;
 };
 
+static_assert(DEVICE_MANAGER_COMMANDS_KEPT_MAX <= CONTROL_COMMANDS_KEPT_MAX, "workers take it");
+
 /* The front */
 
 static void front_send_export(DeviceManager *manager, const ControlExport *export) {
@@ -122,7 +124,11 @@ static void send_configure(DeviceManager *manager, ChildProcess *child) {
         body->log_level = log_get_level();
         body->device_timeout_ms = manager->options.device_timeout_ms;
         body->n_luns_max = manager->options.n_luns_max;
+        body->n_commands_kept = manager->options.n_commands_kept;
         body->is_trim_enabled = manager->options.is_trim_enabled;
+        body->is_serial = manager->options.is_serial;
+        body->skips_processing = manager->options.skips_processing;
+        body->skips_validation = manager->options.skips_validation;
         child_process_send(child, &message, NULL, 0);
 }
 

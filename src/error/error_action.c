@@ -131,6 +131,7 @@ ErrorAction error_action_classify(ScsiResult result, const ScsiSense *sense, boo
         case SCSI_RESULT_TRANSPORT_ERROR:
         case SCSI_RESULT_TIMED_OUT:
                 return ERROR_ACTION_RECOVER;
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_CANCELLED:
                 return ERROR_ACTION_FAIL;

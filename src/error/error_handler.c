@@ -262,6 +262,7 @@ static const char *error_handler_explain(ScsiResult result) {
         case SCSI_RESULT_CHECK_CONDITION:
         case SCSI_RESULT_BUSY:
         case SCSI_RESULT_RESERVED:
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_GONE:
                 return "was not answered properly";

@@ -46,6 +46,7 @@ static ErrorRecoveryResult error_recovery_probe(ErrorRecovery *recovery, Task *t
                 return ERROR_RECOVERY_RESULT_HELPED;
         case SCSI_RESULT_TRANSPORT_ERROR:
         case SCSI_RESULT_TIMED_OUT:
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
                 return ERROR_RECOVERY_RESULT_EXHAUSTED;
         case SCSI_RESULT_CANCELLED:

@@ -46,6 +46,7 @@ static const char *error_report_words(const ScsiCommand *command, char *text, si
                 return scsi_result_to_string(command->failure);
         case SCSI_RESULT_TRANSPORT_ERROR:
         case SCSI_RESULT_TIMED_OUT:
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_CANCELLED:
         case SCSI_RESULT_GONE:

@@ -94,6 +94,7 @@ bool scsi_bring_up_bear(ScsiBringUp *bring_up, ScsiBringUpPatience *patience) {
         case SCSI_RESULT_TIMED_OUT:
                 return ++patience->n_tries < TRIES_MAX;
         case SCSI_RESULT_RESERVED:
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_CANCELLED:
         case SCSI_RESULT_GONE:

@@ -168,11 +168,27 @@ const ScsiCdbInfo *scsi_cdb_get(size_t index) {
         return index < N_ELEMENTS(scsi_cdb_table) ? &scsi_cdb_table[index] : NULL;
 }
 
+/* The first row that does not come before `opcode`: each command that is validated looks it up. */
+static size_t scsi_cdb_find_first(uint8_t opcode) {
+        size_t first = 0, end = N_ELEMENTS(scsi_cdb_table);
+
+        while (first < end) {
+                size_t middle = (first + end) / 2;
+
+                if (scsi_cdb_table[middle].opcode < opcode)
+                        first = middle + 1;
+                else
+                        end = middle;
+        }
+        return first;
+}
+
 static const ScsiCdbInfo *scsi_cdb_find_in(const uint8_t *cdb, size_t size, uint32_t types) {
         if (size == 0)
                 return NULL;
 
-        for (size_t i = 0; i < N_ELEMENTS(scsi_cdb_table); i++)
+        for (size_t i = scsi_cdb_find_first(cdb[0]);
+             i < N_ELEMENTS(scsi_cdb_table) && scsi_cdb_table[i].opcode == cdb[0]; i++)
                 if (scsi_cdb_matches(&scsi_cdb_table[i], cdb, size) &&
                     (scsi_cdb_table[i].device_types & types))
                         return &scsi_cdb_table[i];
@@ -184,9 +200,11 @@ const ScsiCdbInfo *scsi_cdb_find(const uint8_t *cdb, size_t size) {
 }
 
 const ScsiCdbInfo *scsi_cdb_find_for(const uint8_t *cdb, size_t size, uint8_t device_type) {
-        assert(device_type < SCSI_DEVICE_TYPES_MAX);
+        assert(device_type <= SCSI_DEVICE_TYPE_ANY);
 
-        return scsi_cdb_find_in(cdb, size, UINT32_C(1) << device_type);
+        return scsi_cdb_find_in(cdb, size,
+                                device_type == SCSI_DEVICE_TYPE_ANY ? ALL
+                                                                    : UINT32_C(1) << device_type);
 }
 
 static uint64_t scsi_cdb_get_field(const uint8_t *cdb, size_t offset, size_t size) {

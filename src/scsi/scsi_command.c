@@ -1,11 +1,10 @@
 /*
  * Builders of the commands that the project sends, each from the section of SPC-4 or SBC-3 that it
- * cites, and the pool that hot paths take their commands from.
+ * cites.
  */
 
 #include "scsi/scsi_command.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -16,13 +15,6 @@
 
 #define SERVICE_ACTION_READ_CAPACITY_16 0x10
 #define SERVICE_ACTION_GET_LBA_STATUS 0x12
-
-struct ScsiCommandPool {
-        ScsiCommand *commands; /* owned array */
-        size_t n_max;
-        size_t n_used;
-        ListNode free; /* ScsiCommand::node */
-};
 
 void scsi_command_init(ScsiCommand *command, uint8_t lun, uint64_t deadline_ns) {
         *command = (ScsiCommand){
@@ -266,57 +258,4 @@ void scsi_command_report_luns(ScsiCommand *command, void *data, size_t size) {
         put_be32(cdb + 6, (uint32_t) size);
         scsi_command_set_cdb(command, cdb, sizeof(cdb));
         scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
-}
-
-int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_max) {
-        _cleanup_(scsi_command_pool_freep) ScsiCommandPool *pool = NULL;
-
-        assert(n_max > 0);
-
-        pool = calloc(1, sizeof(*pool));
-        if (!pool)
-                return -ENOMEM;
-        list_init(&pool->free);
-        pool->n_max = n_max;
-        pool->commands = calloc(n_max, sizeof(*pool->commands));
-        if (!pool->commands)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_max; i++) {
-                list_init(&pool->commands[i].node);
-                list_append(&pool->free, &pool->commands[i].node);
-        }
-
-        *ret = TAKE_PTR(pool);
-        return 0;
-}
-
-ScsiCommandPool *scsi_command_pool_free(ScsiCommandPool *pool) {
-        if (!pool)
-                return NULL;
-
-        assert(pool->n_used == 0);
-
-        free(pool->commands);
-        free(pool);
-        return NULL;
-}
-
-ScsiCommand *scsi_command_pool_get(ScsiCommandPool *pool) {
-        ListNode *node = list_take_first(&pool->free);
-
-        if (!node)
-                return NULL;
-
-        pool->n_used++;
-        return list_entry(node, ScsiCommand, node);
-}
-
-void scsi_command_pool_put(ScsiCommandPool *pool, ScsiCommand *command) {
-        assert(command >= pool->commands && command < pool->commands + pool->n_max);
-        assert(pool->n_used > 0);
-        assert(list_is_empty(&command->node));
-
-        /* The one used last is the one whose lines are still in the processor's cache. */
-        list_prepend(&pool->free, &command->node);
-        pool->n_used--;
 }

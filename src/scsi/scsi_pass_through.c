@@ -61,7 +61,6 @@ static int check_shape(PassThrough *pass) {
 static int check_known(PassThrough *pass) {
         const ScsiPassThrough *command = pass->command;
         const ScsiPassThroughLimits *limits = pass->limits;
-        const char *name = scsi_cdb_name(command->cdb, command->cdb_size);
         uint8_t padded[SCSI_CDB_SIZE_MAX] = { 0 };
         const ScsiCdbInfo *info;
 
@@ -80,9 +79,10 @@ static int check_known(PassThrough *pass) {
                 return refuse(pass, -EINVAL, "%s has %u bytes, not %zu", info->name, info->size,
                               command->cdb_size);
         if (scsi_cdb_find(command->cdb, command->cdb_size))
-                return refuse(pass, -EOPNOTSUPP, "%s is not for devices of type %02Xh", name,
-                              limits->device_type);
-        return refuse(pass, -EOPNOTSUPP, "%s is not known", name);
+                return refuse(pass, -EOPNOTSUPP, "%s is not for devices of type %02Xh",
+                              scsi_cdb_name(command->cdb, command->cdb_size), limits->device_type);
+        return refuse(pass, -EOPNOTSUPP, "%s is not known",
+                      scsi_cdb_name(command->cdb, command->cdb_size));
 }
 
 static int check_danger(PassThrough *pass) {
@@ -206,7 +206,7 @@ int scsi_pass_through_check(const ScsiPassThrough *command, const ScsiPassThroug
         PassThrough pass = { .command = command, .limits = limits, .reason = reason };
         int r;
 
-        assert(limits->device_type < SCSI_DEVICE_TYPES_MAX);
+        assert(limits->device_type <= SCSI_DEVICE_TYPE_ANY);
 
         r = check_shape(&pass);
         if (r < 0)

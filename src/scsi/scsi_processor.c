@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "scsi/scsi_pass_through.h"
 #include "scsi/scsi_refusal.h"
 
 /* What every device bears; larger ones break some (reference, section 2). */
@@ -45,6 +46,7 @@ struct ScsiProcessor {
         ScsiTarget target;
         Transport *transport; /* borrowed */
         ScsiProcessorOptions options;
+        ScsiPassThroughLimits limits[SCSI_PROCESSOR_LUNS_MAX]; /* what is validated against */
         bool is_paused;
 
         ListNode queues[SCSI_PROCESSOR_LUNS_MAX]; /* ScsiCommand::node */
@@ -95,6 +97,9 @@ static void scsi_processor_count(ScsiProcessor *processor, const ScsiCommand *co
         case SCSI_RESULT_TIMED_OUT:
                 statistics->n_timeouts++;
                 lun->n_timeouts++;
+                break;
+        case SCSI_RESULT_INVALID:
+                statistics->n_invalid++;
                 break;
         case SCSI_RESULT_GOOD:
         case SCSI_RESULT_BUSY:
@@ -560,6 +565,28 @@ static void scsi_processor_refuse(ScsiProcessor *processor, ScsiCommand *command
         scsi_processor_complete(processor, command, SCSI_RESULT_CHECK_CONDITION);
 }
 
+/* Whether it may be sent. Why not is told here alone. */
+static bool scsi_processor_validate(ScsiProcessor *processor, const ScsiCommand *command) {
+        const TransportRequest *request = &command->request;
+        const ScsiPassThrough checked = {
+                .cdb = request->command,
+                .cdb_size = request->command_size,
+                .direction = request->direction,
+                .data_size = request->size,
+        };
+        char reason[SCSI_PASS_THROUGH_REASON_SIZE];
+        int r;
+
+        if (!processor->options.is_validating)
+                return true;
+        r = scsi_pass_through_check(&checked, &processor->limits[request->lun], reason);
+        if (r == 0)
+                return true;
+        log_device_error(processor->target.name, "LUN %u: a command is not sent: %s", request->lun,
+                         reason);
+        return false;
+}
+
 static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
         ScsiProcessor *processor = scsi_processor_from_target(target);
 
@@ -575,6 +602,10 @@ static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
 
         if (scsi_refusal_covers(processor->options.refusals, command->request.command)) {
                 scsi_processor_refuse(processor, command);
+                return;
+        }
+        if (!scsi_processor_validate(processor, command)) {
+                scsi_processor_complete(processor, command, SCSI_RESULT_INVALID);
                 return;
         }
         if (!scsi_command_is_recovery(command) && processor->n_queued >= SCSI_PROCESSOR_QUEUE_MAX) {
@@ -616,6 +647,25 @@ static void scsi_processor_cancel(ScsiTarget *target, ScsiCommand *command) {
 }
 
 ScsiTarget *scsi_processor_get_target(ScsiProcessor *processor) { return &processor->target; }
+
+/* A simplified disk (RBC) is driven as any other, where it says that it knows the command. */
+void scsi_processor_set_unit(ScsiProcessor *processor, uint8_t lun, const ScsiDisk *disk) {
+        ScsiPassThroughLimits *limits = &processor->limits[lun];
+
+        assert(lun < SCSI_PROCESSOR_LUNS_MAX);
+
+        *limits = (ScsiPassThroughLimits){
+                .device_type = SCSI_DEVICE_TYPE_ANY,
+                .transfer_size_max = processor->target.transfer_size_max,
+                .danger_max = SCSI_DANGER_DESTROYS,
+        };
+        if (!disk)
+                return;
+        limits->device_type = disk->device_type == SCSI_DEVICE_TYPE_RBC ? SCSI_DEVICE_TYPE_DISK
+                                                                        : disk->device_type;
+        limits->n_blocks = disk->n_blocks;
+        limits->block_size = disk->block_size;
+}
 
 void scsi_processor_pause(ScsiProcessor *processor) { processor->is_paused = true; }
 
@@ -671,8 +721,12 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
         processor->sense_size = processor->options.sense_length == SCSI_SENSE_LENGTH_LONG
                                                 ? SENSE_SIZE_LONG
                                                 : SENSE_SIZE;
-        for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
+        if (processor->options.is_serial)
+                processor->target.n_in_flight_max = 1;
+        for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++) {
                 list_init(&processor->queues[i]);
+                scsi_processor_set_unit(processor, (uint8_t) i, NULL);
+        }
         list_init(&processor->recovery_queue);
         list_init(&processor->completed);
         list_init(&processor->sense_waiting);
@@ -697,6 +751,9 @@ int scsi_processor_new(ScsiProcessor **ret, Transport *transport,
         processor->sense_data = staging_get(transport->staging, SENSE_SIZE_LONG);
         if (!processor->sense_data)
                 return -ENOMEM;
+        r = scsi_command_pool_new(&processor->target.commands, processor->options.n_commands_kept);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(processor);
         return 0;
@@ -712,6 +769,7 @@ ScsiProcessor *scsi_processor_free(ScsiProcessor *processor) {
         event_defer_cancel(&processor->defer);
         event_timer_done(&processor->timeout);
         staging_put(processor->target.staging, processor->sense_data, SENSE_SIZE_LONG);
+        scsi_command_pool_free(processor->target.commands);
         free(processor);
         return NULL;
 }

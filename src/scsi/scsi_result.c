@@ -18,6 +18,8 @@ const char *scsi_result_to_string(ScsiResult result) {
                 return "transport error";
         case SCSI_RESULT_TIMED_OUT:
                 return "timed out";
+        case SCSI_RESULT_INVALID:
+                return "invalid";
         case SCSI_RESULT_NO_MEMORY:
                 return "no memory";
         case SCSI_RESULT_CANCELLED:

@@ -211,6 +211,9 @@ static int storage_start(StorageManager *manager, Task *task) {
                                 &manager->reason);
         if (r < 0)
                 return r;
+        if (manager->options.skips_processing)
+                log_device_notice(manager->name,
+                                  "It gets no SCSI commands, so nothing of it is exported");
         storage_count_luns(manager);
         manager->opens_together = manager->remains.n > 0;
         for (unsigned i = 0; i < manager->n_units && !storage_manager_must_end(manager); i++) {
@@ -605,6 +608,25 @@ static void set_defaults(StorageOptions *options) {
         options->n_luns_max = MIN(options->n_luns_max, (unsigned) STORAGE_LUNS_MAX);
 }
 
+/* What the options ask of the layers of the stack, beside what the device's quirks do. */
+static void storage_set_stack_options(StorageManager *manager) {
+        StorageOptions *options = &manager->options;
+        StorageQuirks *quirks = &manager->quirks;
+
+        storage_quirks_init(quirks, options->quirks);
+        quirks->processor.is_validating = !options->skips_validation;
+        quirks->processor.n_commands_kept = options->n_commands_kept;
+        quirks->processor.is_serial = options->is_serial;
+        if (options->is_serial) {
+                quirks->bot.mode = BOT_MODE_BY_PHASE;
+                options->cache.has_read_ahead = false;
+        }
+        if (options->skips_processing) {
+                quirks->has_single_lun = true; /* it is not asked */
+                options->n_luns_max = 0;
+        }
+}
+
 static int copy_texts(StorageManager *manager) {
         manager->base_name = strdup(manager->options.base_name);
         if (!manager->base_name)
@@ -643,7 +665,7 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         manager->userdata = userdata;
         snprintf(manager->name, sizeof(manager->name), "%s", usb_device_get_name(device));
         set_defaults(&manager->options);
-        storage_quirks_init(&manager->quirks, options->quirks);
+        storage_set_stack_options(manager);
         storage_facts_init(&manager->facts, options->quirks, options->known);
         storage_facts_apply(&manager->facts, &manager->quirks);
         storage_remains_init(&manager->remains);

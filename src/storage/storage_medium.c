@@ -41,6 +41,7 @@ StorageMediumNews storage_medium_judge(bool is_present, ScsiResult result, const
         case SCSI_RESULT_RESERVED:
         case SCSI_RESULT_TRANSPORT_ERROR:
         case SCSI_RESULT_TIMED_OUT:
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
         case SCSI_RESULT_CANCELLED:
         case SCSI_RESULT_GONE:

@@ -152,6 +152,7 @@ static int judge_reported_luns(StorageStack *stack, const ScsiCommand *command, 
                 return 0;
         case SCSI_RESULT_BUSY:
         case SCSI_RESULT_RESERVED:
+        case SCSI_RESULT_INVALID:
         case SCSI_RESULT_NO_MEMORY:
                 return 0;
         case SCSI_RESULT_GONE:
@@ -359,8 +360,10 @@ ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack) {
 }
 
 StorageStackFacts storage_stack_get_facts(const StorageStack *stack) {
+        /* Where the mode is given, nothing was learned of it. */
         bool is_bot = stack->transport &&
-                      stack->storage_device.protocol == USB_STORAGE_PROTOCOL_BOT;
+                      stack->storage_device.protocol == USB_STORAGE_PROTOCOL_BOT &&
+                      stack->quirks->bot.mode == BOT_MODE_AUTO;
 
         return (StorageStackFacts){
                 .has_given_up_uas = stack->has_given_up_uas,
@@ -369,6 +372,10 @@ StorageStackFacts storage_stack_get_facts(const StorageStack *stack) {
                 .sense_length = stack->processor ? scsi_processor_get_sense_length(stack->processor)
                                                  : SCSI_SENSE_LENGTH_LEARNED,
         };
+}
+
+void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk) {
+        scsi_processor_set_unit(stack->processor, (uint8_t) lun, disk);
 }
 
 unsigned storage_stack_get_n_luns(const StorageStack *stack) { return stack->n_luns; }

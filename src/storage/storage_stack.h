@@ -48,6 +48,8 @@ ScsiTarget *storage_stack_get_target(const StorageStack *stack);
 /* What its interface says of the commands that it knows. */
 ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
 StorageStackFacts storage_stack_get_facts(const StorageStack *stack);
+/* What a LUN's commands are validated against from now on; NULL: it is being asked. */
+void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk);
 unsigned storage_stack_get_n_luns(const StorageStack *stack);
 /* Whether the device told how many there are; else there is one, as far as is known. */
 bool storage_stack_has_told_luns(const StorageStack *stack);

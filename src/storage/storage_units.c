@@ -171,6 +171,7 @@ static int unit_find(UnitLook *look, Task *task) {
         unsigned lun = look->look.unit->lun;
         int r;
 
+        storage_stack_set_unit(manager->stack, lun, NULL);
         r = unit_look_and_learn(look, task);
         if (r < 0)
                 return r;
@@ -188,6 +189,7 @@ static int unit_find(UnitLook *look, Task *task) {
                                     manager->serial ?: "", &look->look.disk);
                 look->look.unit->known =
                                 storage_facts_get_unit(&manager->facts, lun, &look->look.disk);
+                storage_stack_set_unit(manager->stack, lun, &look->look.disk);
                 return 1;
         case SCSI_BRING_UP_RESULT_FAILED:
                 unit_plan_retry(manager, look->look.unit);

@@ -314,6 +314,8 @@ void ram_target_init(RamTarget *target, EventLoop *loop, uint64_t n_blocks, uint
                 },
                 .is_bad_lba_told = true,
         };
+        ck_assert_int_eq(scsi_command_pool_new(&target->target.commands, RAM_TARGET_COMMANDS_KEPT),
+                         0);
         target->memory = calloc(n_blocks, block_size);
         target->persistent = calloc(n_blocks, block_size);
         ck_assert(target->memory && target->persistent);
@@ -327,6 +329,7 @@ void ram_target_done(RamTarget *target) {
         ck_assert_uint_eq(target->n_in_flight, 0);
         event_defer_cancel(&target->defer);
         event_timer_done(&target->timer);
+        scsi_command_pool_free(target->target.commands);
         free(target->memory);
         free(target->persistent);
 }

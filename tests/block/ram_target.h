@@ -15,6 +15,7 @@
 #include "scsi/scsi_disk.h"
 
 #define RAM_TARGET_JOURNAL_MAX 4096
+#define RAM_TARGET_COMMANDS_KEPT 4
 
 /* A command as the journal has it. */
 typedef struct RamCommand {

@@ -51,6 +51,43 @@ START_TEST(pieces_run_in_parallel_where_the_device_takes_many) {
 }
 END_TEST
 
+static bool has_no_commands;
+
+/* NOLINTBEGIN(readability-identifier-naming): the linker calls them so. */
+ScsiCommand *__real_scsi_command_pool_get(ScsiCommandPool *pool);
+ScsiCommand *__wrap_scsi_command_pool_get(ScsiCommandPool *pool);
+
+ScsiCommand *__wrap_scsi_command_pool_get(ScsiCommandPool *pool) {
+        return has_no_commands ? NULL : __real_scsi_command_pool_get(pool);
+}
+/* NOLINTEND(readability-identifier-naming) */
+
+START_TEST(without_memory_for_commands_they_go_one_by_one) {
+        has_no_commands = true;
+        fixture.ram.target.n_in_flight_max = 32;
+        lun_fixture_start(&fixture);
+        ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 0, 1 * MIB, data), 0);
+        ck_assert_mem_eq(data, medium(0), 1 * MIB);
+        ck_assert_uint_eq(fixture.ram.n_in_flight_highest, 1);
+        has_no_commands = false;
+        ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 0, 1 * MIB, data), 0);
+        ck_assert_uint_gt(fixture.ram.n_in_flight_highest, 1);
+}
+END_TEST
+
+START_TEST(commands_are_used_again) {
+        const ScsiCommandPoolStatistics *statistics;
+
+        lun_fixture_start(&fixture);
+        for (unsigned i = 0; i < 10; i++)
+                ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 0, 512, data),
+                                 0);
+        statistics = scsi_command_pool_get_statistics(fixture.ram.target.commands);
+        ck_assert_uint_eq(statistics->n_misses, 1);
+        ck_assert_uint_eq(statistics->n_hits, 9);
+}
+END_TEST
+
 START_TEST(never_more_commands_are_in_flight_than_the_limit) {
         fixture.ram.target.n_in_flight_max = 1000;
         fixture.ram.disk.transfer_size_max = 4096;
@@ -544,6 +581,8 @@ int main(void) {
                 aligned_data_is_transferred_in_place,
                 long_requests_are_split_in_order_and_keep_the_device_busy,
                 pieces_run_in_parallel_where_the_device_takes_many,
+                without_memory_for_commands_they_go_one_by_one,
+                commands_are_used_again,
                 never_more_commands_are_in_flight_than_the_limit,
                 odd_reads_fetch_whole_blocks,
                 segments_are_gathered_and_scattered,

@@ -13,6 +13,7 @@ START_TEST(each_result_has_one_error) {
                 [SCSI_RESULT_RESERVED] = -EPERM,
                 [SCSI_RESULT_TRANSPORT_ERROR] = -EIO,
                 [SCSI_RESULT_TIMED_OUT] = -ETIMEDOUT,
+                [SCSI_RESULT_INVALID] = -EINVAL,
                 [SCSI_RESULT_NO_MEMORY] = -ENOMEM,
                 [SCSI_RESULT_CANCELLED] = -ECANCELED,
                 [SCSI_RESULT_GONE] = -ESHUTDOWN,

@@ -116,6 +116,45 @@ START_TEST(bad_value_is_refused_and_changes_nothing) {
 }
 END_TEST
 
+typedef struct DeviceCase {
+        const char *text;
+        uint32_t timeout_ms;
+        unsigned n_devices, n_luns, n_commands;
+        bool is_trim_enabled, is_serial, skips_processing, skips_validation;
+} DeviceCase;
+
+static const DeviceCase device_cases[] = {
+        { "", 30000, 16, 8, 64, false, false, false, false },
+        { "storage_device_timeout = 5s", 5000, 16, 8, 64, false, false, false, false },
+        { "storage_device_max_devices = 3", 30000, 3, 8, 64, false, false, false, false },
+        { "storage_device_max_luns = 1", 30000, 16, 1, 64, false, false, false, false },
+        { "scsi_command_cache_size = 0", 30000, 16, 8, 0, false, false, false, false },
+        { "[device]\ntrim = yes", 30000, 16, 8, 64, true, false, false, false },
+        { "storage_device_async_enabled = no", 30000, 16, 8, 64, false, true, false, false },
+        { "async_io_enabled = off", 30000, 16, 8, 64, false, true, false, false },
+        { "scsi_processing_enabled = 0", 30000, 16, 8, 64, false, false, true, false },
+        { "scsi_validation_enabled = no", 30000, 16, 8, 64, false, false, false, true },
+};
+
+START_TEST(key_of_devices_is_read) {
+        const DeviceCase *c = &device_cases[_i];
+        DaemonOptions options = get_defaults();
+        const DeviceManagerOptions *manager = &options.device_manager;
+        char text[256];
+
+        snprintf(text, sizeof(text), "[usb_storage]\n%s\n", c->text);
+        ck_assert_int_eq(load(&options, text), 0);
+        ck_assert_uint_eq(manager->device_timeout_ms, c->timeout_ms);
+        ck_assert_uint_eq(manager->n_devices_max, c->n_devices);
+        ck_assert_uint_eq(manager->n_luns_max, c->n_luns);
+        ck_assert_uint_eq(manager->n_commands_kept, c->n_commands);
+        ck_assert_int_eq(manager->is_trim_enabled, c->is_trim_enabled);
+        ck_assert_int_eq(manager->is_serial, c->is_serial);
+        ck_assert_int_eq(manager->skips_processing, c->skips_processing);
+        ck_assert_int_eq(manager->skips_validation, c->skips_validation);
+}
+END_TEST
+
 static uint32_t find(const DaemonOptions *options, uint16_t vendor_id, uint16_t product_id) {
         return usb_quirks_list_find(options->device_manager.quirks, vendor_id, product_id);
 }
@@ -208,6 +247,7 @@ int main(int argc, char **argv) {
         tcase_add_loop_test(tcase, key_of_the_cache_is_read, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, bad_value_is_refused_and_changes_nothing, 0,
                             N_ELEMENTS(cache_cases));
+        tcase_add_loop_test(tcase, key_of_devices_is_read, 0, N_ELEMENTS(device_cases));
         tcase_add_test(tcase, installed_file_tells_the_defaults);
         tcase_add_test(tcase,
                        quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file);

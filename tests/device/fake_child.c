@@ -5,7 +5,7 @@
  * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
  * asks for its arena to be kept before it ends; "dies" then ends without a word;
  * "spotless" leaves its arena empty;
- * "silent" never says what is left of remains. With a
+ * "silent" never says what is left of remains; "configured" tells of its settings. With a
  * file "unfit" beside the link, no remains can be given back; with "empty", there is no medium.
  */
 
@@ -199,6 +199,16 @@ static bool is_end(const FakeChild *child, const ControlMessage *message) {
                (message->type == CONTROL_TYPE_GONE && !is_called(child, "lingers"));
 }
 
+static void on_configure(FakeChild *child, const ControlConfigure *configure) {
+        if (!does(child, "configured"))
+                return;
+        tell(child, "timeout %u, LUNs %u, commands %u%s%s%s%s", configure->device_timeout_ms,
+             configure->n_luns_max, configure->n_commands_kept,
+             configure->is_trim_enabled ? ", trim" : "", configure->is_serial ? ", serial" : "",
+             configure->skips_processing ? ", no processing" : "",
+             configure->skips_validation ? ", no validation" : "");
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         FakeChild *child = userdata;
@@ -210,6 +220,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 control_channel_send(channel, &pong, NULL, 0);
         } else if (is_end(child, message)) {
                 on_end(child, (ControlType) message->type);
+        } else if (message->type == CONTROL_TYPE_CONFIGURE) {
+                on_configure(child, &message->body.configure);
         } else if (message->type == CONTROL_TYPE_CACHE) {
                 on_cache(child, &message->body.cache, fds[0]);
         } else if (message->type == CONTROL_TYPE_CACHE_SIZE) {

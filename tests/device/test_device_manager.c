@@ -83,6 +83,27 @@ START_TEST(a_model_that_is_to_be_ignored_is_not_taken) {
 }
 END_TEST
 
+START_TEST(settings_reach_each_worker) {
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "configured", "front");
+        broker.options.device_timeout_ms = 12345;
+        broker.options.n_luns_max = 3;
+        broker.options.n_commands_kept = 17;
+        broker.options.is_trim_enabled = _i == 0;
+        broker.options.is_serial = _i == 1;
+        broker.options.skips_processing = _i == 2;
+        broker.options.skips_validation = _i == 3;
+        broker_start(&broker);
+        broker_run_until_told(&broker, "timeout 12345, LUNs 3, commands 17");
+        ck_assert_int_eq(broker_was_told(&broker, ", trim"), _i == 0);
+        ck_assert_int_eq(broker_was_told(&broker, ", serial"), _i == 1);
+        ck_assert_int_eq(broker_was_told(&broker, ", no processing"), _i == 2);
+        ck_assert_int_eq(broker_was_told(&broker, ", no validation"), _i == 3);
+        broker_done(&broker);
+}
+END_TEST
+
 /* So that what is wrong with one is known before disks are taken from the kernel. */
 START_TEST(simulation_may_be_added_before_the_start) {
         Broker broker;
@@ -134,6 +155,7 @@ int main(void) {
         tcase_add_test(tcase, worker_cannot_take_the_name_of_another);
         tcase_add_test(tcase, devices_beyond_the_limit_are_refused);
         tcase_add_test(tcase, quirks_of_a_model_reach_its_worker);
+        tcase_add_loop_test(tcase, settings_reach_each_worker, 0, 4);
         tcase_add_test(tcase, a_model_that_is_to_be_ignored_is_not_taken);
         tcase_add_test(tcase, simulation_may_be_added_before_the_start);
         tcase_add_test(tcase, front_that_does_not_stop_is_killed);

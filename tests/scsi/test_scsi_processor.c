@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "scripted_transport.h"
 #include "scsi/scsi_processor.h"
 #include "scsi/scsi_refusal.h"
@@ -253,6 +254,142 @@ START_TEST(what_a_device_must_not_see_is_answered_for_it) {
                 }
                 finish();
         }
+}
+END_TEST
+
+typedef struct ValidationCase {
+        const char *what;
+        uint8_t cdb[16];
+        uint8_t cdb_size;
+        TransportDirection direction;
+        size_t size;
+        int device_type; /* that the unit told; negative: nothing yet */
+        bool is_valid;
+} ValidationCase;
+
+#define IN TRANSPORT_DIRECTION_IN
+#define OUT TRANSPORT_DIRECTION_OUT
+#define NO_DATA TRANSPORT_DIRECTION_NONE
+
+static const ValidationCase validation_cases[] = {
+        { "what is right", { 0x28, [8] = 2 }, 10, IN, 1024, SCSI_DEVICE_TYPE_DISK, true },
+        { "blocks of a unit that has not told", { 0x28, [8] = 2 }, 10, IN, 512, -1, true },
+        { "a length", { 0x28, [8] = 2 }, 10, IN, 512, SCSI_DEVICE_TYPE_DISK, false },
+        { "a length without a unit", { 0x12, [4] = 36 }, 6, IN, 255, -1, false },
+        { "a direction", { 0x28, [8] = 2 }, 10, OUT, 1024, SCSI_DEVICE_TYPE_DISK, false },
+        { "a direction without a unit", { 0x12, [4] = 36 }, 6, OUT, 36, -1, false },
+        { "a size of the command", { 0x12, [4] = 36 }, 10, IN, 36, -1, false },
+        { "the last block", { 0x28, [5] = 99, [8] = 1 }, 10, IN, 512, SCSI_DEVICE_TYPE_DISK, true },
+        { "beyond it", { 0x28, [5] = 99, [8] = 2 }, 10, IN, 1024, SCSI_DEVICE_TYPE_DISK, false },
+        { "a service action", { 0x9E, 0x10, [13] = 32 }, 16, IN, 32, -1, true },
+        { "one that is not known", { 0x9E, 0x1F, [13] = 32 }, 16, IN, 32, -1, false },
+        { "an operation code that is not known", { 0xC0 }, 10, NO_DATA, 0, -1, false },
+        { "of a disc", { 0x46, [8] = 8 }, 10, IN, 8, SCSI_DEVICE_TYPE_OPTICAL, true },
+        { "of a disc to a disk", { 0x46, [8] = 8 }, 10, IN, 8, SCSI_DEVICE_TYPE_DISK, false },
+        { "of a disc to what has not told", { 0x46, [8] = 8 }, 10, IN, 8, -1, true },
+        { "of a disk to a simple one",
+          { 0x93, [13] = 1 },
+          16,
+          OUT,
+          512,
+          SCSI_DEVICE_TYPE_RBC,
+          true },
+        { "a reservation", { 0x16 }, 6, NO_DATA, 0, -1, false },
+};
+
+static ScsiCommand *submit_validated(const ValidationCase *c, bool is_validating) {
+        static uint8_t data[1024];
+        const ScsiDisk disk = {
+                .device_type = (uint8_t) c->device_type,
+                .n_blocks = 100,
+                .block_size = 512,
+        };
+        ScsiCommand *command;
+
+        set_up_table(good_at_all, N_ELEMENTS(good_at_all));
+        start_with(1, &(ScsiProcessorOptions){ .is_validating = is_validating });
+        if (c->device_type >= 0)
+                scsi_processor_set_unit(fixture.processor, 3, &disk);
+        command = prepare(3, TIMEOUT_NS);
+        scsi_command_set_cdb(command, c->cdb, c->cdb_size);
+        if (c->size > 0)
+                scsi_command_set_data(command, c->direction, data, c->size);
+        return submit(command);
+}
+
+START_TEST(what_does_not_agree_with_the_table_is_not_sent) {
+        const ValidationCase *c = &validation_cases[_i];
+        ScsiCommand *command = submit_validated(c, /* is_validating= */ true);
+
+        ck_assert_uint_eq(fixture.n_done, 0);
+        scripted_transport_run(&fixture.scripted);
+        ck_assert_msg((command->result == SCSI_RESULT_INVALID) == !c->is_valid, "%s", c->what);
+        ck_assert_uint_eq(fixture.scripted.n_commands, c->is_valid);
+        ck_assert_uint_eq(scsi_processor_get_statistics(fixture.processor)->n_invalid,
+                          !c->is_valid);
+        finish();
+}
+END_TEST
+
+START_TEST(without_validation_everything_is_sent) {
+        ScsiCommand *command = submit_validated(&validation_cases[_i], /* is_validating= */ false);
+
+        scripted_transport_run(&fixture.scripted);
+        ck_assert_int_eq(command->result, SCSI_RESULT_GOOD);
+        ck_assert_uint_eq(fixture.scripted.n_commands, 1);
+        finish();
+}
+END_TEST
+
+static char last_log[LOG_MESSAGE_SIZE_MAX];
+
+static void note_log(const LogRecord *record, void *userdata) {
+        snprintf(last_log, sizeof(last_log), "%s", record->message);
+}
+
+START_TEST(the_log_says_what_is_wrong_with_a_command) {
+        static const ValidationCase c = {
+                .cdb = { 0x28, [8] = 2 },
+                .cdb_size = 10,
+                .direction = TRANSPORT_DIRECTION_IN,
+                .size = 512,
+                .device_type = SCSI_DEVICE_TYPE_DISK,
+        };
+
+        log_set_sink(note_log, NULL);
+        submit_validated(&c, /* is_validating= */ true);
+        log_set_sink(NULL, NULL);
+        ck_assert_str_eq(last_log, "LUN 3: a command is not sent: READ(10) announces 1024 bytes, "
+                                   "and 512 come with it");
+        finish();
+}
+END_TEST
+
+START_TEST(a_unit_that_is_asked_again_may_be_of_another_type) {
+        static const ValidationCase c = { "", { 0x46, [8] = 8 },     10,   IN,
+                                          8,  SCSI_DEVICE_TYPE_DISK, false };
+        ScsiCommand *command = submit_validated(&c, /* is_validating= */ true);
+
+        scripted_transport_run(&fixture.scripted);
+        ck_assert_int_eq(command->result, SCSI_RESULT_INVALID);
+        scsi_processor_set_unit(fixture.processor, 3, NULL);
+        submit(command);
+        fixture.n_commands++;
+        scripted_transport_run(&fixture.scripted);
+        ck_assert_int_eq(command->result, SCSI_RESULT_GOOD);
+        finish();
+}
+END_TEST
+
+START_TEST(serial_it_has_one_command_at_the_transport) {
+        set_up_table(good_at_all, N_ELEMENTS(good_at_all));
+        start_with(SCRIPTED_SLOTS_MAX, &(ScsiProcessorOptions){ .is_serial = _i });
+        for (uint8_t lun = 0; lun < SCRIPTED_SLOTS_MAX; lun++)
+                submit_ready(lun);
+        scripted_transport_run(&fixture.scripted);
+        ck_assert_uint_eq(fixture.target->n_in_flight_max, _i ? 1 : SCRIPTED_SLOTS_MAX);
+        ck_assert_uint_eq(fixture.scripted.n_in_flight_peak == 1, _i);
+        finish();
 }
 END_TEST
 
@@ -764,6 +901,13 @@ int main(void) {
                             N_ELEMENTS(sense_fetches));
         tcase_add_loop_test(tcase, what_a_device_must_not_see_is_answered_for_it, 0,
                             N_ELEMENTS(refusal_cases));
+        tcase_add_loop_test(tcase, what_does_not_agree_with_the_table_is_not_sent, 0,
+                            N_ELEMENTS(validation_cases));
+        tcase_add_loop_test(tcase, without_validation_everything_is_sent, 0,
+                            N_ELEMENTS(validation_cases));
+        tcase_add_test(tcase, the_log_says_what_is_wrong_with_a_command);
+        tcase_add_test(tcase, a_unit_that_is_asked_again_may_be_of_another_type);
+        tcase_add_loop_test(tcase, serial_it_has_one_command_at_the_transport, 0, 2);
         tcase_add_loop_test(tcase, more_sense_is_asked_for_where_there_is_more_and_it_comes, 0,
                             N_ELEMENTS(length_cases));
         tcase_add_test(tcase, two_failures_at_once_are_asked_about_in_turn);

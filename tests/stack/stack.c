@@ -14,6 +14,7 @@
 #define SIMPLE_REPLY_SIZE 16
 #define CHUNK_HEADER_SIZE 20
 #define STACK_ARENA_SIZE ((ssize_t) (4 * MIB))
+#define STACK_COMMANDS_KEPT 4
 
 static void on_export_opened(StorageManager *storage, const StorageExport *export, void *userdata) {
         Stack *stack = userdata;
@@ -159,6 +160,7 @@ void stack_init_with_timeout(Stack *stack, const char *text, uint32_t device_tim
                               .base_name = "stack",
                               .device_timeout_ms = device_timeout_ms,
                               .n_luns_max = STACK_LUNS_MAX,
+                              .n_commands_kept = STACK_COMMANDS_KEPT,
                               .is_trim_enabled = true,
               },
               NULL);
@@ -208,6 +210,25 @@ void stack_init_with_cache(Stack *stack, const char *text, const CacheOptions *c
                               .park_timeout_ms = 60000,
               },
               remains);
+}
+
+void stack_init_with_options(Stack *stack, const char *text, const StorageOptions *given) {
+        StorageOptions options = *given;
+        SimulatorSpec spec;
+        char *error = NULL;
+
+        init_fds(stack);
+        options.base_name = "stack";
+        if (options.n_luns_max == 0)
+                options.n_luns_max = STACK_LUNS_MAX;
+        if (options.has_cache) {
+                ck_assert_msg(simulator_spec_parse(&spec, text, &error) == 0, "%s", error);
+                for (size_t i = 0; i < spec.n_luns; i++)
+                        stack->image_fds[i] = make_memfd("image", spec.size);
+                stack->arena_fd = make_memfd("arena", STACK_ARENA_SIZE);
+                options.arena_fd = stack->arena_fd;
+        }
+        start(stack, text, &options, NULL);
 }
 
 void stack_unplug(Stack *stack) {

@@ -73,6 +73,9 @@ typedef struct Stack {
  * hour.
  */
 void stack_init(Stack *stack, const char *spec);
+/* The same with options; what they leave open is as stack_init() has it. With a cache the device
+ * has its blocks in images. */
+void stack_init_with_options(Stack *stack, const char *spec, const StorageOptions *options);
 /* The same with a deadline of its own for reads and writes. */
 void stack_init_with_timeout(Stack *stack, const char *spec, uint32_t device_timeout_ms);
 /* The next worker of a device of which that is known. */
