@@ -14,6 +14,7 @@
  *              | "lun=" N
  *              | "lba=" A [".." B]   the command touches one of these blocks
  *              | "longer=" N     the command touches more blocks than that
+ *              | "over=" P       the device is driven so: bot or uas (CBI is neither)
  *              | "one-in=" N     by chance, from the device's seed
  *
  * A fault fires when all of its selectors hold, COUNT times (once, if not told otherwise), on
@@ -63,7 +64,7 @@
  *     medium-change               another medium, as seen by the host: 28/00
  *     unmap-overreach[:BLOCKS]    UNMAP and WRITE SAME with UNMAP also clear so many blocks (1) before
  *                                 and behind (always)
- *     port-reset-fails            a port reset ends in an error; selectors but one-in don't apply
+ *     port-reset-fails            a port reset ends in an error; of the selectors over and one-in apply
  *     port-reset-gone             after a port reset it is another device; likewise
  */
 
@@ -120,6 +121,13 @@ typedef enum SimulatorPhase {
         _SIMULATOR_PHASE_MAX,
 } SimulatorPhase;
 
+/* How the device is driven, as far as faults are chosen by it. */
+typedef enum SimulatorProtocol {
+        SIMULATOR_PROTOCOL_ANY, /* in a fault: whatever it is; in an occasion: neither of these */
+        SIMULATOR_PROTOCOL_BOT,
+        SIMULATOR_PROTOCOL_UAS,
+} SimulatorProtocol;
+
 typedef struct SimulatorFault {
         SimulatorFaultKind kind;
         SimulatorPhase phase; /* of those kinds that take one */
@@ -140,6 +148,7 @@ typedef struct SimulatorFault {
         bool has_lba;
         uint64_t lba_first;
         uint64_t lba_last; /* inclusive */
+        SimulatorProtocol over;
 
         uint64_t n_left; /* how often it still fires; SIMULATOR_FAULT_ALWAYS */
 } SimulatorFault;
@@ -157,6 +166,7 @@ typedef struct SimulatorFaultOccasion {
         bool has_data;
         uint64_t lba;
         uint64_t n_blocks; /* 0: touches none */
+        SimulatorProtocol over;
 } SimulatorFaultOccasion;
 
 /*

@@ -398,15 +398,25 @@ static void on_operation_timer(EventTimer *timer) {
 }
 
 static bool takes_fault(SimulatedDevice *device, SimulatorFaultKind kind) {
-        SimulatorFaultOccasion occasion = { .nth = 0 };
+        SimulatorFaultOccasion occasion = { .over = device->target.protocol };
 
         return simulator_fault_plan_take(&device->target.spec.faults, kind, 0, &occasion,
                                          &device->target.random);
 }
 
+static void set_wire(SimulatedDevice *device, unsigned alternate) {
+        SimulatorTransport transport = device->target.spec.transport;
+
+        device->wire = device->wires[alternate];
+        if (device->wire == &device->uas.wire)
+                device->target.protocol = SIMULATOR_PROTOCOL_UAS;
+        else if (transport == SIMULATOR_TRANSPORT_BOT || transport == SIMULATOR_TRANSPORT_UAS)
+                device->target.protocol = SIMULATOR_PROTOCOL_BOT;
+}
+
 /* USB 2.0, 9.1.1.5: also ends all streams, and what halted. */
 static void select_wire(SimulatedDevice *device, unsigned alternate) {
-        device->wire = device->wires[alternate];
+        set_wire(device, alternate);
         device->n_streams = 0;
         if (simulator_spec_has_uas(&device->target.spec))
                 simulated_uas_set_streams(&device->uas, 0);
@@ -695,7 +705,7 @@ static void init_wire(SimulatedDevice *device, const SimulatorSpec *spec) {
                 device->wires[0] = &device->uas.wire;
                 break;
         }
-        device->wire = device->wires[0];
+        set_wire(device, 0);
 }
 
 static int init_parts(SimulatedDevice *device, const SimulatorSpec *spec, const int *image_fds,

@@ -82,6 +82,7 @@ void simulated_target_describe(const SimulatedTarget *target, uint8_t lun, const
                 .opcode = cdb[0],
                 .lun = lun,
                 .has_data = has_data,
+                .over = target->protocol,
         };
         if (!simulated_cdb_get_range(cdb, &ret->lba, &ret->n_blocks))
                 ret->n_blocks = 0;

@@ -48,6 +48,7 @@ typedef struct SimulatedTarget {
         SimulatorSpec spec;
         Random random;
         SimulatedLun luns[SIMULATOR_LUNS_MAX];
+        SimulatorProtocol protocol; /* how the host drives it */
         uint64_t n_commands;
         uint64_t n_commands_by_opcode[256];
         uint64_t n_cache_losses;

@@ -156,7 +156,11 @@ void simulated_wire_port_reset(SimulatedWire *wire) {
 }
 
 static bool take_control_fault(SimulatedWire *wire, const UsbSetup *setup, SimulatedAnswer *ret) {
-        SimulatorFaultOccasion occasion = { .opcode = setup->request, .has_data = true };
+        SimulatorFaultOccasion occasion = {
+                .opcode = setup->request,
+                .has_data = true,
+                .over = wire->target->protocol,
+        };
         SimulatorFaultKind kind = plan_phase(wire, SIMULATOR_PHASE_CONTROL, &occasion);
 
         if (kind == NO_FAULT)

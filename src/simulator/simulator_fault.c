@@ -224,6 +224,11 @@ static bool parse_selector_value(SimulatorFault *fault, SimulatorText key, Simul
                 return simulator_text_to_number(value, 10, 1, UINT64_MAX, &fault->one_in);
         if (simulator_text_equals(key, "longer"))
                 return simulator_text_to_number(value, 10, 1, UINT64_MAX, &fault->longer);
+        if (simulator_text_equals(key, "over")) {
+                fault->over = simulator_text_equals(value, "uas") ? SIMULATOR_PROTOCOL_UAS
+                                                                  : SIMULATOR_PROTOCOL_BOT;
+                return fault->over == SIMULATOR_PROTOCOL_UAS || simulator_text_equals(value, "bot");
+        }
         if (simulator_text_equals(key, "lba"))
                 return parse_lba_range(fault, value);
         if (simulator_text_equals(key, "opcode")) {
@@ -251,7 +256,7 @@ static int parse_selectors(SimulatorFault *fault, SimulatorText text, char **ret
                                         ret_error, -EINVAL,
                                         "faults: selector \"%.*s\" is wrong; allowed are nth=N, "
                                         "every=N, longer=N, one-in=N (from 1), opcode=HEX, "
-                                        "lun=0 to 15, "
+                                        "lun=0 to 15, over=bot or uas, "
                                         "lba=A or lba=A..B",
                                         (int) selector.size, selector.start);
         }
@@ -346,6 +351,8 @@ static bool fault_holds(const SimulatorFault *fault, const SimulatorFaultOccasio
         if (fault->has_opcode && fault->opcode != occasion->opcode)
                 return false;
         if (fault->has_lun && fault->lun != occasion->lun)
+                return false;
+        if (fault->over != SIMULATOR_PROTOCOL_ANY && fault->over != occasion->over)
                 return false;
         if (fault->longer != 0 && occasion->n_blocks <= fault->longer)
                 return false;

@@ -125,7 +125,8 @@ START_TEST(more_faults_than_the_limit_are_refused) {
 END_TEST
 
 /* Which of the commands 1 to 12 the fault fires on. Even ones are READ(10) of LUN 0, odd ones
- * WRITE(10) of LUN 1, all of them of blocks 10 * n to 10 * n + 9; each third has no data. */
+ * WRITE(10) of LUN 1, all of them of blocks 10 * n to 10 * n + 9; each third has no data. The first
+ * half goes over Bulk-Only, the second over UAS. */
 typedef struct Firing {
         const char *text;
         unsigned commands; /* bit n - 1 */
@@ -146,6 +147,8 @@ static const Firing firings[] = {
         { "csw-tag@one-in=1*2", 0x003 },
         { "csw-tag@longer=9*2", 0x003 },
         { "csw-tag@longer=10*2", 0x000 },
+        { "csw-tag@over=uas*always", 0xFC0 },
+        { "csw-tag@over=bot*always", 0x03F },
         { "babble*3", 0x00B }, /* needs data */
 };
 
@@ -163,6 +166,7 @@ START_TEST(a_fault_fires_where_all_selectors_hold_as_often_as_told) {
                         .has_data = n % 3 != 0,
                         .lba = 10 * n,
                         .n_blocks = 10,
+                        .over = n <= 6 ? SIMULATOR_PROTOCOL_BOT : SIMULATOR_PROTOCOL_UAS,
                 };
                 if (simulator_fault_plan_take(&plan, plan.faults[0].kind, 0, &occasion, &random))
                         commands |= 1U << (n - 1);
