@@ -64,6 +64,7 @@ struct ScsiCommand {
         ScsiCommandState state;
         bool was_sent;      /* the device has seen it, or part of it, in the last try */
         bool is_cancelled;  /* its sender gave it up: it is not tried again */
+        bool is_given_up;   /* the processor did, so that the device can be recovered */
         bool has_failed;    /* one of its tries did */
         ScsiResult failure; /* how the last one of these ended; GOOD: with too little data */
         unsigned n_tries;   /* of those that count */

@@ -69,6 +69,11 @@ void scsi_processor_resume(ScsiProcessor *processor);
 bool scsi_processor_is_idle(const ScsiProcessor *processor);
 /* Whether nothing is at the transport (others may be queued): what a recovery waits for. */
 bool scsi_processor_is_drained(const ScsiProcessor *processor);
+/* Takes back whatever is at the transport; it ends as TIMED_OUT, soon. */
+void scsi_processor_give_up(ScsiProcessor *processor);
+/* Another one for the same device, which carries as much in one command. Nothing is at the old one,
+ * which is not used any more. */
+void scsi_processor_set_transport(ScsiProcessor *processor, Transport *transport);
 /* Completes everything queued with `result`, later. */
 void scsi_processor_fail_all(ScsiProcessor *processor, ScsiResult result);
 /* SHORT or LONG once the device has shown what it bears; LEARNED: not yet. */

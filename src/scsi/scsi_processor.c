@@ -56,6 +56,7 @@ struct ScsiProcessor {
         unsigned turn;           /* the LUN whose turn it is */
         ListNode recovery_queue; /* ScsiCommand::node */
         ListNode completed;      /* ScsiCommand::node */
+        ListNode in_flight;      /* ScsiCommand::node; not those whose sense is fetched */
         size_t n_queued;         /* not those for recovery */
         size_t n_outstanding;    /* accepted and not told */
         unsigned n_in_flight;    /* at the transport */
@@ -255,12 +256,15 @@ static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command, 
         command->state = SCSI_COMMAND_STATE_IN_FLIGHT;
         command->was_sent = true;
         command->sent_ns = now_ns;
+        command->is_given_up = false;
         processor->n_in_flight++;
         processor->depths[command->request.lun].n_in_flight++;
         processor->luns_used |= 1U << command->request.lun;
         r = transport_submit(processor->transport, &command->request);
-        if (r >= 0)
+        if (r >= 0) {
+                list_append(&processor->in_flight, &command->node);
                 return;
+        }
 
         processor->n_in_flight--;
         processor->depths[command->request.lun].n_in_flight--;
@@ -378,6 +382,8 @@ static bool scsi_result_needs_recovery(ScsiResult result) {
 
 /* Sends what comes next and tells `command`, in the order that its result allows. */
 static void scsi_processor_end(ScsiProcessor *processor, ScsiCommand *command, ScsiResult result) {
+        if (result == SCSI_RESULT_CANCELLED && command->is_given_up)
+                result = SCSI_RESULT_TIMED_OUT;
         command->result = result;
         if (scsi_result_needs_recovery(result)) {
                 event_defer_schedule(&processor->defer);
@@ -527,6 +533,7 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
         assert(processor->n_in_flight > 0);
         assert(request->actual_size <= request->size);
 
+        list_unlink(&command->node);
         processor->n_in_flight--;
         processor->depths[request->lun].n_in_flight--;
         scsi_processor_learn_depth(processor, request);
@@ -682,6 +689,37 @@ bool scsi_processor_is_drained(const ScsiProcessor *processor) {
         return processor->n_in_flight == 0 && list_is_empty(&processor->sense_waiting);
 }
 
+void scsi_processor_give_up(ScsiProcessor *processor) {
+        ListNode *node;
+
+        LIST_FOR_EACH (n, &processor->in_flight) {
+                ScsiCommand *command = list_entry(n, ScsiCommand, node);
+
+                command->is_given_up = true;
+                transport_cancel(processor->transport, &command->request);
+        }
+        while ((node = list_take_first(&processor->sense_waiting)))
+                scsi_processor_complete(processor, list_entry(node, ScsiCommand, node),
+                                        SCSI_RESULT_TIMED_OUT);
+        if (!processor->sense_command)
+                return;
+        processor->sense_command->is_given_up = true;
+        transport_cancel(processor->transport, &processor->sense_request);
+}
+
+void scsi_processor_set_transport(ScsiProcessor *processor, Transport *transport) {
+        assert(scsi_processor_is_drained(processor));
+        assert(transport->loop == processor->target.loop);
+        assert(transport->staging == processor->target.staging);
+        assert(transport->transfer_size_max >= processor->target.transfer_size_max);
+        assert(transport->n_in_flight_max > 0);
+
+        processor->transport = transport;
+        processor->target.n_in_flight_max = transport->n_in_flight_max;
+        processor->is_full = false;
+        memset(processor->depths, 0, sizeof(processor->depths));
+}
+
 void scsi_processor_fail_all(ScsiProcessor *processor, ScsiResult result) {
         assert(result != SCSI_RESULT_GOOD && result != SCSI_RESULT_CHECK_CONDITION);
 
@@ -729,6 +767,7 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
         }
         list_init(&processor->recovery_queue);
         list_init(&processor->completed);
+        list_init(&processor->in_flight);
         list_init(&processor->sense_waiting);
         list_init(&processor->sense_request.node);
         event_defer_init(&processor->defer, transport->loop, scsi_processor_on_defer);

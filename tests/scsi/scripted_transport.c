@@ -9,9 +9,9 @@
 
 #define SENSE_UNKNOWN_COMMAND 0x052000
 
-static void scripted_transport_note(ScriptedTransport *scripted, const char *what, int lun) {
+void scripted_transport_note(ScriptedTransport *scripted, const char *what, int lun) {
         size_t length = strlen(scripted->trace);
-        char suffix[8] = "";
+        char suffix[12] = "";
 
         if (lun > 0)
                 snprintf(suffix, sizeof(suffix), ".%d", lun);
@@ -187,17 +187,17 @@ static const TransportOps scripted_transport_ops = {
         .recover = scripted_transport_recover,
 };
 
-void scripted_transport_init(ScriptedTransport *scripted, const ScriptedAnswer *answers,
-                             size_t n_answers) {
+static void scripted_transport_init_on(ScriptedTransport *scripted, EventLoop *loop,
+                                       const ScriptedAnswer *answers, size_t n_answers) {
         ck_assert_uint_le(n_answers, SCRIPTED_ANSWERS_MAX);
 
         *scripted = (ScriptedTransport){
                 .answers = answers,
                 .n_answers = n_answers,
+                .loop = loop,
                 .recover_ns = 10 * NS_PER_MS,
                 .recover_errors = { [TRANSPORT_RECOVERY_LUN_RESET] = -EOPNOTSUPP },
         };
-        ck_assert_int_eq(virtual_event_loop_new(&scripted->loop), 0);
         scripted->transport = (Transport){
                 .ops = &scripted_transport_ops,
                 .loop = scripted->loop,
@@ -212,12 +212,26 @@ void scripted_transport_init(ScriptedTransport *scripted, const ScriptedAnswer *
                                  0);
 }
 
+void scripted_transport_init(ScriptedTransport *scripted, const ScriptedAnswer *answers,
+                             size_t n_answers) {
+        EventLoop *loop;
+
+        ck_assert_int_eq(virtual_event_loop_new(&loop), 0);
+        scripted_transport_init_on(scripted, loop, answers, n_answers);
+}
+
+void scripted_transport_init_beside(ScriptedTransport *scripted, const ScriptedTransport *other,
+                                    const ScriptedAnswer *answers, size_t n_answers) {
+        scripted_transport_init_on(scripted, other->loop, answers, n_answers);
+        scripted->is_beside = true;
+}
+
 void scripted_transport_done(ScriptedTransport *scripted) {
         for (size_t i = 0; i < SCRIPTED_SLOTS_MAX; i++) {
                 ck_assert_ptr_null(scripted->slots[i].request);
                 event_timer_done(&scripted->slots[i].timer);
         }
-        scripted->loop = event_loop_free(scripted->loop);
+        scripted->loop = scripted->is_beside ? NULL : event_loop_free(scripted->loop);
 }
 
 void scripted_transport_expect(ScriptedTransport *scripted, const char *trace) {

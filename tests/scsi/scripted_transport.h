@@ -46,7 +46,8 @@ typedef struct ScriptedSlot {
 
 typedef struct ScriptedTransport {
         Transport transport; /* hand out &scripted.transport */
-        EventLoop *loop;     /* owned */
+        EventLoop *loop;     /* owned, or that of the one beside it */
+        bool is_beside;
         const ScriptedAnswer *answers;
         size_t n_answers;
         unsigned n_used[SCRIPTED_ANSWERS_MAX];
@@ -71,8 +72,13 @@ typedef struct ScriptedTransport {
 
 void scripted_transport_init(ScriptedTransport *scripted, const ScriptedAnswer *answers,
                              size_t n_answers);
+/* On the loop of `other`, which must outlive it. */
+void scripted_transport_init_beside(ScriptedTransport *scripted, const ScriptedTransport *other,
+                                    const ScriptedAnswer *answers, size_t n_answers);
 /* Everything above it is gone already. */
 void scripted_transport_done(ScriptedTransport *scripted);
+/* Adds to the dialogue; `lun` negative or 0: without one. */
+void scripted_transport_note(ScriptedTransport *scripted, const char *what, int lun);
 /* Asserts that the dialogue since the last call was this, and forgets it. */
 void scripted_transport_expect(ScriptedTransport *scripted, const char *trace);
 void scripted_transport_run(ScriptedTransport *scripted);

@@ -748,6 +748,38 @@ START_TEST(a_cancelled_command_gives_its_sense_up) {
 }
 END_TEST
 
+/* In flight, in want of sense and asking for it; what is queued stays. */
+START_TEST(what_is_at_the_transport_can_be_given_up) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .has_lun = true, .lun = 0, .hangs = true },
+                { SCRIPTED(0x00), .has_lun = true, .lun = 1, .result = TRANSPORT_RESULT_FAILED },
+                { SCRIPTED(0x00), .has_lun = true, .lun = 2, .result = TRANSPORT_RESULT_FAILED },
+                { SCRIPTED(0x03), .hangs = true },
+                { SCRIPTED(0x00) },
+        };
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(3);
+        for (uint8_t i = 0; i < 3; i++)
+                submit_ready(i);
+        scsi_processor_pause(fixture.processor);
+        submit_ready(3);
+        scripted_transport_run_for(&fixture.scripted, NS_PER_MS);
+        ck_assert_int_eq(fixture.commands[1].state, SCSI_COMMAND_STATE_SENSING);
+        ck_assert_int_eq(fixture.commands[2].state, SCSI_COMMAND_STATE_AWAITING_SENSE);
+        scsi_processor_give_up(fixture.processor);
+        ck_assert_uint_eq(fixture.n_done, 0);
+        scripted_transport_run_for(&fixture.scripted, NS_PER_MS);
+        ck_assert_uint_eq(fixture.n_done, 3);
+        for (size_t i = 0; i < 3; i++)
+                ck_assert_int_eq(fixture.commands[i].result, SCSI_RESULT_TIMED_OUT);
+        ck_assert(scsi_processor_is_drained(fixture.processor));
+        scsi_processor_resume(fixture.processor);
+        finish();
+        ck_assert_int_eq(fixture.commands[3].result, SCSI_RESULT_GOOD);
+}
+END_TEST
+
 START_TEST(everything_queued_can_be_failed) {
         set_up_table(good_after_a_while, N_ELEMENTS(good_after_a_while));
         start(1);
@@ -917,6 +949,7 @@ int main(void) {
         tcase_add_test(tcase, whoever_is_told_of_an_error_can_pause_before_the_next_command);
         tcase_add_test(tcase, commands_are_cancelled_wherever_they_are);
         tcase_add_test(tcase, a_cancelled_command_gives_its_sense_up);
+        tcase_add_test(tcase, what_is_at_the_transport_can_be_given_up);
         tcase_add_test(tcase, everything_queued_can_be_failed);
         tcase_add_loop_test(tcase, a_refusing_transport_is_told_later, 0, 3);
         tcase_add_test(tcase, an_overfull_queue_says_busy);
