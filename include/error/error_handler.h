@@ -5,7 +5,8 @@
  *
  * The ScsiTarget that others use: it classifies what comes back from the ScsiProcessor, retries
  * within the command's deadline, and brings a device that stopped answering back: clear halts,
- * class reset, port reset. A circuit breaker ends resets that do not help.
+ * class reset, port reset. A circuit breaker ends resets that do not help. Where there is another
+ * transport, one whose recoveries do not last is changed for that.
  */
 
 #include "scsi/scsi_processor.h"
@@ -29,6 +30,7 @@ typedef enum ErrorHandlerEvent {
         ERROR_HANDLER_EVENT_MEDIUM_CHANGED, /* of `lun`, removable: it went, came or changed */
         /* Of `lun`: it refused a write, or said that its mode parameters have changed. */
         ERROR_HANDLER_EVENT_MODES_CHANGED,
+        ERROR_HANDLER_EVENT_TRANSPORT_CHANGED, /* the device answers by the other one */
         ERROR_HANDLER_EVENT_FAILED,
         ERROR_HANDLER_EVENT_GONE,
         _ERROR_HANDLER_EVENT_MAX,
@@ -43,13 +45,23 @@ typedef struct ErrorHandlerStatistics {
         uint64_t n_steps[_TRANSPORT_RECOVERY_MAX];      /* of recovery, that were tried */
         uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX]; /* by the step that helped */
         uint64_t n_recoveries_failed;
+        uint64_t n_transport_changes;
 } ErrorHandlerStatistics;
+
+/*
+ * Another transport for the device, started, after its port was reset; the one before is not used
+ * any more and may be freed. -EOPNOTSUPP: there is none, and nothing was done; -ENODEV: gone;
+ * -ECANCELED; -EIO: it could not be started. `why` is a literal for the log. From a recovery's task.
+ */
+typedef int (*ErrorHandlerChangeTransport)(Task *task, const char *why, Transport **ret,
+                                           void *userdata);
 
 typedef struct ErrorHandlerOptions {
         unsigned n_retries_max; /* of one command, for failures that count; 0: default (5) */
         unsigned n_resets_per_minute_max; /* the circuit breaker; 0: default (10) */
         bool is_removable; /* UNIT ATTENTION 28h is told instead of retried: of units of which
                               nothing else was said */
+        ErrorHandlerChangeTransport change_transport; /* NULL: there is no other */
         /* Borrowed: it counts on from what is in there. NULL: it has its own. */
         ErrorHandlerStatistics *statistics;
 } ErrorHandlerOptions;

@@ -19,15 +19,20 @@
 #include "scsi/scsi_cdb.h"
 
 #define RETRIES_DEFAULT 5
-#define RESETS_PER_MINUTE_DEFAULT 10
 /* UNIT ATTENTIONs that are answered at once; then the device is given time. */
 #define FREE_TRIES_MAX 8
 /* What breaks the transport so often, and is longer than this, may be worth a shorter try. */
 #define LONG_TRIES_MAX 2
 #define LONG_SIZE (64 * KIB)
+/* What breaks the transport so often is left some tries for another one. */
+#define TRANSPORT_TRIES_MAX 4
 /* After START STOP UNIT. */
 #define WAKE_DELAY_NS (1 * NS_PER_S)
 #define WAKE_TIMEOUT_NS (10 * NS_PER_S)
+
+/* What is under way beside a command that the device did not answer may be answered soon, or hang as
+ * well: whoever waits is not to wait for its deadline. */
+#define DRAIN_PATIENCE_NS (1 * NS_PER_S)
 
 #define ASC_RESET_OCCURRED 0x29
 #define ASC_MEDIUM_CHANGED 0x28
@@ -50,8 +55,8 @@ struct ErrorHandler {
         ListNode completed; /* ScsiCommand::node; told by `defer` */
         EventDefer defer;
 
-        ErrorBreaker breaker;
         ErrorRecovery recovery;
+        EventTimer patience;          /* with what is still at the transport */
         Task *task;                   /* borrowed; NULL: no recovery runs */
         TransportRecovery least_step; /* where the next climb begins at least */
         uint64_t recovery_began_ns;
@@ -217,10 +222,15 @@ static void error_handler_enter(ErrorHandler *handler, ErrorHandlerState state) 
         case ERROR_HANDLER_STATE_DRAINING:
                 scsi_processor_pause(handler->processor);
                 handler->recovery_began_ns = event_loop_now_ns(handler->target.loop);
+                event_timer_set(&handler->patience,
+                                handler->recovery_began_ns + (handler->recovery.is_relapse
+                                                                              ? 0
+                                                                              : DRAIN_PATIENCE_NS));
                 if (handler->is_waking)
                         scsi_target_cancel(handler->next, &handler->wake);
                 return;
         case ERROR_HANDLER_STATE_RECOVERING:
+                event_timer_clear(&handler->patience);
                 if (task_start(&handler->task, handler->target.loop, "recovery",
                                error_handler_recovery_main, error_handler_on_recovered,
                                handler) < 0)
@@ -231,6 +241,7 @@ static void error_handler_enter(ErrorHandler *handler, ErrorHandlerState state) 
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_FAILED, 0);
                 return;
         case ERROR_HANDLER_STATE_GONE:
+                event_timer_clear(&handler->patience);
                 if (handler->task)
                         task_cancel(handler->task);
                 error_handler_end_all(handler, SCSI_RESULT_GONE);
@@ -249,6 +260,13 @@ static void error_handler_check_drained(ErrorHandler *handler) {
         if (handler->state == ERROR_HANDLER_STATE_DRAINING && !handler->is_waking &&
             scsi_processor_is_drained(handler->processor))
                 error_handler_enter(handler, ERROR_HANDLER_STATE_RECOVERING);
+}
+
+static void error_handler_on_patience(EventTimer *timer) {
+        ErrorHandler *handler = container_of(timer, ErrorHandler, patience);
+
+        if (handler->state == ERROR_HANDLER_STATE_DRAINING)
+                scsi_processor_give_up(handler->processor);
 }
 
 static const char *error_handler_explain(ScsiResult result) {
@@ -273,6 +291,14 @@ static const char *error_handler_explain(ScsiResult result) {
         assert_not_reached();
 }
 
+/* Whether what failed breaks the transport however often that is recovered. */
+static bool error_handler_is_relapse(const ErrorHandler *handler, const ScsiCommand *command) {
+        bool was_port_reset = handler->least_step == TRANSPORT_RECOVERY_PORT_RESET &&
+                              handler->recovery.last_step == TRANSPORT_RECOVERY_PORT_RESET;
+
+        return was_port_reset || command->n_tries + 1 >= TRANSPORT_TRIES_MAX;
+}
+
 static void error_handler_begin_recovery(ErrorHandler *handler, const ScsiCommand *command) {
         const TransportRequest *request = &command->request;
         TransportRecovery step = error_recovery_first_step(command->result, request->direction);
@@ -283,10 +309,8 @@ static void error_handler_begin_recovery(ErrorHandler *handler, const ScsiComman
         snprintf(handler->reason, sizeof(handler->reason), "%s to LUN %u %s",
                  scsi_cdb_name(request->command, request->command_size), request->lun,
                  error_handler_explain(command->result));
-        handler->recovery.lun = request->lun;
-        handler->recovery.first_step = MAX(step, handler->least_step);
-        handler->recovery.was_port_reset = false;
-        handler->recovery.has_sense = false;
+        error_recovery_begin(&handler->recovery, request->lun, MAX(step, handler->least_step),
+                             error_handler_is_relapse(handler, command));
         error_handler_enter(handler, ERROR_HANDLER_STATE_DRAINING);
 }
 
@@ -319,6 +343,14 @@ static void error_handler_give_up(ErrorHandler *handler, const char *why) {
         error_handler_enter(handler, ERROR_HANDLER_STATE_FAILED);
 }
 
+/* The new one starts with a clean slate. */
+static void error_handler_note_change(ErrorHandler *handler) {
+        handler->statistics->n_transport_changes++;
+        handler->target.n_in_flight_max = handler->next->n_in_flight_max;
+        handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
+        error_handler_tell(handler, ERROR_HANDLER_EVENT_TRANSPORT_CHANGED, 0);
+}
+
 static void error_handler_on_helped(ErrorHandler *handler) {
         TransportRecovery step = handler->recovery.last_step;
         uint64_t duration_ns = event_loop_now_ns(handler->target.loop) - handler->recovery_began_ns;
@@ -328,6 +360,8 @@ static void error_handler_on_helped(ErrorHandler *handler) {
         log_device_error(handler->target.name, "%s: recovered by %s after %llu ms", handler->reason,
                          transport_recovery_to_string(step),
                          (unsigned long long) (duration_ns / NS_PER_MS));
+        if (handler->recovery.was_changed)
+                error_handler_note_change(handler);
         error_handler_tell_recovered(handler);
         /* Whoever was told may have learned meanwhile that it is gone. */
         if (handler->state == ERROR_HANDLER_STATE_RECOVERING)
@@ -348,13 +382,9 @@ static void error_handler_on_recovered(Task *task, int result, void *userdata) {
                 error_handler_on_helped(handler);
                 return;
         case ERROR_RECOVERY_RESULT_EXHAUSTED:
-                error_handler_give_up(handler, "not even a port reset helped");
-                return;
         case ERROR_RECOVERY_RESULT_REFUSED:
-                error_handler_give_up(handler, "too many resets have not helped for long");
-                return;
         case ERROR_RECOVERY_RESULT_CANCELLED:
-                error_handler_give_up(handler, "its recovery was broken off");
+                error_handler_give_up(handler, error_recovery_explain(result));
                 return;
         case ERROR_RECOVERY_RESULT_GONE:
                 error_handler_enter(handler, ERROR_HANDLER_STATE_GONE);
@@ -636,8 +666,11 @@ static const ScsiTargetOps error_handler_ops = {
 };
 
 static void error_handler_init(ErrorHandler *handler, ScsiProcessor *processor,
-                               Transport *transport, const ErrorHandlerOptions *options) {
+                               Transport *transport, const ErrorHandlerOptions *options,
+                               ErrorHandlerNotify notify, void *userdata) {
         handler->processor = processor;
+        handler->notify = notify;
+        handler->userdata = userdata;
         handler->next = scsi_processor_get_target(processor);
         handler->target = *handler->next;
         handler->target.ops = &error_handler_ops;
@@ -645,14 +678,10 @@ static void error_handler_init(ErrorHandler *handler, ScsiProcessor *processor,
                 handler->options = *options;
         if (handler->options.n_retries_max == 0)
                 handler->options.n_retries_max = RETRIES_DEFAULT;
-        if (handler->options.n_resets_per_minute_max == 0)
-                handler->options.n_resets_per_minute_max = RESETS_PER_MINUTE_DEFAULT;
         handler->statistics = handler->options.statistics ?: &handler->own_statistics;
+        error_recovery_init(&handler->recovery, processor, transport, &handler->options,
+                            handler->userdata);
         handler->recovery.n_steps = handler->statistics->n_steps;
-        error_breaker_init(&handler->breaker, handler->options.n_resets_per_minute_max);
-        handler->recovery.transport = transport;
-        handler->recovery.target = handler->next;
-        handler->recovery.breaker = &handler->breaker;
         handler->luns_removable = handler->options.is_removable ? UINT16_MAX : 0;
         /* Each unit starts with the reset that came with its power. */
         handler->luns_reset = UINT16_MAX;
@@ -669,10 +698,11 @@ int error_handler_new(ErrorHandler **ret, ScsiProcessor *processor, Transport *t
         handler = calloc(1, sizeof(*handler));
         if (!handler)
                 return -ENOMEM;
-        error_handler_init(handler, processor, transport, options);
-        handler->notify = notify;
-        handler->userdata = userdata;
+        error_handler_init(handler, processor, transport, options, notify, userdata);
         r = error_retry_queue_init(&handler->retries, handler->next);
+        if (r < 0)
+                return r;
+        r = event_timer_init(&handler->patience, handler->target.loop, error_handler_on_patience);
         if (r < 0)
                 return r;
 
@@ -688,6 +718,8 @@ ErrorHandler *error_handler_free(ErrorHandler *handler) {
 
         event_defer_cancel(&handler->defer);
         error_retry_queue_done(&handler->retries);
+        if (handler->patience.loop)
+                event_timer_done(&handler->patience);
         free(handler);
         return NULL;
 }

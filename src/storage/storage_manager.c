@@ -108,6 +108,8 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
                         manager->units[lun].is_mode_changed = true;
                 storage_manager_wake(manager);
                 return;
+        case ERROR_HANDLER_EVENT_TRANSPORT_CHANGED: /* the stack's own affair */
+                return;
         case ERROR_HANDLER_EVENT_FAILED:
                 manager->has_failed = true;
                 storage_manager_wake(manager);

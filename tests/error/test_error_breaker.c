@@ -22,7 +22,7 @@ START_TEST(events_are_counted_within_a_minute) {
         const BreakerCase *c = &breaker_cases[_i];
         ErrorBreaker breaker;
 
-        error_breaker_init(&breaker, c->n_events_max);
+        error_breaker_init(&breaker, c->n_events_max, 60 * NS_PER_S);
         for (size_t i = 0; c->answers[i] != '\0'; i++) {
                 uint64_t now_ns = c->times_s[i] * NS_PER_S;
                 bool is_open = error_breaker_is_open(&breaker, now_ns);
@@ -37,7 +37,7 @@ END_TEST
 START_TEST(more_than_it_can_hold_is_cut) {
         ErrorBreaker breaker;
 
-        error_breaker_init(&breaker, 1000);
+        error_breaker_init(&breaker, 1000, 60 * NS_PER_S);
         for (size_t i = 0; i < ERROR_BREAKER_EVENTS_MAX; i++) {
                 ck_assert(!error_breaker_is_open(&breaker, NS_PER_S));
                 error_breaker_count(&breaker, NS_PER_S);

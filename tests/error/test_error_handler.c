@@ -53,8 +53,9 @@ static void on_log(const LogRecord *record, void *userdata) {
 }
 
 static void on_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun, void *userdata) {
-        static const char *const names[_ERROR_HANDLER_EVENT_MAX] = { "reset", "medium", "modes",
-                                                                     "failed", "gone" };
+        static const char *const names[_ERROR_HANDLER_EVENT_MAX] = {
+                "reset", "medium", "modes", "changed", "failed", "gone",
+        };
         size_t length = strlen(fixture.events);
 
         ck_assert_ptr_eq(handler, fixture.handler);
