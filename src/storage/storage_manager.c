@@ -108,7 +108,10 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
                         manager->units[lun].is_mode_changed = true;
                 storage_manager_wake(manager);
                 return;
-        case ERROR_HANDLER_EVENT_TRANSPORT_CHANGED: /* the stack's own affair */
+        case ERROR_HANDLER_EVENT_TRANSPORT_CHANGED:
+                /* Known at once, lest the next worker begins with the same. */
+                manager->facts.next_ns = event_loop_now_ns(manager->loop);
+                storage_manager_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_FAILED:
                 manager->has_failed = true;

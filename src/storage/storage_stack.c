@@ -31,17 +31,33 @@ struct StorageStack {
         bool is_on_trial; /* UAS, until a command was answered */
         bool has_given_up_uas;
         bool lacks_report_luns;
+        const char *change_reason; /* of the transport; borrowed */
         StorageStackNotify notify;
         void *userdata; /* borrowed */
 };
+
+static bool is_uas(const StorageStack *stack) {
+        return stack->storage_device.protocol == USB_STORAGE_PROTOCOL_UAS;
+}
+
+static void note_change(StorageStack *stack) {
+        stack->has_given_up_uas = true;
+        log_device_warning(usb_device_get_name(stack->device),
+                           "UAS is too much for it (%s), driving it by Bulk-Only from now on",
+                           stack->change_reason);
+}
 
 static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun,
                            void *userdata) {
         StorageStack *stack = userdata;
 
-        if (event == ERROR_HANDLER_EVENT_GONE)
+        if (event == ERROR_HANDLER_EVENT_GONE) {
                 storage_stack_set_gone(stack);
-        else if (!stack->is_on_trial)
+                return;
+        }
+        if (event == ERROR_HANDLER_EVENT_TRANSPORT_CHANGED)
+                note_change(stack);
+        if (!stack->is_on_trial)
                 stack->notify(event, lun, stack->userdata);
 }
 
@@ -74,19 +90,17 @@ StorageStack *storage_stack_free(StorageStack *stack) {
         return NULL;
 }
 
-static int new_transport(StorageStack *stack) {
+static int new_transport(StorageStack *stack, const UsbStorageDevice *device, Transport **ret) {
         size_t transfer_size_max = stack->quirks->bot.transfer_size_max;
 
-        switch (stack->storage_device.protocol) {
+        switch (device->protocol) {
         case USB_STORAGE_PROTOCOL_BOT:
-                return bot_transport_new(&stack->transport, stack->device, &stack->storage_device,
-                                         &stack->quirks->bot);
+                return bot_transport_new(ret, stack->device, device, &stack->quirks->bot);
         case USB_STORAGE_PROTOCOL_CBI:
         case USB_STORAGE_PROTOCOL_CB:
-                return cbi_transport_new(&stack->transport, stack->device, &stack->storage_device,
-                                         transfer_size_max);
+                return cbi_transport_new(ret, stack->device, device, transfer_size_max);
         case USB_STORAGE_PROTOCOL_UAS:
-                return uas_transport_new(&stack->transport, stack->device, &stack->storage_device,
+                return uas_transport_new(ret, stack->device, device,
                                          &(UasOptions){ .transfer_size_max = transfer_size_max });
         case _USB_STORAGE_PROTOCOL_MAX:
                 break;
@@ -109,7 +123,7 @@ static int start_transport(StorageStack *stack, Task *task, unsigned protocols, 
                 return r;
 
         *ret_reason = "its transport could not be started";
-        r = new_transport(stack);
+        r = new_transport(stack, &stack->storage_device, &stack->transport);
         if (r < 0)
                 return r;
         r = transport_start(stack->transport, task);
@@ -202,8 +216,55 @@ static int get_luns(StorageStack *stack, Task *task) {
         return 0;
 }
 
-static bool is_uas(const StorageStack *stack) {
-        return stack->storage_device.protocol == USB_STORAGE_PROTOCOL_UAS;
+/* The same protocols without UAS, if the device offers one of them; else 0. */
+static unsigned without_uas(const StorageStack *stack, unsigned protocols,
+                            UsbStorageDevice *ret_device) {
+        protocols &= ~(1U << USB_STORAGE_PROTOCOL_UAS);
+        return usb_storage_device_init(ret_device, usb_device_get_descriptors(stack->device),
+                                       usb_device_get_speed(stack->device), protocols) < 0
+                               ? 0
+                               : protocols;
+}
+
+static int start_other(StorageStack *stack, Task *task, const UsbStorageDevice *device,
+                       Transport **ret) {
+        _cleanup_(transport_freep) Transport *transport = NULL;
+        int r;
+
+        r = new_transport(stack, device, &transport);
+        if (r < 0)
+                return r;
+        r = transport_start(transport, task);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(transport);
+        return 0;
+}
+
+/* The error handler asks for it, and keeps all commands meanwhile. The reset may well fail halfway:
+ * what of UAS must be redone after it is of no use any more. */
+static int change_transport(Task *task, const char *why, Transport **ret, void *userdata) {
+        StorageStack *stack = userdata;
+        unsigned protocols = storage_quirks_filter_protocols(stack->quirks, PROTOCOLS);
+        UsbStorageDevice device;
+        Transport *transport;
+        int r;
+
+        if (stack->is_on_trial || !is_uas(stack) || without_uas(stack, protocols, &device) == 0)
+                return -EOPNOTSUPP;
+        r = transport_recover(stack->transport, task, TRANSPORT_RECOVERY_PORT_RESET, 0);
+        if (r == -ENODEV || r == -ECANCELED)
+                return r;
+        r = start_other(stack, task, &device, &transport);
+        if (r < 0)
+                return r == -ENODEV || r == -ECANCELED ? r : -EIO;
+
+        transport_free(stack->transport);
+        stack->transport = transport;
+        stack->storage_device = device;
+        stack->change_reason = why;
+        *ret = transport;
+        return 0;
 }
 
 static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool with_reset,
@@ -224,8 +285,11 @@ static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool 
                 return r;
         /* Of a unit that has not told what it is a change of medium is rather believed. */
         r = error_handler_new(&stack->error_handler, stack->processor, stack->transport,
-                              &(ErrorHandlerOptions){ .is_removable = true }, on_error_event,
-                              stack);
+                              &(ErrorHandlerOptions){
+                                              .is_removable = true,
+                                              .change_transport = change_transport,
+                              },
+                              on_error_event, stack);
         if (r < 0 || !is_uas(stack) || stack->has_told_luns)
                 return r;
         stack->is_on_trial = true;
@@ -241,32 +305,25 @@ static void take_down(StorageStack *stack, Task *task) {
         stack->processor = scsi_processor_free(stack->processor);
 }
 
-/* The same protocols without UAS, if the device offers one of them; else 0. */
-static unsigned without_uas(const StorageStack *stack, unsigned protocols) {
-        UsbStorageDevice other;
-
-        protocols &= ~(1U << USB_STORAGE_PROTOCOL_UAS);
-        return usb_storage_device_init(&other, usb_device_get_descriptors(stack->device),
-                                       usb_device_get_speed(stack->device), protocols) < 0
-                               ? 0
-                               : protocols;
-}
-
 static unsigned choose_protocols(const StorageStack *stack) {
         unsigned protocols = storage_quirks_filter_protocols(stack->quirks, PROTOCOLS);
+        UsbStorageDevice other;
 
-        return stack->quirks->avoids_uas ? without_uas(stack, protocols) ?: protocols : protocols;
+        if (!stack->quirks->avoids_uas)
+                return protocols;
+        return without_uas(stack, protocols, &other) ?: protocols;
 }
 
 /* A device that offers UAS and does not bear it is driven by Bulk-Only, if it offers that. */
 int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const char **ret_reason) {
         unsigned protocols = choose_protocols(stack);
+        UsbStorageDevice other;
         int r;
 
         r = start_with(stack, task, protocols, with_reset, ret_reason);
         if (r != -EIO || stack->is_gone || !is_uas(stack))
                 return r;
-        protocols = without_uas(stack, protocols);
+        protocols = without_uas(stack, protocols, &other);
         if (protocols == 0)
                 return r;
 
