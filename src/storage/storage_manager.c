@@ -566,6 +566,16 @@ static void storage_stop(StorageManager *manager, Task *task) {
                 cache_manager_wipe(manager->cache);
 }
 
+/* Why it ended, `error` unless it was asked to or the device is gone. But who has data left in the
+ * arena has failed, however it ended: the arena must be kept. */
+static int storage_get_result(const StorageManager *manager, int error) {
+        if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept > 0)
+                return error;
+        if (manager->must_stop)
+                return 0;
+        return manager->is_gone ? -ENODEV : error;
+}
+
 /* The whole life. Returns why it ended: 0 asked to, -ENODEV gone, -errno. */
 static int storage_live(Task *task, void *userdata) {
         StorageManager *manager = userdata;
@@ -574,7 +584,7 @@ static int storage_live(Task *task, void *userdata) {
         r = storage_start(manager, task);
         if (r < 0 && !manager->must_stop) {
                 storage_stop(manager, task);
-                return manager->is_gone ? -ENODEV : r;
+                return storage_get_result(manager, r);
         }
 
         manager->reason = NULL;
@@ -586,9 +596,7 @@ static int storage_live(Task *task, void *userdata) {
         while (storage_can_park(manager) && storage_park(manager, task) == 0);
 
         storage_stop(manager, task);
-        if (manager->must_stop)
-                return 0;
-        return manager->is_gone ? -ENODEV : -EIO;
+        return storage_get_result(manager, -EIO);
 }
 
 static void storage_on_end(Task *task, int result, void *userdata) {

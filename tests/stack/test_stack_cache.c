@@ -226,6 +226,40 @@ START_TEST(a_medium_that_cannot_be_recognised_ends_the_worker) {
 }
 END_TEST
 
+/* Its end takes a while, as there is a client. */
+static void end_worker_with_data(void) {
+        stack_done(&stack);
+        stack_init_with_cache(&stack, SPEC ",removable", &write_back, NULL, NULL);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 100);
+        ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB, data, 4096, 0), 0);
+        stack_add_faults(&stack, "medium-error@lba=0..32767*always;unit-attention:28/00");
+        while (stack.exports[0].is_open)
+                stack_sleep_ms(&stack, 1);
+        ck_assert(!stack.is_stopped);
+}
+
+/* Anything but -ENODEV and 0 tells the manager to keep the arena. */
+static void check_that_data_is_left(void) {
+        stack_sleep_ms(&stack, 60000);
+        ck_assert(stack.is_stopped);
+        ck_assert(stack.saved_luns == 1 || stack.stopped_result == -EIO);
+}
+
+START_TEST(an_unplug_while_the_worker_ends_does_not_have_its_data_dropped) {
+        end_worker_with_data();
+        storage_manager_set_gone(stack.storage);
+        check_that_data_is_left();
+}
+END_TEST
+
+START_TEST(a_stop_while_the_worker_ends_does_not_have_its_data_dropped) {
+        end_worker_with_data();
+        storage_manager_stop(stack.storage);
+        check_that_data_is_left();
+}
+END_TEST
+
 START_TEST(a_stop_while_a_medium_is_looked_at_ends) {
         stack_done(&stack);
         stack_init_with_cache(&stack, SPEC ",removable", &write_back, NULL, NULL);
@@ -581,6 +615,8 @@ int main(void) {
                 a_changed_medium_gets_nothing_of_it,
                 a_bad_block_does_not_make_it_another_medium,
                 a_medium_that_cannot_be_recognised_ends_the_worker,
+                an_unplug_while_the_worker_ends_does_not_have_its_data_dropped,
+                a_stop_while_the_worker_ends_does_not_have_its_data_dropped,
                 a_stop_while_a_medium_is_looked_at_ends,
                 another_device_gets_nothing_of_it,
                 what_the_host_itself_wrote_is_no_change,
