@@ -41,6 +41,9 @@ typedef struct ConfigTable {
         void *target; /* borrowed */
 } ConfigTable;
 
+/* A number of bytes as SIZE has it, for texts elsewhere. -EINVAL, -ERANGE. */
+int config_value_parse_size(const char *text, uint64_t *ret);
+
 /* Frees what a STRING_LIST field holds; takes NULL, returns NULL. */
 char **config_option_strings_free(char **strings);
 DEFINE_CLEANUP(char **, config_option_strings_free);

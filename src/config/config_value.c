@@ -77,6 +77,10 @@ static int parse_number(const char *text, const ConfigUnit *units, uint64_t *ret
         return __builtin_mul_overflow(number, factor, ret) ? -ERANGE : 0;
 }
 
+int config_value_parse_size(const char *text, uint64_t *ret) {
+        return parse_number(text, size_units, ret);
+}
+
 /* The largest value that the field can keep, or that the option wants. */
 static uint64_t maximum(const ConfigOption *option) {
         uint64_t fits = option->type == CONFIG_TYPE_SIZE ? UINT64_MAX : UINT32_MAX;
