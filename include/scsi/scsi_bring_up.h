@@ -46,6 +46,7 @@ typedef struct ScsiBringUpOptions {
         bool has_write_cache_always;   /* it has a write cache, whatever it says */
         bool avoids_capacity_16;       /* known to lack it: asked only where nothing else will do */
         bool prefers_mode_sense_10;    /* known to have that alone: asked first */
+        bool asks_no_events;           /* an optical drive is known to lack them */
         ScsiCommandSet command_set;
 } ScsiBringUpOptions;
 

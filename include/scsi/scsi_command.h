@@ -97,6 +97,8 @@ void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t siz
 void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t size);
 /* All tracks, by LBA. */
 void scsi_command_read_toc(ScsiCommand *command, void *data, size_t size);
+/* Of the media class, without waiting for one. */
+void scsi_command_get_media_event(ScsiCommand *command, void *data, size_t size);
 void scsi_command_start_stop(ScsiCommand *command, bool start, bool load_eject, bool immediate);
 void scsi_command_prevent_removal(ScsiCommand *command, bool prevent);
 /* READ and WRITE choose the 10-byte form where it reaches, else 16. `n_blocks` > 0. */

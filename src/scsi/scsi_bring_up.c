@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "scsi/scsi_bring_up_disc.h"
 #include "scsi/scsi_bring_up_step.h"
 #include "scsi/scsi_mode.h"
 #include "scsi/scsi_vpd.h"
@@ -147,10 +148,6 @@ static ScsiBringUpResult scsi_bring_up_make_ready(ScsiBringUp *bring_up) {
 
 /* Capacity */
 
-static void scsi_bring_up_build_capacity_10(ScsiBringUp *bring_up) {
-        scsi_command_read_capacity_10(&bring_up->command, bring_up->buffer);
-}
-
 static void scsi_bring_up_build_capacity_16(ScsiBringUp *bring_up) {
         scsi_command_read_capacity_16(&bring_up->command, bring_up->buffer, SCSI_CAPACITY_16_SIZE);
 }
@@ -199,38 +196,6 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity_16(ScsiBringUp *bring_up) {
                                            : SCSI_BRING_UP_RESULT_FAILED;
 }
 
-static uint64_t scsi_bring_up_count_blocks(const ScsiBringUp *bring_up) {
-        uint64_t n_blocks = bring_up->capacity.last_lba + 1;
-
-        if (n_blocks == 1)
-                return n_blocks;
-        switch (bring_up->options.capacity_fix) {
-        case SCSI_CAPACITY_FIX_NONE:
-                return n_blocks;
-        case SCSI_CAPACITY_FIX_ONE_LESS:
-                return n_blocks - 1;
-        case SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD:
-                return n_blocks - n_blocks % 2;
-        case _SCSI_CAPACITY_FIX_MAX:
-                break;
-        }
-        assert_not_reached();
-}
-
-static void scsi_bring_up_take_capacity(ScsiBringUp *bring_up) {
-        const ScsiCapacity *capacity = &bring_up->capacity;
-        ScsiDisk *disk = &bring_up->disk;
-        size_t transfer_size_max = MIN(bring_up->target->transfer_size_max, (size_t) INT32_MAX);
-
-        disk->n_blocks = scsi_bring_up_count_blocks(bring_up);
-        disk->block_size = capacity->block_size;
-        disk->physical_block_size = capacity->physical_block_size;
-        disk->unmapped_reads_zero = capacity->unmapped_reads_zero;
-        disk->transfer_size_max =
-                        (uint32_t) MAX(ALIGN_DOWN(transfer_size_max, (size_t) disk->block_size),
-                                       (size_t) disk->block_size);
-}
-
 static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
         ScsiCapacity *capacity = &bring_up->capacity;
         ScsiBringUpResult result;
@@ -252,70 +217,6 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
         if (!scsi_capacity_is_supported(capacity))
                 return SCSI_BRING_UP_RESULT_UNSUPPORTED;
 
-        scsi_bring_up_take_capacity(bring_up);
-        return SCSI_BRING_UP_RESULT_READY;
-}
-
-/* Discs */
-
-static void scsi_bring_up_build_configuration(ScsiBringUp *bring_up) {
-        scsi_command_get_configuration(&bring_up->command, bring_up->buffer,
-                                       SCSI_OPTICAL_CONFIGURATION_SIZE);
-}
-
-static void scsi_bring_up_build_disc_information(ScsiBringUp *bring_up) {
-        scsi_command_read_disc_information(&bring_up->command, bring_up->buffer,
-                                           SCSI_OPTICAL_INFORMATION_SIZE);
-}
-
-static void scsi_bring_up_build_toc(ScsiBringUp *bring_up) {
-        scsi_command_read_toc(&bring_up->command, bring_up->buffer, SCSI_OPTICAL_TOC_SIZE);
-}
-
-typedef struct DiscQuestion {
-        ScsiBringUpBuild build;
-        int (*parse)(ScsiOptical *optical, const uint8_t *bytes, size_t size);
-} DiscQuestion;
-
-/* An old drive knows none of this; a new one does not answer all of it for each disc. */
-static ScsiBringUpResult scsi_bring_up_ask_disc(ScsiBringUp *bring_up) {
-        static const DiscQuestion questions[] = {
-                { scsi_bring_up_build_configuration, scsi_optical_parse_configuration },
-                { scsi_bring_up_build_disc_information, scsi_optical_parse_information },
-                { scsi_bring_up_build_toc, scsi_optical_parse_toc },
-        };
-        ScsiBringUpResult result;
-
-        for (size_t i = 0; i < N_ELEMENTS(questions); i++) {
-                if (scsi_bring_up_try(bring_up, questions[i].build) == SCSI_RESULT_GOOD)
-                        (void) questions[i].parse(&bring_up->optical, bring_up->buffer,
-                                                  bring_up->command.actual_size);
-                result = scsi_bring_up_go_on(bring_up);
-                if (result != SCSI_BRING_UP_RESULT_READY)
-                        return result;
-        }
-
-        bring_up->disk.obstacle =
-                        scsi_optical_disc_get_obstacle(scsi_optical_judge(&bring_up->optical));
-        return bring_up->disk.obstacle ? SCSI_BRING_UP_RESULT_UNSUPPORTED
-                                       : SCSI_BRING_UP_RESULT_READY;
-}
-
-static ScsiBringUpResult scsi_bring_up_ask_disc_capacity(ScsiBringUp *bring_up) {
-        ScsiCapacity *capacity = &bring_up->capacity;
-        ScsiBringUpResult result = scsi_bring_up_require(bring_up, scsi_bring_up_build_capacity_10,
-                                                         SCSI_CAPACITY_10_SIZE);
-
-        if (result == SCSI_BRING_UP_RESULT_READY)
-                (void) scsi_capacity_parse_10(capacity, bring_up->buffer, SCSI_CAPACITY_10_SIZE);
-        else if (result != SCSI_BRING_UP_RESULT_FAILED ||
-                 bring_up->command.result != SCSI_RESULT_CHECK_CONDITION)
-                return result;
-
-        if (!scsi_optical_fix_capacity(capacity, &bring_up->optical)) {
-                bring_up->disk.obstacle = "a disc of unknown size";
-                return SCSI_BRING_UP_RESULT_UNSUPPORTED;
-        }
         scsi_bring_up_take_capacity(bring_up);
         return SCSI_BRING_UP_RESULT_READY;
 }
@@ -535,8 +436,8 @@ static ScsiBringUpResult scsi_bring_up_run(ScsiBringUp *bring_up) {
         };
         static ScsiBringUpResult (*const disc_steps[])(ScsiBringUp *) = {
                 scsi_bring_up_make_ready,
-                scsi_bring_up_ask_disc,
-                scsi_bring_up_ask_disc_capacity,
+                scsi_bring_up_disc_ask,
+                scsi_bring_up_disc_ask_capacity,
                 scsi_bring_up_touch_medium,
                 NULL,
         };

@@ -146,3 +146,39 @@ ScsiBringUpResult scsi_bring_up_go_on(const ScsiBringUp *bring_up) {
         return scsi_bring_up_has_no_medium(bring_up) ? SCSI_BRING_UP_RESULT_NO_MEDIUM
                                                      : SCSI_BRING_UP_RESULT_READY;
 }
+
+void scsi_bring_up_build_capacity_10(ScsiBringUp *bring_up) {
+        scsi_command_read_capacity_10(&bring_up->command, bring_up->buffer);
+}
+
+static uint64_t scsi_bring_up_count_blocks(const ScsiBringUp *bring_up) {
+        uint64_t n_blocks = bring_up->capacity.last_lba + 1;
+
+        if (n_blocks == 1)
+                return n_blocks;
+        switch (bring_up->options.capacity_fix) {
+        case SCSI_CAPACITY_FIX_NONE:
+                return n_blocks;
+        case SCSI_CAPACITY_FIX_ONE_LESS:
+                return n_blocks - 1;
+        case SCSI_CAPACITY_FIX_ONE_LESS_IF_ODD:
+                return n_blocks - n_blocks % 2;
+        case _SCSI_CAPACITY_FIX_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+void scsi_bring_up_take_capacity(ScsiBringUp *bring_up) {
+        const ScsiCapacity *capacity = &bring_up->capacity;
+        ScsiDisk *disk = &bring_up->disk;
+        size_t transfer_size_max = MIN(bring_up->target->transfer_size_max, (size_t) INT32_MAX);
+
+        disk->n_blocks = scsi_bring_up_count_blocks(bring_up);
+        disk->block_size = capacity->block_size;
+        disk->physical_block_size = capacity->physical_block_size;
+        disk->unmapped_reads_zero = capacity->unmapped_reads_zero;
+        disk->transfer_size_max =
+                        (uint32_t) MAX(ALIGN_DOWN(transfer_size_max, (size_t) disk->block_size),
+                                       (size_t) disk->block_size);
+}

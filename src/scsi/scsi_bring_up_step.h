@@ -53,3 +53,6 @@ ScsiBringUpResult scsi_bring_up_require(ScsiBringUp *bring_up, ScsiBringUpBuild 
 ScsiResult scsi_bring_up_try(ScsiBringUp *bring_up, ScsiBringUpBuild build);
 /* After an optional step: whether the unit is still there to go on with. */
 ScsiBringUpResult scsi_bring_up_go_on(const ScsiBringUp *bring_up);
+void scsi_bring_up_build_capacity_10(ScsiBringUp *bring_up);
+/* `capacity`, which is supported, is that of the disk. */
+void scsi_bring_up_take_capacity(ScsiBringUp *bring_up);

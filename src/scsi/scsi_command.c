@@ -12,6 +12,7 @@
 #define CDB_FUA 0x08
 #define CDB_UNMAP 0x08
 #define INQUIRY_EVPD 0x01
+#define EVENT_CLASSES_MEDIA 0x10
 
 #define SERVICE_ACTION_READ_CAPACITY_16 0x10
 #define SERVICE_ACTION_GET_LBA_STATUS 0x12
@@ -151,6 +152,13 @@ void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t
 
 void scsi_command_read_toc(ScsiCommand *command, void *data, size_t size) {
         scsi_command_ask_optical(command, SCSI_OPCODE_READ_TOC, data, size);
+}
+
+/* MMC-6, "GET EVENT STATUS NOTIFICATION command": polled, as drives need not know another way. */
+void scsi_command_get_media_event(ScsiCommand *command, void *data, size_t size) {
+        scsi_command_ask_optical(command, SCSI_OPCODE_GET_EVENT_STATUS_NOTIFICATION, data, size);
+        command->request.command[1] = 0x01;
+        command->request.command[4] = EVENT_CLASSES_MEDIA;
 }
 
 /* SBC-3, "START STOP UNIT command". */

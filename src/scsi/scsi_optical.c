@@ -17,6 +17,7 @@
 int scsi_optical_parse_configuration(ScsiOptical *optical, const uint8_t *bytes, size_t size) {
         if (size < SCSI_OPTICAL_CONFIGURATION_SIZE)
                 return -EBADMSG;
+        optical->has_configuration = true;
         optical->profile = get_be16(bytes + 6);
         return 0;
 }

@@ -23,6 +23,7 @@ typedef enum ScsiOpticalDisc {
 
 /* Zeroed: nothing is known. */
 typedef struct ScsiOptical {
+        bool has_configuration;
         uint16_t profile; /* the current one; 0: unknown */
         bool has_status;
         bool is_empty; /* nothing was ever written to it */

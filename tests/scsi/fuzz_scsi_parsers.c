@@ -7,6 +7,7 @@
 
 #include "scsi/scsi_capacity.h"
 #include "scsi/scsi_inquiry.h"
+#include "scsi/scsi_media_event.h"
 #include "scsi/scsi_mode.h"
 #include "scsi/scsi_optical.h"
 #include "scsi/scsi_sense.h"
@@ -82,6 +83,13 @@ static void fuzz_optical(const uint8_t *bytes, size_t size) {
         assert(capacity.last_lba > 0);
 }
 
+static void fuzz_media_event(const uint8_t *bytes, size_t size) {
+        ScsiMediaEvent event;
+
+        if (scsi_media_event_parse(&event, bytes, size) >= 0)
+                assert(event.code < _SCSI_MEDIA_EVENT_CODE_MAX);
+}
+
 static void fuzz_sense(const uint8_t *bytes, size_t size) {
         ScsiSense sense;
         char text[SCSI_SENSE_TEXT_SIZE];
@@ -105,17 +113,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         memcpy(bytes, data + 2, n);
 
-        switch (data[0] % 8) {
+        switch (data[0] % 16) {
         case 0:
                 fuzz_inquiry(bytes, n);
                 break;
         case 1:
         case 2:
-                fuzz_capacity(bytes, n, data[0] % 8 == 2);
+                fuzz_capacity(bytes, n, data[0] % 16 == 2);
                 break;
         case 3:
         case 4:
-                fuzz_mode(bytes, n, data[0] % 8 == 4);
+                fuzz_mode(bytes, n, data[0] % 16 == 4);
                 break;
         case 5:
                 fuzz_vpd(bytes, n, data[1]);
@@ -125,6 +133,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 break;
         case 7:
                 fuzz_optical(bytes, n);
+                break;
+        case 8:
+                fuzz_media_event(bytes, n);
+                break;
+        default: /* free for others */
                 break;
         }
         return 0;

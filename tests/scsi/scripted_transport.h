@@ -17,7 +17,7 @@
 #define SCRIPTED_TRACE_SIZE 8192
 
 typedef struct ScriptedAnswer {
-        uint8_t command[4]; /* the command block must begin with these */
+        uint8_t command[6]; /* the command block must begin with these */
         size_t command_size;
         bool has_lun;
         uint8_t lun;

@@ -45,6 +45,10 @@ static const uint8_t toc_data[20] = { 0, 18, 1, 1,    0,    0x14, 1, 0, 0,    0,
                                       0, 0,  0, 0x14, 0xAA, 0,    0, 0, 0x10, 0 };
 static const uint8_t toc_audio[20] = { 0, 18, 1, 1,    0,    0x10, 1, 0, 0,    0,
                                        0, 0,  0, 0x10, 0xAA, 0,    0, 0, 0x10, 0 };
+static const uint8_t event_new[8] = { 0, 6, 0x04, 0x10, 2, 0x02 };
+static const uint8_t event_none[8] = { 0, 6, 0x04, 0x10, 0, 0x02 };
+static const uint8_t event_absent[8] = { 0, 6, 0x04, 0x10, 0, 0x00 };
+static const uint8_t event_not_available[4] = { 0, 2, 0x80, 0x04 };
 static const uint8_t capacity_4kn[8] = { 0x0F, 0xFF, 0xFF, 0xFF, 0, 0, 0x10, 0 };
 static const uint8_t capacity_520[8] = { 0x0F, 0xFF, 0xFF, 0xFF, 0, 0, 0x02, 0x08 };
 static const uint8_t capacity_beyond[8] = { 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0x02, 0 };
@@ -92,8 +96,11 @@ static const uint8_t lba_status[24] = { 0, 0, 0, 20 };
 #define GET_CONFIGURATION SCRIPTED(0x46)
 #define READ_DISC_INFORMATION SCRIPTED(0x51)
 #define READ_TOC SCRIPTED(0x43)
-#define OPTICAL_DISC \
+#define GET_EVENT SCRIPTED(0x4A, 0x01)
+#define OPTICAL_START \
         "INQUIRY, TEST UNIT READY, GET CONFIGURATION, READ DISC INFORMATION, READ TOC/PMA/ATIP"
+#define EVENT "GET EVENT STATUS NOTIFICATION"
+#define OPTICAL_DISC OPTICAL_START ", " EVENT ", REQUEST SENSE"
 #define OPTICAL OPTICAL_DISC ", READ CAPACITY(10)"
 #define INQUIRY_OF(data_) INQUIRY, .data = &(data_), .size = sizeof(data_)
 
@@ -118,6 +125,15 @@ static const ScriptedAnswer modern_stick[] = {
 #define DISK_BASICS                                                                           \
         { TEST_UNIT_READY }, { READ_CAPACITY_10, SCRIPTED_DATA(capacity_1g) }, { READ_10 }, { \
                 MODE_SENSE_6, SCRIPTED_DATA(mode_bare)                                        \
+        }
+
+#define DISC_BASICS                                                                   \
+        { INQUIRY_OF(inquiry_optical) }, { TEST_UNIT_READY },                         \
+                        { GET_CONFIGURATION, SCRIPTED_DATA(configuration_dvd) },      \
+                        { READ_DISC_INFORMATION, SCRIPTED_DATA(information_closed) }, \
+                        { READ_TOC, SCRIPTED_DATA(toc_data) },                        \
+                        { READ_CAPACITY_10, SCRIPTED_DATA(capacity_disc) }, {         \
+                READ_10                                                               \
         }
 
 typedef struct BringUpCase {
@@ -178,8 +194,36 @@ static const BringUpCase bring_up_cases[] = {
             { READ_CAPACITY_10, SCRIPTED_DATA(capacity_disc) },
             { READ_10 } },
           SCSI_BRING_UP_RESULT_READY,
-          "Disc|Writer|A000 262144x2048/2048 removable protected",
+          "Disc|Writer|A000 262144x2048/2048 removable protected no-events",
           OPTICAL ", READ(10)" },
+        { "a drive that tells what happened to its disc",
+          { DISC_BASICS,
+            { GET_EVENT, .n_times = 1, SCRIPTED_DATA(event_new) },
+            { GET_EVENT, SCRIPTED_DATA(event_none) } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected events",
+          OPTICAL_START ", " EVENT ", " EVENT ", READ CAPACITY(10), READ(10)" },
+        { "a drive that is never done with telling",
+          { DISC_BASICS, { GET_EVENT, SCRIPTED_DATA(event_new) } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected events",
+          OPTICAL_START ", " EVENT ", " EVENT ", " EVENT ", " EVENT ", " EVENT ", " EVENT ", " EVENT
+                        ", " EVENT ", READ CAPACITY(10), READ(10)" },
+        { "a drive that does not see its own disc",
+          { DISC_BASICS, { GET_EVENT, SCRIPTED_DATA(event_absent) } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected no-events",
+          OPTICAL_START ", " EVENT ", READ CAPACITY(10), READ(10)" },
+        { "a drive that has events of no kind",
+          { DISC_BASICS, { GET_EVENT, SCRIPTED_DATA(event_not_available) } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected no-events",
+          OPTICAL_START ", " EVENT ", READ CAPACITY(10), READ(10)" },
+        { "a drive that falls silent over its events",
+          { DISC_BASICS, { GET_EVENT, .hangs = true } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected no-events",
+          OPTICAL_START ", " EVENT ", READ CAPACITY(10), READ(10)" },
         { "a drive that knows READ CAPACITY alone, and raw sectors",
           { { INQUIRY_OF(inquiry_optical) },
             { TEST_UNIT_READY, .n_times = 1, .sense = 0x062800 },
@@ -200,7 +244,7 @@ static const BringUpCase bring_up_cases[] = {
             { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) },
             { READ_10 } },
           SCSI_BRING_UP_RESULT_READY,
-          "Disc|Writer|A000 4096x2048/2048 removable protected",
+          "Disc|Writer|A000 4096x2048/2048 removable protected no-events",
           OPTICAL ", READ(10)" },
         { "a disc of which nobody tells the size",
           { { INQUIRY_OF(inquiry_optical) },
@@ -210,7 +254,7 @@ static const BringUpCase bring_up_cases[] = {
             { READ_TOC, .is_empty = true },
             { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) } },
           SCSI_BRING_UP_RESULT_UNSUPPORTED,
-          "Disc|Writer|A000 removable protected",
+          "Disc|Writer|A000 removable protected no-events",
           OPTICAL },
         { "a blank disc",
           { { INQUIRY_OF(inquiry_optical) },
@@ -219,7 +263,7 @@ static const BringUpCase bring_up_cases[] = {
             { READ_DISC_INFORMATION, SCRIPTED_DATA(information_blank) },
             { READ_TOC, .is_empty = true } },
           SCSI_BRING_UP_RESULT_UNSUPPORTED,
-          "Disc|Writer|A000 removable protected",
+          "Disc|Writer|A000 removable protected no-events",
           OPTICAL_DISC },
         { "an audio disc",
           { { INQUIRY_OF(inquiry_optical) },
@@ -228,7 +272,7 @@ static const BringUpCase bring_up_cases[] = {
             { READ_DISC_INFORMATION, SCRIPTED_DATA(information_closed) },
             { READ_TOC, SCRIPTED_DATA(toc_audio) } },
           SCSI_BRING_UP_RESULT_UNSUPPORTED,
-          "Disc|Writer|A000 removable protected",
+          "Disc|Writer|A000 removable protected no-events",
           OPTICAL_DISC },
         { "an open tray",
           { { INQUIRY_OF(inquiry_optical) }, { TEST_UNIT_READY, .sense = 0x023A02 } },
@@ -498,6 +542,10 @@ static const char *describe(const ScsiDisk *d, char *text) {
                 add(text, " zero");
         if (d->can_get_lba_status)
                 add(text, " status");
+        if (d->has_events)
+                add(text, " events");
+        if (d->lacks_events)
+                add(text, " no-events");
         return text;
 }
 
@@ -580,6 +628,11 @@ static const OptionCase option_cases[] = {
           { DISK_OF(capacity_1g, mode_no_cache) },
           SCSI_BRING_UP_RESULT_READY,
           NAME "2097152x512/512 removable cache" },
+        { "a drive that is known to lack events",
+          { .asks_no_events = true },
+          { DISC_BASICS, { GET_EVENT, SCRIPTED_DATA(event_new) } },
+          SCSI_BRING_UP_RESULT_READY,
+          "Disc|Writer|A000 262144x2048/2048 removable protected" },
         { "a first READ that needs five tries",
           { .repeats_first_read = true },
           { { READ_10, .n_times = 4, .result = TRANSPORT_RESULT_ERROR },

@@ -104,6 +104,10 @@ static void build(ScsiCommand *command, int which) {
                 return scsi_command_get_lba_status(command, 99, data, 24);
         case 18:
                 return scsi_command_report_luns(command, data, 64);
+        case 19:
+                return scsi_command_get_media_event(command, data, 8);
+        case 20:
+                return scsi_command_start_stop(command, false, true, false);
         }
         ck_abort_msg("no such builder");
 }
@@ -129,6 +133,8 @@ static const CdbCase built_cases[] = {
         { { 0x93, 8, [9] = 16, [13] = 8 }, 16, "WRITE SAME(16)" },
         { { 0x9E, 0x12, [9] = 99, [13] = 24 }, 16, "GET LBA STATUS" },
         { { 0xA0, [9] = 64 }, 12, "REPORT LUNS" },
+        { { 0x4A, 1, 0, 0, 0x10, [8] = 8 }, 10, "GET EVENT STATUS NOTIFICATION" },
+        { { 0x1B, 0, 0, 0, 2 }, 6, "START STOP UNIT" },
 };
 
 START_TEST(builders_make_what_the_table_says) {

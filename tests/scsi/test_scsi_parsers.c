@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "scsi/scsi_inquiry.h"
+#include "scsi/scsi_media_event.h"
 #include "scsi/scsi_mode.h"
 #include "scsi/scsi_optical.h"
 #include "scsi/scsi_vpd.h"
@@ -283,6 +284,44 @@ START_TEST(the_size_of_a_disc_is_never_guessed) {
 }
 END_TEST
 
+typedef struct MediaEventCase {
+        const char *what;
+        uint8_t bytes[8];
+        size_t size;
+        int r;
+        ScsiMediaEvent event;
+} MediaEventCase;
+
+#define CODE(code) SCSI_MEDIA_EVENT_CODE_##code
+
+static const MediaEventCase media_event_cases[] = {
+        { "nothing, with a disc", { 0, 6, 4, 0x10, 0, 2 }, 8, 0, { CODE(NONE), true } },
+        { "nothing, without one", { 0, 6, 4, 0x10, 0, 0 }, 8, 0, { CODE(NONE), false } },
+        { "a button", { 0, 6, 4, 0x10, 1, 2 }, 8, 0, { CODE(EJECT_REQUEST), true } },
+        { "a new disc", { 0, 6, 4, 0x10, 2, 2 }, 8, 0, { CODE(NEW_MEDIUM), true } },
+        { "an open tray", { 0, 6, 4, 0x10, 3, 1 }, 8, 0, { CODE(REMOVAL), false } },
+        { "a disc in an open tray", { 0, 6, 4, 0x10, 0, 3 }, 8, 0, { CODE(NONE), false } },
+        { "another slot", { 0, 6, 4, 0x10, 4, 2 }, 8, 0, { CODE(CHANGED), true } },
+        { "a format in the background", { 0, 6, 4, 0x10, 5, 2 }, 8, 0, { CODE(NONE), true } },
+        { "reserved bits", { 0, 6, 0x7C, 0xFF, 0xF2, 0xFE }, 8, 0, { CODE(NEW_MEDIUM), true } },
+        { "a short descriptor", { 0, 4, 4, 0x10, 2, 2 }, 6, 0, { CODE(NEW_MEDIUM), true } },
+        { "less than that", { 0, 4, 4, 0x10, 2 }, 5, -EBADMSG, { 0 } },
+        { "a header alone", { 0, 2, 4, 0x10 }, 8, -EBADMSG, { 0 } },
+        { "no event available", { 0, 6, 0x84, 0x10, 2, 2 }, 8, -EBADMSG, { 0 } },
+        { "another class", { 0, 6, 3, 0x10, 2, 2 }, 8, -EBADMSG, { 0 } },
+        { "nothing at all", { 0 }, 0, -EBADMSG, { 0 } },
+};
+
+START_TEST(a_drive_tells_what_happened_to_its_medium) {
+        const MediaEventCase *c = &media_event_cases[_i];
+        ScsiMediaEvent event = { 0 };
+
+        ck_assert_msg(scsi_media_event_parse(&event, c->bytes, c->size) == c->r, "%s", c->what);
+        ck_assert_msg(event.code == c->event.code && event.is_present == c->event.is_present, "%s",
+                      c->what);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("scsi_parsers");
         TCase *tcase = tcase_create("scsi_parsers");
@@ -295,6 +334,8 @@ int main(void) {
         tcase_add_test(tcase, tracks_are_counted_as_far_as_they_came);
         tcase_add_loop_test(tcase, the_size_of_a_disc_is_never_guessed, 0,
                             N_ELEMENTS(disc_capacity_cases));
+        tcase_add_loop_test(tcase, a_drive_tells_what_happened_to_its_medium, 0,
+                            N_ELEMENTS(media_event_cases));
         tcase_add_test(tcase, any_bytes_are_survived);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
