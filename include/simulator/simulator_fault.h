@@ -64,6 +64,8 @@
  *     medium-change               another medium, as seen by the host: 28/00
  *     unmap-overreach[:BLOCKS]    UNMAP and WRITE SAME with UNMAP also clear so many blocks (1) before
  *                                 and behind (always)
+ *     event-wrong                 GET EVENT STATUS NOTIFICATION tells of no event, and the opposite of
+ *                                 whether there is a disc (always)
  *     port-reset-fails            a port reset ends in an error; of the selectors over and one-in apply
  *     port-reset-gone             after a port reset it is another device; likewise
  */
@@ -108,6 +110,7 @@ typedef enum SimulatorFaultKind {
         SIMULATOR_FAULT_RESET,
         SIMULATOR_FAULT_MEDIUM_CHANGE,
         SIMULATOR_FAULT_UNMAP_OVERREACH,
+        SIMULATOR_FAULT_EVENT_WRONG,
         SIMULATOR_FAULT_PORT_RESET_FAILS,
         SIMULATOR_FAULT_PORT_RESET_GONE,
         _SIMULATOR_FAULT_KIND_MAX,

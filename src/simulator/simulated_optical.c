@@ -36,6 +36,8 @@
 #define EVENT_CLASS_MEDIA 4
 #define EVENT_NONE_AVAILABLE 0x80
 #define EVENT_HEADER_SIZE 4
+#define TRAY_OPEN 0x01
+#define MEDIA_PRESENT 0x02
 
 bool simulated_optical_is_own(uint8_t opcode) {
         switch (opcode) {
@@ -192,6 +194,16 @@ static SimulatedMediaEvent take_event(SimulatedLun *lun) {
         return event;
 }
 
+static bool is_event_wrong(SimulatedCommand *command) {
+        SimulatedTarget *target = command->target;
+        SimulatorFaultOccasion occasion;
+
+        simulated_target_describe(target, command->lun_number, command->cdb, /* has_data= */ true,
+                                  &occasion);
+        return simulator_fault_plan_take(&target->spec.faults, SIMULATOR_FAULT_EVENT_WRONG, 0,
+                                         &occasion, &target->random);
+}
+
 /* Only polled, and only the media class. Of an event whose descriptor does not fit nothing is
  * lost. */
 void simulated_optical_get_event_status(SimulatedCommand *command) {
@@ -211,8 +223,13 @@ void simulated_optical_get_event_status(SimulatedCommand *command) {
         bytes[3] = 1U << EVENT_CLASS_MEDIA;
         if (!wants_media || allocation_size <= EVENT_HEADER_SIZE)
                 return;
+        if (is_event_wrong(command)) {
+                bytes[5] = lun->is_present ? 0x00 : MEDIA_PRESENT;
+                return;
+        }
         bytes[4] = (uint8_t) take_event(lun);
-        bytes[5] = (lun->is_present ? 0x02 : 0x00) | (lun->is_tray_open ? 0x01 : 0x00);
+        bytes[5] = (lun->is_present ? MEDIA_PRESENT : 0x00) |
+                   (lun->is_tray_open ? TRAY_OPEN : 0x00);
 }
 
 /* The disc */

@@ -63,6 +63,7 @@ static const KindTraits kind_traits[_SIMULATOR_FAULT_KIND_MAX] = {
         [SIMULATOR_FAULT_MEDIUM_CHANGE] = { "medium-change" },
         [SIMULATOR_FAULT_UNMAP_OVERREACH] = { "unmap-overreach", ARGUMENT_NUMBER, 1,
                                               .is_lasting = true },
+        [SIMULATOR_FAULT_EVENT_WRONG] = { "event-wrong", .is_lasting = true },
         [SIMULATOR_FAULT_PORT_RESET_FAILS] = { "port-reset-fails" },
         [SIMULATOR_FAULT_PORT_RESET_GONE] = { "port-reset-gone" },
 };
@@ -182,7 +183,7 @@ static int parse_kind(SimulatorFault *fault, SimulatorText text, char **ret_erro
                                 "write-error, "
                                 "information-missing, information-wrong, sense, deferred, "
                                 "unit-attention, not-ready, slow, reset, medium-change, "
-                                "unmap-overreach, port-reset-fails, port-reset-gone",
+                                "unmap-overreach, event-wrong, port-reset-fails, port-reset-gone",
                                 (int) name.size, name.start);
 
         const KindTraits *traits = &kind_traits[fault->kind];

@@ -293,6 +293,18 @@ START_TEST(of_too_many_events_the_last_ones_are_left) {
 }
 END_TEST
 
+START_TEST(a_drive_may_be_wrong_about_its_disc) {
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "type=optical,size=1M,faults=event-wrong");
+        expect_event(&bench, 0, 0x00);
+        SCSI_EXPECT(&bench, 0, 0x00);
+        simulated_target_remove_medium(bench.target, 0);
+        expect_event(&bench, 0, 0x02);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
 START_TEST(the_tray_opens_and_closes_by_command) {
         ScsiBench bench;
 
@@ -363,6 +375,7 @@ int main(void) {
         tcase_add_test(tcase, events_are_told_once_in_their_order_past_an_attention);
         tcase_add_test(tcase, an_event_is_not_lost_on_who_asks_otherwise);
         tcase_add_test(tcase, of_too_many_events_the_last_ones_are_left);
+        tcase_add_test(tcase, a_drive_may_be_wrong_about_its_disc);
         tcase_add_test(tcase, the_tray_opens_and_closes_by_command);
         tcase_add_test(tcase, a_locked_tray_stays_shut_and_its_button_tells_the_host);
         tcase_add_test(tcase, an_unlocked_tray_follows_its_button);
