@@ -8,10 +8,11 @@ int storage_look_run(Task *task, void *userdata) {
 
         unit->is_medium_changed = false;
         unit->is_mode_changed = false;
+        unit->is_eject_wanted = false;
         unit->retry_ns = 0;
         look->result = scsi_bring_up(task, look->target, (uint8_t) unit->lun, &look->options,
                                      &look->disk);
-        storage_medium_watch(&unit->medium, look->disk.is_removable,
+        storage_medium_watch(&unit->medium, &look->disk,
                              look->result != SCSI_BRING_UP_RESULT_NO_MEDIUM);
         return 0;
 }

@@ -250,7 +250,7 @@ static uint64_t storage_tend_media(StorageManager *manager) {
 
 static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
         return unit->is_medium_changed || (unit->retry_ns != 0 && unit->retry_ns <= now_ns) ||
-               storage_unit_get_mode_ns(unit) <= now_ns;
+               storage_unit_get_mode_ns(unit) <= now_ns || storage_unit_is_to_eject(unit);
 }
 
 /* NULL: there is none before `ret_next_ns`. */
@@ -295,6 +295,14 @@ static void storage_adapt(StorageManager *manager) {
         cache_manager_set_mode(manager->cache, mode);
 }
 
+/* What has changed comes first: it may be that there is nothing to eject any more. */
+static int storage_tend_unit(StorageManager *manager, Task *task, StorageUnit *unit) {
+        if (unit->is_medium_changed || !storage_unit_is_to_eject(unit))
+                return storage_units_reopen(manager, task, unit);
+        storage_units_eject(manager, task, unit);
+        return 0;
+}
+
 static void storage_serve(StorageManager *manager, Task *task) {
         uint64_t next_ns, media_ns;
         StorageUnit *due;
@@ -312,8 +320,7 @@ static void storage_serve(StorageManager *manager, Task *task) {
                         storage_manager_wait(manager, task, MIN(next_ns, media_ns));
                         continue;
                 }
-                r = due ? storage_units_reopen(manager, task, due)
-                        : storage_ask_luns(manager, task);
+                r = due ? storage_tend_unit(manager, task, due) : storage_ask_luns(manager, task);
                 if (r < 0) {
                         /* Then nobody knows what is there: a successor begins with a reset. */
                         manager->has_failed |= !storage_manager_must_end(manager);

@@ -2,6 +2,8 @@
 
 #include "storage/storage_medium.h"
 
+#include "scsi/scsi_tray.h"
+
 #define COMMAND_TIMEOUT_NS (5 * NS_PER_S)
 #define LOCK_TRIES_MAX 3U
 
@@ -53,8 +55,35 @@ StorageMediumNews storage_medium_judge(bool is_present, ScsiResult result, const
         assert_not_reached();
 }
 
-void storage_medium_watch(StorageMedium *medium, bool is_watched, bool is_present) {
-        medium->is_watched = is_watched;
+StorageMediumNews storage_medium_judge_event(bool is_present, const ScsiMediaEvent *event) {
+        switch (event->code) {
+        case SCSI_MEDIA_EVENT_CODE_NONE:
+                return event->is_present == is_present ? STORAGE_MEDIUM_NEWS_NONE
+                                                       : STORAGE_MEDIUM_NEWS_DOUBT;
+        case SCSI_MEDIA_EVENT_CODE_EJECT_REQUEST:
+                return STORAGE_MEDIUM_NEWS_EJECT;
+        case SCSI_MEDIA_EVENT_CODE_NEW_MEDIUM:
+        case SCSI_MEDIA_EVENT_CODE_CHANGED:
+                return STORAGE_MEDIUM_NEWS_LOOK;
+        case SCSI_MEDIA_EVENT_CODE_REMOVAL:
+                return is_present ? STORAGE_MEDIUM_NEWS_LOOK : STORAGE_MEDIUM_NEWS_NONE;
+        case _SCSI_MEDIA_EVENT_CODE_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+/* Of an empty drive a look learns nothing about events. */
+static void learn_events(StorageMedium *medium, const ScsiDisk *disk) {
+        medium->lacks_events |= disk->lacks_events;
+        medium->has_events = (medium->has_events || disk->has_events) && !medium->lacks_events;
+        medium->is_doubted = false;
+}
+
+void storage_medium_watch(StorageMedium *medium, const ScsiDisk *disk, bool is_present) {
+        learn_events(medium, disk);
+        medium->is_watched = disk->is_removable;
         medium->is_present = is_present;
         medium->asleep_ns = 0;
         medium->n_silences = 0;
@@ -68,6 +97,8 @@ void storage_medium_detach(StorageMedium *medium) {
         medium->is_watched = false;
         medium->is_locked = false;
         medium->cannot_lock = false;
+        medium->has_events = false;
+        medium->lacks_events = false;
 }
 
 void storage_medium_on_reset(StorageMedium *medium) { medium->is_locked = false; }
@@ -83,25 +114,103 @@ static void plan_poll(StorageMedium *medium, StorageMediumNews news) {
                                     << MIN(medium->n_silences, STORAGE_MEDIUM_DOUBLINGS_MAX));
 }
 
-static void on_polled(ScsiCommand *command) {
-        StorageMedium *medium = command->owner;
-        StorageMediumNews news =
-                        storage_medium_judge(medium->is_present, command->result, &command->sense);
-
+static void end_poll(StorageMedium *medium, StorageMediumNews news) {
         medium->is_polling = false;
         plan_poll(medium, news);
         medium->notify(medium, news);
 }
 
+static void give_up_events(StorageMedium *medium) {
+        medium->has_events = false;
+        medium->lacks_events = true;
+}
+
+/* Whether the unit itself says what was known before, against its event. */
+static bool is_event_refuted(const StorageMedium *medium, const ScsiCommand *command) {
+        if (medium->is_present)
+                return command->result == SCSI_RESULT_GOOD;
+        return command->result == SCSI_RESULT_CHECK_CONDITION &&
+               command->sense.key == SCSI_SENSE_KEY_NOT_READY && command->sense.asc == 0x3A;
+}
+
+static void on_polled(ScsiCommand *command) {
+        StorageMedium *medium = command->owner;
+
+        if (medium->is_doubted && is_event_refuted(medium, command))
+                give_up_events(medium);
+        medium->is_doubted = false;
+        end_poll(medium,
+                 storage_medium_judge(medium->is_present, command->result, &command->sense));
+}
+
+static bool is_event_lacking(const ScsiCommand *command) {
+        switch (command->result) {
+        case SCSI_RESULT_GOOD: /* with an answer that was none */
+        case SCSI_RESULT_TRANSPORT_ERROR:
+        case SCSI_RESULT_TIMED_OUT:
+                return true;
+        case SCSI_RESULT_CHECK_CONDITION:
+                return command->sense.key == SCSI_SENSE_KEY_ILLEGAL_REQUEST;
+        case SCSI_RESULT_BUSY:
+        case SCSI_RESULT_RESERVED:
+        case SCSI_RESULT_INVALID:
+        case SCSI_RESULT_NO_MEMORY:
+        case SCSI_RESULT_CANCELLED:
+        case SCSI_RESULT_GONE:
+                return false;
+        case _SCSI_RESULT_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+static StorageMediumNews judge_event_command(StorageMedium *medium, const ScsiCommand *command) {
+        ScsiMediaEvent event;
+
+        if (command->result == SCSI_RESULT_GOOD &&
+            scsi_media_event_parse(&event, medium->event, command->actual_size) >= 0)
+                return storage_medium_judge_event(medium->is_present, &event);
+        if (is_event_lacking(command))
+                give_up_events(medium);
+        if (command->result == SCSI_RESULT_GOOD)
+                return STORAGE_MEDIUM_NEWS_NONE;
+        return storage_medium_judge(medium->is_present, command->result, &command->sense);
+}
+
+static void on_event(ScsiCommand *command) {
+        StorageMedium *medium = command->owner;
+        StorageMediumNews news = judge_event_command(medium, command);
+
+        medium->is_doubted = news == STORAGE_MEDIUM_NEWS_DOUBT;
+        staging_put(medium->staging, TAKE_PTR(medium->event), SCSI_MEDIA_EVENT_SIZE);
+        end_poll(medium, news);
+}
+
+static bool asks_event(StorageMedium *medium, ScsiTarget *target) {
+        if (!medium->has_events || medium->is_doubted)
+                return false;
+        medium->staging = target->staging;
+        medium->event = staging_get(medium->staging, SCSI_MEDIA_EVENT_SIZE);
+        return medium->event;
+}
+
 static void send_poll(StorageMedium *medium, ErrorHandler *handler) {
-        scsi_command_init(&medium->poll, medium->lun,
-                          event_loop_now_ns(medium->loop) + COMMAND_TIMEOUT_NS);
-        scsi_command_test_unit_ready(&medium->poll);
-        medium->poll.flags = SCSI_COMMAND_NO_RETRY;
-        medium->poll.done = on_polled;
-        medium->poll.owner = medium;
+        ScsiTarget *target = error_handler_get_target(handler);
+        ScsiCommand *poll = &medium->poll;
+
+        scsi_command_init(poll, medium->lun, event_loop_now_ns(medium->loop) + COMMAND_TIMEOUT_NS);
+        if (asks_event(medium, target)) {
+                scsi_command_get_media_event(poll, medium->event, SCSI_MEDIA_EVENT_SIZE);
+                poll->done = on_event;
+        } else {
+                scsi_command_test_unit_ready(poll);
+                poll->done = on_polled;
+        }
+        poll->flags = SCSI_COMMAND_NO_RETRY;
+        poll->owner = medium;
         medium->is_polling = true;
-        scsi_target_submit(error_handler_get_target(handler), &medium->poll);
+        scsi_target_submit(target, poll);
 }
 
 uint64_t storage_medium_poll(StorageMedium *medium, ErrorHandler *handler) {
@@ -165,8 +274,25 @@ void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, boo
         scsi_target_submit(error_handler_get_target(handler), &medium->lock);
 }
 
-void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler) {
+static void await_lock(StorageMedium *medium, Task *task) {
         while (medium->is_locking)
                 task_sleep(task, NS_PER_MS);
+}
+
+void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler) {
+        await_lock(medium, task);
         storage_medium_set_locked(medium, handler, false);
+}
+
+bool storage_medium_eject(StorageMedium *medium, Task *task, ErrorHandler *handler,
+                          ScsiSense *ret_sense) {
+        await_lock(medium, task);
+        medium->is_locked = true;
+        medium->n_lock_tries = 0;
+        storage_medium_set_locked(medium, handler, false);
+        await_lock(medium, task);
+
+        *ret_sense = (ScsiSense){ 0 };
+        return scsi_tray_set_open(task, error_handler_get_target(handler), medium->lun,
+                                  /* is_open= */ true, ret_sense) == SCSI_RESULT_GOOD;
 }

@@ -21,6 +21,14 @@ typedef struct StorageSession {
         ListNode node;       /* StorageUnit::sessions */
 } StorageSession;
 
+/* Whoever pressed the button need not press it again when the last client has gone. */
+static void ask_for_eject(StorageUnit *unit) {
+        if (unit->n_sessions > 0 && !unit->is_eject_wanted)
+                log_device_notice(unit->name, "The drive's button was pressed: the medium is in "
+                                              "use, and comes out when nobody uses it");
+        unit->is_eject_wanted = true;
+}
+
 static void medium_on_news(StorageMedium *medium, StorageMediumNews news) {
         StorageUnit *unit = container_of(medium, StorageUnit, medium);
 
@@ -28,6 +36,8 @@ static void medium_on_news(StorageMedium *medium, StorageMediumNews news) {
                 unit->is_medium_changed = true;
         else if (news == STORAGE_MEDIUM_NEWS_MODES)
                 unit->is_mode_changed = true;
+        else if (news == STORAGE_MEDIUM_NEWS_EJECT)
+                ask_for_eject(unit);
         unit->on_idle(unit);
 }
 
@@ -252,6 +262,10 @@ uint64_t storage_unit_get_mode_ns(const StorageUnit *unit) {
         if (!unit->is_mode_changed || !unit->is_open)
                 return TASK_NEVER;
         return unit->mode_ns == 0 ? 0 : unit->mode_ns + MODES_PERIOD_NS;
+}
+
+bool storage_unit_is_to_eject(const StorageUnit *unit) {
+        return unit->is_eject_wanted && unit->n_sessions == 0;
 }
 
 uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler) {

@@ -36,6 +36,7 @@ struct StorageUnit {
         unsigned n_failures;    /* looks in a row that failed */
         bool is_mode_changed;   /* its write protection may have changed: to be asked for */
         uint64_t mode_ns;       /* when that was asked for last */
+        bool is_eject_wanted;   /* by the drive's button */
         StorageMedium medium;
         LunFacts known; /* before it is opened */
         ScsiDisk disk;  /* as it was opened */
@@ -91,6 +92,8 @@ bool storage_unit_is_shut_down(const StorageUnit *unit);
 /* When the unit's write protection is to be asked for; TASK_NEVER: there is no reason to. One that
  * refuses some writes for other reasons is not asked each time. */
 uint64_t storage_unit_get_mode_ns(const StorageUnit *unit);
+/* Its medium is wanted out, and nobody uses it. */
+bool storage_unit_is_to_eject(const StorageUnit *unit);
 /* Who uses a medium, or has left something to be written, must not find that somebody has taken it
  * out; and what nobody uses is polled. Returns when to call it again, unless something happens. */
 uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler);

@@ -18,6 +18,8 @@
 /* A unit that could not be brought up is looked at again, at first after so long. */
 #define STORAGE_RETRY_MIN_NS (10 * NS_PER_S)
 #define STORAGE_RETRY_DOUBLINGS_MAX 5U
+/* How long it may take to flush what is ejected. */
+#define STORAGE_EJECT_FLUSH_NS (60 * NS_PER_S)
 /* How long it may take to save an arena. */
 #define STORAGE_SAVE_TIMEOUT_NS (300 * NS_PER_S)
 
@@ -104,6 +106,7 @@ static UnitLook unit_begin_look(StorageManager *manager, StorageUnit *unit) {
 
         look.look.options.command_set = storage_stack_get_command_set(manager->stack);
         storage_facts_apply_to_look(&manager->facts, unit->lun, &look.look.options);
+        look.look.options.asks_no_events = unit->medium.lacks_events;
         return look;
 }
 
@@ -361,4 +364,42 @@ int storage_units_reopen(StorageManager *manager, Task *task, StorageUnit *unit)
         storage_unit_close(unit, task, /* with_discard= */ false);
         r = storage_units_bring_up(manager, task, unit);
         return r;
+}
+
+/* False: what was written is not all on the medium. */
+static bool unit_flush(Task *task, StorageUnit *unit) {
+        uint64_t deadline_ns = event_loop_now_ns(unit->medium.loop) + STORAGE_EJECT_FLUSH_NS;
+        int r = storage_unit_flush(unit, task, deadline_ns);
+
+        if (r < 0)
+                log_device_error(unit->name, "The medium stays in, as it could not be flushed: %s",
+                                 strerror(-r));
+        return r >= 0;
+}
+
+void storage_units_eject(StorageManager *manager, Task *task, StorageUnit *unit) {
+        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+        char text[SCSI_SENSE_TEXT_SIZE];
+        ScsiSense sense;
+
+        unit->is_eject_wanted = false;
+        if (unit->is_open && !unit_flush(task, unit))
+                return;
+        /* A client that came meanwhile keeps it. */
+        unit->is_eject_wanted = unit->n_sessions > 0;
+        if (unit->is_eject_wanted || unit->is_medium_changed || storage_manager_must_end(manager))
+                return;
+
+        unit_announce_closed(manager, unit);
+        if (storage_medium_eject(&unit->medium, task, handler, &sense)) {
+                log_device_notice(manager->name,
+                                  "LUN %u: the medium came out by the drive's button", unit->lun);
+                unit->is_medium_changed = true;
+                return;
+        }
+        log_device_warning(manager->name, "LUN %u: the medium does not come out: %s", unit->lun,
+                           sense.key != 0 ? scsi_sense_format(&sense, text, sizeof(text))
+                                          : "the drive does not answer");
+        if (unit->is_open && !unit->is_medium_changed && !storage_manager_must_end(manager))
+                unit_announce(manager, unit);
 }

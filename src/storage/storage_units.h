@@ -25,5 +25,7 @@ int storage_units_return(StorageManager *manager, Task *task, StorageUnit *unit)
 int storage_units_replace(StorageManager *manager, Task *task, StorageUnit *unit);
 /* Something about the unit or its medium may be otherwise than it was. -errno. */
 int storage_units_reopen(StorageManager *manager, Task *task, StorageUnit *unit);
+/* The unit's medium, that nobody uses, is flushed, unlocked and brought out. */
+void storage_units_eject(StorageManager *manager, Task *task, StorageUnit *unit);
 /* A StorageRemainsLeft; `userdata` is the manager. */
 void storage_units_on_remains_left(uint32_t id, unsigned luns, void *userdata);

@@ -10,6 +10,9 @@
 
 #define DRIVE "type=optical,size=1M,serial=DISC"
 
+#define OPCODE_TEST_UNIT_READY 0x00
+#define OPCODE_GET_EVENT 0x4A
+
 static const CacheOptions write_back = { .mode = CACHE_MODE_WRITE_BACK, .line_size = 16 * KIB };
 static Stack stack;
 static uint8_t data[64 * KIB], other[64 * KIB];
@@ -37,6 +40,14 @@ static void set_up(int i, const char *spec) {
 static void expect_log(const char *text) {
         ck_assert_msg(strstr(log_text, text), "the log lacks \"%s\":\n%s", text, log_text);
         log_text[0] = '\0';
+}
+
+static uint64_t count(uint8_t opcode) {
+        return simulated_device_get_counters(stack.device)->n_commands_by_opcode[opcode];
+}
+
+static void disconnect(void) {
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_DISC, 0, 0, 0), STACK_CLOSED);
 }
 
 START_TEST(a_data_disc_is_exported_read_only) {
@@ -185,9 +196,180 @@ START_TEST(the_tray_is_locked_while_a_client_is_connected) {
         stack_connect(&stack, 0, /* is_structured= */ false);
         stack_sleep_ms(&stack, 1000);
         ck_assert(simulated_device_is_removal_prevented(stack.device, 0));
-        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_DISC, 0, 0, 0), STACK_CLOSED);
+        disconnect();
         stack_sleep_ms(&stack, 1000);
         ck_assert(!simulated_device_is_removal_prevented(stack.device, 0));
+        stack_done(&stack);
+}
+END_TEST
+
+/* Events */
+
+START_TEST(a_drive_with_events_is_asked_for_nothing_else) {
+        uint64_t n_events, n_tests;
+
+        set_up(_i, DRIVE);
+        stack_sleep_ms(&stack, 5000);
+        n_events = count(OPCODE_GET_EVENT);
+        n_tests = count(OPCODE_TEST_UNIT_READY);
+        stack_sleep_ms(&stack, 20000);
+        ck_assert_uint_ge(count(OPCODE_GET_EVENT) - n_events, 9);
+        ck_assert_uint_le(count(OPCODE_GET_EVENT) - n_events, 11);
+        ck_assert_uint_eq(count(OPCODE_TEST_UNIT_READY), n_tests);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+
+        /* An empty one as well. */
+        simulated_device_press_button(stack.device, 0);
+        stack_sleep_ms(&stack, 5000);
+        n_tests = count(OPCODE_TEST_UNIT_READY);
+        stack_sleep_ms(&stack, 20000);
+        ck_assert_uint_eq(count(OPCODE_TEST_UNIT_READY), n_tests);
+        stack_done(&stack);
+}
+END_TEST
+
+/* What is wrong with a drive's events, and how often they are asked for at most. */
+typedef struct Misbehaviour {
+        const char *faults;
+        unsigned n_asked;
+} Misbehaviour;
+
+static const Misbehaviour misbehaviours[] = {
+        { "sense:5/20/00@opcode=4a*always", 1 },
+        { "sense:5/24/00@opcode=4a*always", 1 },
+        { "sense:5/20/00@opcode=46*always", 0 },
+        { "short-data:4@opcode=4a*always", 1 },
+        { "event-wrong", 1 },
+        { "hang:data@opcode=4a*always", 2 },
+        { "freeze:data@opcode=4a*always", 2 },
+        { "csw-missing@opcode=4a*always", 2 },
+};
+
+static void exchange_is_noticed(void) {
+        unsigned n_opened = stack.exports[0].n_opened;
+
+        simulated_device_remove_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(!stack.exports[0].is_open);
+        simulated_device_insert_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.exports[0].n_opened, n_opened + 1);
+}
+
+START_TEST(a_drive_without_proper_events_is_watched_none_the_less) {
+        const Misbehaviour *misbehaviour = &misbehaviours[_i / 2];
+        char spec[128];
+
+        snprintf(spec, sizeof(spec), DRIVE ",faults=%s", misbehaviour->faults);
+        set_up(_i, spec);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+        exchange_is_noticed();
+        exchange_is_noticed();
+        ck_assert_uint_le(count(OPCODE_GET_EVENT), misbehaviour->n_asked);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_drive_whose_events_go_wrong_later_is_watched_none_the_less) {
+        uint64_t n;
+
+        set_up(_i, DRIVE);
+        stack_sleep_ms(&stack, 5000);
+        n = count(OPCODE_GET_EVENT);
+        stack_add_faults(&stack, misbehaviours[_i / 2].faults);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 1);
+        exchange_is_noticed();
+        /* What is known of its configuration stays so. */
+        if (misbehaviours[_i / 2].n_asked > 0)
+                ck_assert_uint_le(count(OPCODE_GET_EVENT) - n, misbehaviours[_i / 2].n_asked);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_drive_that_sees_a_disc_where_none_is_is_not_believed) {
+        uint64_t n;
+
+        set_up(_i, DRIVE);
+        simulated_device_remove_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(!stack.exports[0].is_open);
+        stack_add_faults(&stack, "event-wrong");
+        log_text[0] = '\0';
+        n = count(OPCODE_GET_EVENT);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert_str_eq(log_text, "");
+        ck_assert_uint_eq(count(OPCODE_GET_EVENT) - n, 1);
+        simulated_device_insert_medium(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(stack.exports[0].is_open);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(the_button_of_a_disc_in_use_is_heard_when_its_clients_have_gone) {
+        set_up(_i, DRIVE);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 1000);
+        simulated_device_press_button(stack.device, 0);
+        ck_assert(!simulated_device_is_tray_open(stack.device, 0));
+        stack_sleep_ms(&stack, 10000);
+        ck_assert(!simulated_device_is_tray_open(stack.device, 0));
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        expect_log("button was pressed");
+
+        disconnect();
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+        ck_assert(!simulated_device_is_removal_prevented(stack.device, 0));
+        ck_assert(!stack.exports[0].is_open);
+        expect_log("came out");
+
+        simulated_device_press_button(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        ck_assert(stack.exports[0].is_open);
+        stack_sleep_ms(&stack, 60000);
+        ck_assert(!simulated_device_is_tray_open(stack.device, 0));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_button_that_was_pressed_under_load_is_not_forgotten) {
+        set_up(_i, DRIVE);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        for (unsigned i = 0; i < 20; i++) {
+                if (i == 5)
+                        simulated_device_press_button(stack.device, 0);
+                ck_assert_int_eq(stack_read(&stack, 0, 0, other, 2048, NULL), 0);
+                stack_sleep_ms(&stack, 500);
+        }
+        disconnect();
+        stack_sleep_ms(&stack, 6000);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_tray_that_does_not_open_leaves_the_disc_exported) {
+        set_up(_i, DRIVE);
+        stack_add_faults(&stack, "sense:4/44/00@opcode=1b*always");
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 1000);
+        simulated_device_press_button(stack.device, 0);
+        stack_sleep_ms(&stack, 3000);
+        disconnect();
+        stack_sleep_ms(&stack, 10000);
+        ck_assert(!simulated_device_is_tray_open(stack.device, 0));
+        ck_assert(stack.exports[0].is_open);
+        expect_log("does not come out");
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(simulated_device_is_removal_prevented(stack.device, 0));
         stack_done(&stack);
 }
 END_TEST
@@ -209,6 +391,16 @@ int main(void) {
         tcase_add_loop_test(tcase, a_drive_is_looked_at_for_each_disc, 0, 2);
         tcase_add_loop_test(tcase, the_tray_opens_by_its_button_while_nobody_uses_the_disc, 0, 2);
         tcase_add_loop_test(tcase, the_tray_is_locked_while_a_client_is_connected, 0, 2);
+        tcase_add_loop_test(tcase, a_drive_with_events_is_asked_for_nothing_else, 0, 2);
+        tcase_add_loop_test(tcase, a_drive_without_proper_events_is_watched_none_the_less, 0,
+                            2 * N_ELEMENTS(misbehaviours));
+        tcase_add_loop_test(tcase, a_drive_whose_events_go_wrong_later_is_watched_none_the_less, 0,
+                            2 * N_ELEMENTS(misbehaviours));
+        tcase_add_loop_test(tcase, a_drive_that_sees_a_disc_where_none_is_is_not_believed, 0, 2);
+        tcase_add_loop_test(tcase, the_button_of_a_disc_in_use_is_heard_when_its_clients_have_gone,
+                            0, 2);
+        tcase_add_loop_test(tcase, a_button_that_was_pressed_under_load_is_not_forgotten, 0, 2);
+        tcase_add_loop_test(tcase, a_tray_that_does_not_open_leaves_the_disc_exported, 0, 2);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

@@ -44,6 +44,34 @@ START_TEST(each_answer_has_its_meaning) {
 }
 END_TEST
 
+typedef struct EventCase {
+        ScsiMediaEvent event;
+        StorageMediumNews absent;
+        StorageMediumNews present;
+} EventCase;
+
+#define EVENT(code, is_present) \
+        { SCSI_MEDIA_EVENT_CODE_##code, is_present }
+
+static const EventCase event_cases[] = {
+        { EVENT(NONE, false), NEWS(NONE), NEWS(DOUBT) },
+        { EVENT(NONE, true), NEWS(DOUBT), NEWS(NONE) },
+        { EVENT(EJECT_REQUEST, false), NEWS(EJECT), NEWS(EJECT) },
+        { EVENT(EJECT_REQUEST, true), NEWS(EJECT), NEWS(EJECT) },
+        { EVENT(NEW_MEDIUM, true), NEWS(LOOK), NEWS(LOOK) },
+        { EVENT(CHANGED, true), NEWS(LOOK), NEWS(LOOK) },
+        { EVENT(REMOVAL, false), NEWS(NONE), NEWS(LOOK) },
+        { EVENT(REMOVAL, true), NEWS(NONE), NEWS(LOOK) },
+};
+
+START_TEST(each_event_has_its_meaning) {
+        const EventCase *c = &event_cases[_i];
+
+        ck_assert_int_eq(storage_medium_judge_event(false, &c->event), c->absent);
+        ck_assert_int_eq(storage_medium_judge_event(true, &c->event), c->present);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("storage medium");
         TCase *tcase = tcase_create("judgement");
@@ -51,6 +79,7 @@ int main(void) {
         int n_failed;
 
         tcase_add_loop_test(tcase, each_answer_has_its_meaning, 0, N_ELEMENTS(cases));
+        tcase_add_loop_test(tcase, each_event_has_its_meaning, 0, N_ELEMENTS(event_cases));
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
