@@ -20,6 +20,7 @@
 #include "daemon_listeners.h"
 #include "daemon_options.h"
 #include "daemon_simulation.h"
+#include "dbus/bus_service.h"
 #include "device/device_manager.h"
 
 #define PATH_SIZE_MAX 4096
@@ -33,6 +34,7 @@ typedef struct Daemon {
         DaemonOptions options;
         EventLoop *loop;        /* owned */
         DeviceManager *manager; /* owned */
+        BusService *bus;        /* owned; NULL: served on none */
         EventFd signal_watch;
         int signal_fd;      /* owned */
         int lock_fd;        /* owned */
@@ -211,6 +213,20 @@ static int daemon_start_devices(Daemon *daemon) {
         return device_manager_start(daemon->manager);
 }
 
+/* It is no part of what is needed to serve: a bus that can't be reached is tried again. */
+static int daemon_start_bus(Daemon *daemon) {
+        const BusServiceOptions options = {
+                .address = daemon->options.bus,
+                .version = PROJECT_VERSION,
+                .listen_addresses = daemon->options.listen_addresses,
+                .n_listen_addresses = daemon->options.n_listen_addresses,
+        };
+
+        if (strcmp(daemon->options.bus, "none") == 0)
+                return 0;
+        return bus_service_new(&daemon->bus, daemon->loop, daemon->manager, &options);
+}
+
 static int daemon_start(Daemon *daemon) {
         uint64_t watchdog_us = 0;
         int r;
@@ -230,6 +246,9 @@ static int daemon_start(Daemon *daemon) {
         r = daemon_start_devices(daemon);
         if (r < 0)
                 return r;
+        r = daemon_start_bus(daemon);
+        if (r < 0)
+                return r;
 
         daemon->status_interval_ns = STATUS_INTERVAL_NS;
         if (sd_watchdog_enabled(/* unset_environment= */ 0, &watchdog_us) > 0)
@@ -242,6 +261,7 @@ static int daemon_start(Daemon *daemon) {
 
 static void daemon_done(Daemon *daemon) {
         daemon_remove_sockets(daemon);
+        daemon->bus = bus_service_free(daemon->bus);
         daemon->manager = device_manager_free(daemon->manager);
         event_fd_remove(&daemon->signal_watch);
         usb_quirks_list_done(&daemon->options.quirks_list);
@@ -263,9 +283,6 @@ int main(int argc, char **argv) {
         if (r < 0)
                 return EXIT_FAILURE;
         log_set_level(daemon.options.log_level);
-        if (strcmp(daemon.options.bus, "none") != 0)
-                log_notice("--bus %s: nothing is served on a bus yet, ignoring",
-                           daemon.options.bus);
 
         /* Descriptors of images and sockets add up; the children set limits of their own. */
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 4096, .rlim_max = 4096 });
