@@ -152,6 +152,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_CANCEL:
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
+        case CONTROL_TYPE_LEARNED:
                 log_warning("The manager sent %s, which is not for the front, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

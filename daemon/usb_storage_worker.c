@@ -174,6 +174,14 @@ static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
                 storage_manager_saved(storage, luns, -EPIPE);
 }
 
+static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_LEARNED);
+        message.body.learned.facts = *facts;
+        worker_send(userdata, &message);
+}
+
 static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
         worker_send_luns(userdata, CONTROL_TYPE_REMAINS_LEFT, id, luns);
 }
@@ -193,6 +201,7 @@ typedef struct DeviceTraits {
         const char *base_name;
         const char *serial;
         uint32_t quirks;
+        const UsbLearnedFacts *facts;
         bool is_read_only;
         bool is_restart;
 } DeviceTraits;
@@ -203,6 +212,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .export_closed = on_export_closed,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
+                .learned = on_learned,
                 .parked = on_parked,
                 .returned = on_returned,
                 .save = on_save,
@@ -217,6 +227,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .base_name = traits->base_name,
                                                 .serial = traits->serial,
                                                 .quirks = traits->quirks,
+                                                .known = traits->facts,
                                                 .is_read_only = traits->is_read_only,
                                                 .is_trim_enabled = settings->is_trim_enabled,
                                                 .starts_with_reset = traits->is_restart,
@@ -282,14 +293,16 @@ static void on_usb_device(Worker *worker, const ControlUsbDevice *message, int *
                 worker_send_type(worker, CONTROL_TYPE_PARKED); /* it waits for another try */
         else if (r < 0)
                 worker_fail(worker, r, "its node could not be used");
-        else if (worker->storage)
+        else if (worker->storage) {
+                storage_manager_recall(worker->storage, &message->facts);
                 storage_manager_replug(worker->storage, device);
-        else
+        } else
                 worker_start_storage(worker, device,
                                      &(DeviceTraits){
                                                      .base_name = message->base_name,
                                                      .serial = message->serial,
                                                      .quirks = message->quirks,
+                                                     .facts = &message->facts,
                                                      .is_read_only = message->is_read_only,
                                                      .is_restart = message->is_restart,
                                      });
@@ -316,6 +329,7 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
                                              .base_name = message->base_name,
                                              .serial = spec.serial,
                                              .quirks = message->quirks,
+                                             .facts = &message->facts,
                                              .is_read_only = message->is_read_only,
                                              .is_restart = message->is_restart,
                              });
@@ -455,6 +469,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
+        case CONTROL_TYPE_LEARNED:
                 log_warning("The manager sent %s, which is not for a worker, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

@@ -12,7 +12,7 @@
  *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, PING, STOP, GONE;
  *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
- *                   PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY.
+ *                   LEARNED, PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY.
  * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
  * USB_DEVICE answers as it did the first time, BROUGHT_UP or FAILED; one whose park time is over
  * asks to SAVE what it has, and stops.
@@ -27,8 +27,9 @@
 #include "cache/cache_manager.h"
 #include "control/control_description.h"
 #include "control/control_request.h"
+#include "usb/usb_learned_facts.h"
 
-#define CONTROL_VERSION 6
+#define CONTROL_VERSION 7
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -73,6 +74,7 @@ typedef enum ControlType {
         CONTROL_TYPE_CANCEL,        /* of a REQUEST: answered soon */
         CONTROL_TYPE_REPLY,         /* to a REQUEST */
         CONTROL_TYPE_PROGRESS,      /* of a REQUEST that takes long */
+        CONTROL_TYPE_LEARNED, /* all that is known of the device, when that has changed; seldom */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -110,6 +112,7 @@ typedef struct ControlUsbDevice {              /* fd 0: the usbfs node */
         char serial[CONTROL_NAME_SIZE_MAX];    /* as sysfs tells it, any text; "": none */
         uint32_t speed_mbps;                   /* as sysfs tells it; 0: unknown */
         uint32_t quirks;                       /* UsbQuirk */
+        UsbLearnedFacts facts;                 /* known so far */
         uint8_t is_read_only;
         uint8_t is_restart; /* a predecessor died, or it came back: begin with a port reset */
 } ControlUsbDevice;
@@ -119,6 +122,7 @@ typedef struct ControlSimulate {          /* fds: the image files in the order o
         char base_name[CONTROL_NAME_SIZE_MAX];
         char spec[CONTROL_SPEC_SIZE_MAX];
         uint32_t quirks; /* UsbQuirk */
+        UsbLearnedFacts facts;
         uint8_t is_read_only;
         uint8_t is_restart;
 } ControlSimulate;
@@ -177,6 +181,10 @@ typedef struct ControlSave { /* SAVE and SAVED alike */
         int32_t error;       /* SAVED: 0, and the worker drops the data; or -errno. SAVE: 0 */
 } ControlSave;
 
+typedef struct ControlLearned {
+        UsbLearnedFacts facts;
+} ControlLearned;
+
 typedef struct ControlMessage {
         uint32_t type; /* ControlType */
         uint32_t size; /* of the part of `body` that the type has */
@@ -202,6 +210,7 @@ typedef struct ControlMessage {
                 ControlCancel cancel;
                 ControlReply reply;
                 ControlProgress progress;
+                ControlLearned learned;
         } body;
 } ControlMessage;
 

@@ -52,6 +52,7 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_CANCEL] = { "CANCEL", sizeof(ControlCancel) },
         [CONTROL_TYPE_REPLY] = { "REPLY", sizeof(ControlReply) },
         [CONTROL_TYPE_PROGRESS] = { "PROGRESS", sizeof(ControlProgress) },
+        [CONTROL_TYPE_LEARNED] = { "LEARNED", sizeof(ControlLearned) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -88,15 +89,15 @@ static bool is_quirks(uint32_t quirks) { return (quirks & ~USB_QUIRKS_ALL) == 0;
 static bool is_usb_device_valid(const ControlUsbDevice *device) {
         return IS_TERMINATED(device->name) && IS_TERMINATED(device->base_name) &&
                is_name(device->base_name) && IS_TERMINATED(device->serial) &&
-               is_quirks(device->quirks) && control_is_bool(device->is_read_only) &&
-               control_is_bool(device->is_restart);
+               is_quirks(device->quirks) && usb_learned_facts_is_valid(&device->facts) &&
+               control_is_bool(device->is_read_only) && control_is_bool(device->is_restart);
 }
 
 static bool is_simulate_valid(const ControlSimulate *simulate) {
         return IS_TERMINATED(simulate->name) && IS_TERMINATED(simulate->base_name) &&
                is_name(simulate->base_name) && IS_TERMINATED(simulate->spec) &&
-               is_quirks(simulate->quirks) && control_is_bool(simulate->is_read_only) &&
-               control_is_bool(simulate->is_restart);
+               is_quirks(simulate->quirks) && usb_learned_facts_is_valid(&simulate->facts) &&
+               control_is_bool(simulate->is_read_only) && control_is_bool(simulate->is_restart);
 }
 
 static bool is_export_valid(const ControlExport *export) {
@@ -165,6 +166,8 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
                 return control_reply_is_valid(&message->body.reply);
         case CONTROL_TYPE_PROGRESS:
                 return control_progress_is_valid(&message->body.progress);
+        case CONTROL_TYPE_LEARNED:
+                return usb_learned_facts_is_valid(&message->body.learned.facts);
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:

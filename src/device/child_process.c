@@ -167,6 +167,7 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_CANCEL:
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
+        case CONTROL_TYPE_LEARNED:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

@@ -36,7 +36,8 @@ struct DeviceManager {
         EventLoop *loop; /* borrowed */
         DeviceManagerState state;
         DeviceManagerOptions options;
-        CacheStore *store; /* owned */
+        CacheStore *store;     /* owned */
+        LearnedStore *learned; /* owned */
         DeviceManagerStopped stopped;
         void *userdata;
 
@@ -385,6 +386,7 @@ static int add_device(DeviceManager *manager, const char *name, uint16_t vendor_
         if (r < 0)
                 return r;
         managed_device_set_cache(*ret, manager->store, &manager->options.cache);
+        managed_device_set_learned(*ret, manager->learned);
         set_quirks(manager, *ret, vendor_id, product_id);
         list_append(&manager->devices, &(*ret)->node_of_manager);
         manager->n_devices++;
@@ -633,6 +635,9 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         r = start_store(manager);
         if (r < 0)
                 return r;
+        r = learned_store_new(&manager->learned, options->state_dir);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(manager);
         return 0;
 }
@@ -649,6 +654,7 @@ DeviceManager *device_manager_free(DeviceManager *manager) {
                 free(list_entry(node, FrontExport, node));
         }
         cache_store_free(manager->store);
+        learned_store_free(manager->learned);
         child_process_free(manager->spare);
         child_process_free(manager->front);
         manager_close_listeners(manager);

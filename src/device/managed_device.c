@@ -183,6 +183,9 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 if (device_cache_on_save(&device->cache, &message->body.save) < 0)
                         child_process_kill(worker, "asked to save too much");
                 return;
+        case CONTROL_TYPE_LEARNED:
+                device_learned_set(&device->learned, &message->body.learned.facts);
+                return;
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:
@@ -228,6 +231,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
 
         device->worker = child_process_free(worker);
         device_close_exports(device);
+        device_learned_flush(&device->learned);
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
@@ -254,6 +258,7 @@ static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
         snprintf(body->serial, sizeof(body->serial), "%s", device->node.serial);
         body->speed_mbps = device->node.speed_mbps;
         body->quirks = device->quirks;
+        body->facts = device->learned.facts;
         body->is_read_only = device->is_read_only;
         body->is_restart = needs_reset || device->is_restart;
         child_process_send(device->worker, &message, &fd, 1);
@@ -268,6 +273,7 @@ static void device_send_simulation(ManagedDevice *device) {
         snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
         snprintf(body->spec, sizeof(body->spec), "%s", device->spec);
         body->quirks = device->quirks;
+        body->facts = device->learned.facts;
         body->is_read_only = device->is_read_only;
         body->is_restart = device->is_restart;
         child_process_send(device->worker, &message, device->fds, device->n_fds);
@@ -384,6 +390,7 @@ int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
                 return r;
 
         device->loop = loop;
+        device_learned_init(&device->learned, loop, /* store= */ NULL);
         device->handlers = handlers;
         device->userdata = userdata;
         list_init(&device->node_of_manager);
@@ -416,6 +423,10 @@ void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
 
 void managed_device_set_quirks(ManagedDevice *device, uint32_t quirks) { device->quirks = quirks; }
 
+void managed_device_set_learned(ManagedDevice *device, LearnedStore *store) {
+        device_learned_init(&device->learned, device->loop, store);
+}
+
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
         if (device->cache_size_max == size_max)
                 return;
@@ -423,9 +434,18 @@ void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
         device_cache_set_size(&device->cache, size_max);
 }
 
+static void device_set_node(ManagedDevice *device, const UsbNode *node) {
+        char name[LEARNED_STORE_NAME_SIZE_MAX];
+
+        device->node = *node;
+        learned_store_format_name(name, node->vendor_id, node->product_id, node->version,
+                                  node->serial);
+        device_learned_load(&device->learned, name);
+}
+
 void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,
                               bool needs_reset) {
-        device->node = *node;
+        device_set_node(device, node);
         device->udev = udev;
         device_start(device, fd, needs_reset);
         fd_close(fd);
@@ -434,7 +454,7 @@ void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct
 void managed_device_resume_usb(ManagedDevice *device, const UsbNode *node, int fd) {
         assert(device->state == MANAGED_DEVICE_STATE_PARKED);
 
-        device->node = *node;
+        device_set_node(device, node);
         snprintf(device->name, sizeof(device->name), "%s", node->name);
         device->is_unplugged = false;
         device->has_successor = false;

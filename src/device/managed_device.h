@@ -9,6 +9,7 @@
  */
 
 #include "device/device_cache.h"
+#include "device/device_learned.h"
 #include "device/export_name.h"
 #include "device/usb_takeover.h"
 
@@ -68,7 +69,8 @@ struct ManagedDevice {
         int *fds;                             /* owned: its image files */
         size_t n_fds;
         bool is_read_only;
-        uint32_t quirks;      /* UsbQuirk */
+        uint32_t quirks; /* UsbQuirk */
+        DeviceLearned learned;
         ChildProcess *worker; /* owned; NULL while pausing */
         ManagedExport exports[CONTROL_LUNS_MAX];
         unsigned n_deaths; /* in a row */
@@ -100,6 +102,8 @@ void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
                               const DeviceCacheOptions *options);
 /* What is known of its model; before it is started. */
 void managed_device_set_quirks(ManagedDevice *device, uint32_t quirks);
+/* Where what is learned of it outlives the service; before it is started. Borrowed. */
+void managed_device_set_learned(ManagedDevice *device, LearnedStore *store);
 /* Its share of the cache; before it is started, and whenever that changes. */
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max);
 /* Starts on a node that was taken over; `fd` is taken over. */

@@ -4,7 +4,7 @@
  * OrphanFolder
  *
  * The folder of orphan files: what is in it for a device, and under which name the next one goes.
- * It is opened anew each time, so that an administrator who mends it needs no restart.
+ * A StateFolder.
  */
 
 #include "base/macros.h"
@@ -21,8 +21,6 @@ typedef struct OrphanList {
         size_t n_names;
 } OrphanList;
 
-/* Makes the folder, readable by its owner alone, if it is missing. A descriptor, or -errno. */
-int orphan_folder_open(const char *path);
 /* The orphans of a device; none if there is no folder. -E2BIG: more than fit; -errno. */
 int orphan_folder_list(const char *path, const char *base_name, OrphanList *ret);
 /* For reading. A descriptor, or -errno. */

@@ -14,6 +14,7 @@
 #include "control/control_message.h"
 #include "device/orphan_folder.h"
 #include "device/orphan_save.h"
+#include "device/state_folder.h"
 
 /* Between two steps others have their turn. */
 #define STEP_PAUSE_NS NS_PER_MS
@@ -105,7 +106,7 @@ static int save_open(OrphanSave *save) {
         struct stat status;
         int r;
 
-        save->folder_fd = orphan_folder_open(save->folder);
+        save->folder_fd = state_folder_open(save->folder);
         if (save->folder_fd < 0)
                 return save->folder_fd;
         r = save_choose_numbers(save);

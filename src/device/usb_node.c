@@ -103,6 +103,7 @@ int usb_node_read(UsbNode *node, struct udev *udev, struct udev_device *device) 
         strcpy(node->dev_path, dev_path);
         node->vendor_id = (uint16_t) number_attribute(device, "idVendor", 16);
         node->product_id = (uint16_t) number_attribute(device, "idProduct", 16);
+        node->version = (uint16_t) number_attribute(device, "bcdDevice", 16);
         node->speed_mbps = (unsigned) number_attribute(device, "speed", 10);
         copy_attribute(node->serial, sizeof(node->serial), device, "serial");
         copy_attribute(node->manufacturer, sizeof(node->manufacturer), device, "manufacturer");

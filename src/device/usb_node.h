@@ -24,6 +24,7 @@ typedef struct UsbNode {
         char dev_path[64]; /* "/dev/bus/usb/001/002" */
         uint16_t vendor_id;
         uint16_t product_id;
+        uint16_t version; /* bcdDevice; 0: unknown */
         char serial[128]; /* "" if none */
         char manufacturer[128];
         char product[128];

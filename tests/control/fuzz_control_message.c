@@ -25,6 +25,8 @@ static void use(const ControlMessage *message, size_t size) {
                 assert(message->body.cache.mode < _CACHE_MODE_MAX);
         if (message->type == CONTROL_TYPE_REMAINS_LEFT)
                 assert((message->body.remains.luns & ~CONTROL_LUNS_ALL) == 0);
+        if (message->type == CONTROL_TYPE_LEARNED)
+                assert(usb_learned_facts_is_valid(&message->body.learned.facts));
         if (message->type == CONTROL_TYPE_SAVE)
                 assert(message->body.save.luns != 0);
         if (message->type == CONTROL_TYPE_LUN_INFO)

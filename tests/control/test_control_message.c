@@ -55,6 +55,7 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_CANCEL, sizeof(ControlCancel), 0, 0 },
         { CONTROL_TYPE_REPLY, sizeof(ControlReply), 0, 0 },
         { CONTROL_TYPE_PROGRESS, sizeof(ControlProgress), 0, 0 },
+        { CONTROL_TYPE_LEARNED, sizeof(ControlLearned), 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -161,6 +162,14 @@ static const LieCase lie_cases[] = {
         LIE(REPLY, reply.words, 'x'),
         LIE(REPLY, reply.words[0], '\r'),
         LIE(PROGRESS, progress.n_done, 1),
+        LIE(USB_DEVICE, usb_device.facts.facts, 0xff),
+        LIE(SIMULATE, simulate.facts.unused, 1),
+        LIE(LEARNED, learned.facts.facts, 0x40),
+        LIE(LEARNED, learned.facts.facts, USB_FACT_BY_PHASE | USB_FACT_PIPELINED),
+        LIE(LEARNED, learned.facts.unused, 0xff),
+        LIE(LEARNED, learned.facts.units[0].facts, USB_UNIT_FACT_UNMAP_PROVEN),
+        LIE(LEARNED, learned.facts.units[15].facts, 0xff),
+        LIE(LEARNED, learned.facts.units[15].transfer_size, 1),
 };
 
 /* A request as a whole; what is not named is zero. */

@@ -4,7 +4,7 @@
  *
  * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
  * asks for its arena to be kept before it ends; "dies" then ends without a word;
- * "spotless" leaves its arena empty;
+ * "spotless" leaves its arena empty; "learns" tells that its device has no REPORT LUNS;
  * "silent" never says what is left of remains; "configured" tells of its settings. With a
  * file "unfit" beside the link, no remains can be given back; with "empty", there is no medium.
  */
@@ -123,9 +123,22 @@ static void on_saved(FakeChild *child) {
                 end(child);
 }
 
+static void learn(FakeChild *child, const UsbLearnedFacts *facts) {
+        ControlMessage message;
+
+        tell(child, "knows facts %x", facts->facts);
+        if (!does(child, "learns"))
+                return;
+        control_message_init(&message, CONTROL_TYPE_LEARNED);
+        message.body.learned.facts = *facts;
+        message.body.learned.facts.facts |= USB_FACT_NO_REPORT_LUNS;
+        control_channel_send(child->channel, &message, NULL, 0);
+}
+
 static void on_resumed(FakeChild *child, const ControlUsbDevice *device) {
         tell(child, "resumed as %s, serial %s, restart %u", device->name, device->serial,
              device->is_restart);
+        learn(child, &device->facts);
         if (does(child, "rejects")) {
                 say(child, CONTROL_TYPE_FAILED);
                 end(child);
@@ -154,7 +167,8 @@ static void refuse(FakeChild *child) {
         end(child);
 }
 
-static void on_device(FakeChild *child, const char *base_name, uint32_t quirks) {
+static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
+                      const UsbLearnedFacts *facts) {
         if (is_called(child, "dies-at-work"))
                 abort();
         if (is_called(child, "says-stop"))
@@ -166,6 +180,7 @@ static void on_device(FakeChild *child, const char *base_name, uint32_t quirks) 
 
         tell(child, "drives %s", base_name);
         tell(child, "has quirks %x", quirks);
+        learn(child, facts);
         if (!is_now(child, "empty"))
                 say_export(child, base_name);
         say_what_is_left(child);
@@ -234,13 +249,14 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                      strerror(-message->body.save.error));
                 on_saved(child);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {
-                on_device(child, message->body.simulate.base_name, message->body.simulate.quirks);
+                on_device(child, message->body.simulate.base_name, message->body.simulate.quirks,
+                          &message->body.simulate.facts);
         } else if (message->type == CONTROL_TYPE_USB_DEVICE) {
                 if (child->has_parked)
                         on_resumed(child, &message->body.usb_device);
                 else
                         on_device(child, message->body.usb_device.base_name,
-                                  message->body.usb_device.quirks);
+                                  message->body.usb_device.quirks, &message->body.usb_device.facts);
         }
 }
 

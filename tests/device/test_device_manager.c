@@ -69,6 +69,23 @@ START_TEST(quirks_of_a_model_reach_its_worker) {
 }
 END_TEST
 
+START_TEST(what_a_worker_learned_reaches_its_successor_and_no_other_device) {
+        Broker broker;
+
+        broker_init(&broker, /* has_usb= */ false, "learns");
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        fake_children_run_until(broker.loop, &broker.has_worker);
+        ck_assert(broker_was_told(&broker, "knows facts 0\n"));
+        broker_forget(&broker);
+        broker_replace_worker(&broker);
+        ck_assert(broker_was_told(&broker, "knows facts 2\n"));
+        broker_forget(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        broker_run_until_told(&broker, "knows facts 0");
+        broker_done(&broker);
+}
+END_TEST
+
 START_TEST(a_model_that_is_to_be_ignored_is_not_taken) {
         Broker broker;
 
@@ -156,6 +173,7 @@ int main(void) {
         tcase_add_test(tcase, devices_beyond_the_limit_are_refused);
         tcase_add_test(tcase, quirks_of_a_model_reach_its_worker);
         tcase_add_loop_test(tcase, settings_reach_each_worker, 0, 4);
+        tcase_add_test(tcase, what_a_worker_learned_reaches_its_successor_and_no_other_device);
         tcase_add_test(tcase, a_model_that_is_to_be_ignored_is_not_taken);
         tcase_add_test(tcase, simulation_may_be_added_before_the_start);
         tcase_add_test(tcase, front_that_does_not_stop_is_killed);

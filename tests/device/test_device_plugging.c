@@ -72,15 +72,16 @@ static void ports_done(Ports *ports) {
 }
 
 /* A device as USB makes it: it is there before its interfaces are. */
-static void plug_serial(Ports *ports, const char *port, const char *product, const char *serial) {
+static void plug_version(Ports *ports, const char *port, const char *product, const char *serial,
+                         unsigned version) {
         unsigned number = ++ports->device_number;
         char text[512], path[64], name[32], index[8];
 
         snprintf(text, sizeof(text),
                  "P: /devices/%s\nN: bus/usb/001/%03u\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\n"
                  "E: DEVNAME=/dev/bus/usb/001/%03u\nA: idVendor=1209\nA: idProduct=0001\n"
-                 "A: serial=%s\nA: product=%s\n\n",
-                 port, number, number, serial, product);
+                 "A: bcdDevice=%04x\nA: serial=%s\nA: product=%s\n\n",
+                 port, number, number, version, serial, product);
         ck_assert(umockdev_testbed_add_from_string(ports->testbed, text, NULL));
         snprintf(path, sizeof(path), "/dev/bus/usb/001/%03u", number);
         ck_assert(umockdev_testbed_attach_ioctl(ports->testbed, path, ports->usbfs, NULL));
@@ -93,6 +94,10 @@ static void plug_serial(Ports *ports, const char *port, const char *product, con
                                                    "bInterfaceClass", "08", "bInterfaceNumber",
                                                    index, NULL, "DEVTYPE", "usb_interface", NULL));
         }
+}
+
+static void plug_serial(Ports *ports, const char *port, const char *product, const char *serial) {
+        plug_version(ports, port, product, serial, 0x100);
 }
 
 static void plug(Ports *ports, const char *port, const char *product) {
@@ -428,6 +433,57 @@ START_TEST(second_disk_with_a_serial_is_named_after_its_port) {
 }
 END_TEST
 
+/* Plugs the disk in, and out again when its worker has told what it knows. */
+static void show(Ports *ports, unsigned version, const char *expected) {
+        Broker *broker = &ports->broker;
+
+        broker_forget(broker);
+        broker->has_worker = false;
+        plug_version(ports, "1-1", "First", "S", version);
+        run_until(ports, &broker->has_worker);
+        ck_assert(broker_was_told(broker, expected));
+        unplug(ports, "1-1");
+        broker->has_no_devices = false;
+        run_until(ports, &broker->has_no_devices);
+}
+
+static void get_learned_path(const Ports *ports, char *ret, size_t size) {
+        snprintf(ret, size, "%s/learned/1209-0001-0100-S", ports->broker.children.folder);
+}
+
+START_TEST(what_a_disk_taught_is_known_until_its_file_is_deleted) {
+        char path[192];
+        Ports ports;
+
+        ports_init(&ports, "learns");
+        get_learned_path(&ports, path, sizeof(path));
+        show(&ports, 0x100, "knows facts 0\n");
+        ck_assert_int_eq(access(path, F_OK), 0);
+        show(&ports, 0x100, "knows facts 2\n");
+        /* Another version may have other faults. */
+        show(&ports, 0x101, "knows facts 0\n");
+
+        broker_crash(&ports.broker);
+        broker_start(&ports.broker);
+        show(&ports, 0x100, "knows facts 2\n");
+        ck_assert_int_eq(unlink(path), 0);
+        show(&ports, 0x100, "knows facts 0\n");
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(a_parked_disk_comes_back_with_what_it_taught) {
+        Ports ports;
+
+        park(&ports, "parks,learns");
+        plug(&ports, "1-2", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-2"));
+        ck_assert(broker_was_told(&ports.broker, "knows facts 2\n"));
+        ports_done(&ports);
+}
+END_TEST
+
 START_TEST(cache_that_was_saved_is_not_saved_again) {
         Ports ports;
 
@@ -459,6 +515,8 @@ int main(void) {
         tcase_add_test(tcase, disk_that_is_back_at_once_is_resumed);
         tcase_add_test(tcase, port_of_a_parked_disk_is_free_for_others);
         tcase_add_test(tcase, cache_that_was_saved_is_not_saved_again);
+        tcase_add_test(tcase, what_a_disk_taught_is_known_until_its_file_is_deleted);
+        tcase_add_test(tcase, a_parked_disk_comes_back_with_what_it_taught);
         tcase_add_test(tcase, disk_that_goes_from_the_port_of_a_parked_one_is_missed);
         tcase_add_test(tcase, disk_without_a_serial_is_resumed_in_its_port_alone);
         tcase_add_test(tcase, worker_that_does_not_know_the_disk_is_replaced);

@@ -1,0 +1,185 @@
+/*
+ * One table of names to each kind of facts, for both ways. What is read becomes flags and numbers
+ * first, as the configuration's parser has them.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "config/config_parser.h"
+#include "device/learned_file.h"
+
+#define N_FACTS 6
+#define N_UNIT_FACTS 5
+#define N_UNIT_OPTIONS (N_UNIT_FACTS + 2)
+#define N_OPTIONS (N_FACTS + USB_LEARNED_UNITS_MAX * N_UNIT_OPTIONS)
+
+static_assert(USB_FACTS_ALL == (1U << N_FACTS) - 1, "each fact has a name");
+static_assert(USB_UNIT_FACTS_ALL == (1U << N_UNIT_FACTS) - 1, "each fact of a unit has a name");
+static_assert(LEARNED_FILE_SIZE_MAX <= CONFIG_FILE_SIZE_MAX, "what was written can be read");
+
+/* In the order of the bits. */
+static const char *const fact_names[N_FACTS] = {
+        "uas-unreliable", "no-report-luns", "short-sense", "long-sense", "by-phase", "pipelined",
+};
+static const char *const unit_fact_names[N_UNIT_FACTS] = {
+        "no-read-capacity-16", "only-mode-sense-10", "no-synchronize-cache",
+        "unmap-proven",        "unmap-refused",
+};
+
+typedef struct LearnedUnitFields {
+        char section[8]; /* "lun15" */
+        uint64_t identity;
+        uint64_t transfer_size;
+        bool has_facts[N_UNIT_FACTS];
+} LearnedUnitFields;
+
+/* What the parser writes to, and how. */
+typedef struct LearnedFields {
+        bool has_facts[N_FACTS];
+        LearnedUnitFields units[USB_LEARNED_UNITS_MAX];
+        ConfigOption options[N_OPTIONS];
+        size_t n_options;
+} LearnedFields;
+
+static void add_option(LearnedFields *fields, const char *section, const char *key, ConfigType type,
+                       const void *field) {
+        assert(fields->n_options < N_OPTIONS);
+
+        fields->options[fields->n_options++] = (ConfigOption){
+                .section = section,
+                .key = key,
+                .type = type,
+                .offset = (size_t) ((const char *) field - (const char *) fields),
+        };
+}
+
+static void init_fields(LearnedFields *fields) {
+        for (size_t i = 0; i < N_FACTS; i++)
+                add_option(fields, "device", fact_names[i], CONFIG_TYPE_BOOL,
+                           &fields->has_facts[i]);
+        for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++) {
+                LearnedUnitFields *unit = &fields->units[i];
+
+                snprintf(unit->section, sizeof(unit->section), "lun%zu", i);
+                add_option(fields, unit->section, "identity", CONFIG_TYPE_SIZE, &unit->identity);
+                add_option(fields, unit->section, "transfer-size", CONFIG_TYPE_SIZE,
+                           &unit->transfer_size);
+                for (size_t j = 0; j < N_UNIT_FACTS; j++)
+                        add_option(fields, unit->section, unit_fact_names[j], CONFIG_TYPE_BOOL,
+                                   &unit->has_facts[j]);
+        }
+}
+
+static uint32_t get_mask(const bool *has_facts, size_t n) {
+        uint32_t mask = 0;
+
+        for (size_t i = 0; i < n; i++)
+                if (has_facts[i])
+                        mask |= UINT32_C(1) << i;
+        return mask;
+}
+
+static void get_facts(const LearnedFields *fields, UsbLearnedFacts *ret) {
+        *ret = (UsbLearnedFacts){ .facts = get_mask(fields->has_facts, N_FACTS) };
+        for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++) {
+                const LearnedUnitFields *unit = &fields->units[i];
+
+                ret->units[i] = (UsbLearnedUnit){
+                        .identity = unit->identity,
+                        .facts = get_mask(unit->has_facts, N_UNIT_FACTS),
+                        /* One that is too large for the field is none that can be. */
+                        .transfer_size = (uint32_t) MIN(unit->transfer_size, (uint64_t) UINT32_MAX),
+                };
+        }
+}
+
+static void complain(const char *file, unsigned line, const char *text, void *userdata) {
+        log_warning("%s:%u: %s", file, line, text);
+}
+
+int learned_file_read(UsbLearnedFacts *ret, int fd, const char *name) {
+        _cleanup_(config_parser_freep) ConfigParser *parser = NULL;
+        _cleanup_(freep) LearnedFields *fields = NULL;
+        UsbLearnedFacts facts;
+        int r;
+
+        fields = calloc(1, sizeof(*fields));
+        if (!fields)
+                return -ENOMEM;
+        init_fields(fields);
+        r = config_parser_new(&parser,
+                              &(ConfigTable){
+                                              .options = fields->options,
+                                              .n_options = fields->n_options,
+                                              .target = fields,
+                              },
+                              1, complain, NULL);
+        if (r < 0)
+                return r;
+        r = config_parser_read_fd(parser, fd, name);
+        if (r < 0)
+                return r;
+        r = config_parser_apply(parser);
+        if (r < 0)
+                return r;
+        get_facts(fields, &facts);
+        if (!usb_learned_facts_is_valid(&facts)) {
+                complain(name, 0, "this can't be true of one device", NULL);
+                return -EINVAL;
+        }
+        *ret = facts;
+        return 0;
+}
+
+/* To text */
+
+typedef struct LearnedText {
+        char *text; /* borrowed, of LEARNED_FILE_SIZE_MAX */
+        size_t size;
+} LearnedText;
+
+static _printf_(2, 3) void add_line(LearnedText *text, const char *format, ...) {
+        size_t room = LEARNED_FILE_SIZE_MAX - text->size;
+        va_list arguments;
+        int n;
+
+        va_start(arguments, format);
+        n = vsnprintf(text->text + text->size, room, format, arguments);
+        va_end(arguments);
+        assert(n >= 0 && (size_t) n < room);
+        text->size += (size_t) n;
+}
+
+static void add_facts(LearnedText *text, uint32_t facts, const char *const *names, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (facts >> i & 1)
+                        add_line(text, "%s = yes\n", names[i]);
+}
+
+static void add_unit(LearnedText *text, size_t lun, const UsbLearnedUnit *unit) {
+        if (unit->facts == 0 && unit->transfer_size == 0)
+                return;
+        add_line(text, "\n[lun%zu]\n", lun);
+        if (unit->identity != 0)
+                add_line(text, "identity = %llu\n", (unsigned long long) unit->identity);
+        add_facts(text, unit->facts, unit_fact_names, N_UNIT_FACTS);
+        if (unit->transfer_size > 0)
+                add_line(text, "transfer-size = %u\n", unit->transfer_size);
+}
+
+size_t learned_file_format(const UsbLearnedFacts *facts, char text[static LEARNED_FILE_SIZE_MAX]) {
+        LearnedText out = { .text = text };
+
+        assert(usb_learned_facts_is_valid(facts));
+
+        add_line(&out,
+                 "# What a USB device has taught about itself. Without this file it is learned "
+                 "anew.\n\n[device]\n");
+        add_facts(&out, facts->facts, fact_names, N_FACTS);
+        for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++)
+                add_unit(&out, i, &facts->units[i]);
+        return out.size;
+}
