@@ -1,272 +1,138 @@
-/* The table of options that the manager has today, and where they go. */
+/* Reads every source to its end, so that all mistakes are told at once. */
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 
-#include "config/config_parser.h"
+#include "config/config_writer.h"
 #include "daemon_config.h"
 #include "daemon_quirks.h"
+#include "daemon_settings.h"
 
 #define DEFAULT_PATH "/etc/usb-storage/usb-storage.conf"
+#define SHIPPED_QUIRKS_PATH DATA_DIR "/quirks.conf"
 
-/* What a table can write to; copied into the options when all is well. */
-typedef struct DaemonConfig {
-        uint32_t device_timeout_ms;
-        uint32_t n_devices_max;
-        uint32_t n_luns_max;
-        int present_devices;
-        bool is_trim_enabled;
-        bool is_device_async;
-        bool is_io_async;
-        bool is_processing_enabled;
-        bool is_validation_enabled;
-        uint32_t n_commands_kept;
-        char **quirks;     /* owned */
-        char *quirks_file; /* owned */
-        DeviceCacheOptions cache;
-        int cache_policy;
-        int log_level;
-} DaemonConfig;
-
-static const char *const present_device_names[] = {
-        [DEVICE_PRESENT_POLICY_KEEP] = "keep",
-        [DEVICE_PRESENT_POLICY_TAKE] = "take",
-        NULL,
+struct DaemonConfig {
+        DaemonSettings settings;
+        ConfigTable table;    /* its target: `settings` */
+        ConfigParser *parser; /* owned: where the values came from */
+        UsbQuirksList quirks; /* owned */
 };
 
-static const char *const cache_policy_names[] = {
-        [CACHE_POLICY_KIND_LRU] = "lru",
-        [CACHE_POLICY_KIND_S3FIFO] = "s3fifo",
-        NULL,
-};
+static const ConfigOption *find_option(const DaemonConfig *config, size_t offset) {
+        for (size_t i = 0; i < config->table.n_options; i++)
+                if (config->table.options[i].offset == offset)
+                        return &config->table.options[i];
 
-static const char *const log_level_names[] = {
-        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
-        [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL,
-};
-
-static const ConfigOption config_options[] = {
-        {
-                        .section = "usb_storage",
-                        .key = "storage_device_timeout",
-                        .type = CONFIG_TYPE_DURATION_MS,
-                        .offset = offsetof(DaemonConfig, device_timeout_ms),
-                        .minimum = 1000,
-                        .maximum = 600000,
-                        .help = "The deadline of reads and writes.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "storage_device_max_devices",
-                        .type = CONFIG_TYPE_UINT,
-                        .offset = offsetof(DaemonConfig, n_devices_max),
-                        .minimum = 1,
-                        .maximum = DEVICE_MANAGER_DEVICES_MAX,
-                        .help = "Devices beyond it are left to the kernel.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "storage_device_max_luns",
-                        .type = CONFIG_TYPE_UINT,
-                        .offset = offsetof(DaemonConfig, n_luns_max),
-                        .minimum = 1,
-                        .maximum = 16,
-                        .help = "Logical units of a device beyond it are not looked at.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "storage_device_async_enabled",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, is_device_async),
-                        .help = "Off: a device gets one command at a time, and nothing is read "
-                                "ahead.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "async_io_enabled",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, is_io_async),
-                        .help = "The same, under another name: either is enough.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "scsi_processing_enabled",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, is_processing_enabled),
-                        .help = "Off: devices are taken, but get no command, and nothing is "
-                                "exported.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "scsi_validation_enabled",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, is_validation_enabled),
-                        .help = "Whether commands are checked before a device gets them.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "scsi_command_cache_size",
-                        .type = CONFIG_TYPE_UINT,
-                        .offset = offsetof(DaemonConfig, n_commands_kept),
-                        .maximum = DEVICE_MANAGER_COMMANDS_KEPT_MAX,
-                        .help = "So many commands of each device are kept for reuse.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "quirks",
-                        .type = CONFIG_TYPE_STRING_LIST,
-                        .offset = offsetof(DaemonConfig, quirks),
-                        .check = daemon_quirks_is_entry,
-                        .allowed = "VID:PID:letters, with hexadecimal numbers and the letters "
-                                   "abcdefghijklmnoprstuwy",
-                        .help = "What is known to be wrong with models of devices.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "quirks_file",
-                        .type = CONFIG_TYPE_STRING,
-                        .offset = offsetof(DaemonConfig, quirks_file),
-                        .help = "More of them; after these come those that are shipped.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "cache_enabled",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, cache.is_enabled),
-                        .help = "Whether anything is cached.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "write_back_cache",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, cache.is_write_back),
-                        .help = "Whether writes complete when they are in the cache.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "read_ahead_cache",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, cache.has_read_ahead),
-                        .help = "Whether more is read than was asked for, where that pays.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "cache_size",
-                        .type = CONFIG_TYPE_SIZE,
-                        .offset = offsetof(DaemonConfig, cache.size),
-                        .minimum = DEVICE_CACHE_SIZE_MIN,
-                        .maximum = DEVICE_CACHE_SIZE_MAX,
-                        .help = "Memory for the caches of all devices together.",
-        },
-        {
-                        .section = "usb_storage",
-                        .key = "cache_policy",
-                        .type = CONFIG_TYPE_ENUM,
-                        .offset = offsetof(DaemonConfig, cache_policy),
-                        .names = cache_policy_names,
-                        .help = "What is dropped from a full cache.",
-        },
-        {
-                        .section = "device",
-                        .key = "cache_verify",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, cache.verifies_hits),
-                        .help = "Whether the sums of what is read from the cache are checked.",
-        },
-        {
-                        .section = "device",
-                        .key = "park_timeout",
-                        .type = CONFIG_TYPE_DURATION_MS,
-                        .offset = offsetof(DaemonConfig, cache.park_timeout_ms),
-                        .maximum = 3600000,
-                        .help = "For so long a device that was unplugged is waited for.",
-        },
-        {
-                        .section = "device",
-                        .key = "present_devices",
-                        .type = CONFIG_TYPE_ENUM,
-                        .offset = offsetof(DaemonConfig, present_devices),
-                        .names = present_device_names,
-                        .help = "What happens to disks that were there before the service.",
-        },
-        {
-                        .section = "device",
-                        .key = "trim",
-                        .type = CONFIG_TYPE_BOOL,
-                        .offset = offsetof(DaemonConfig, is_trim_enabled),
-                        .help = "Whether TRIM is passed on to devices that offer it, once they "
-                                "passed a trial.",
-        },
-        {
-                        .section = "daemon",
-                        .key = "log_level",
-                        .type = CONFIG_TYPE_ENUM,
-                        .offset = offsetof(DaemonConfig, log_level),
-                        .names = log_level_names,
-                        .help = "What is logged.",
-        },
-};
-
-static void complain(const char *file, unsigned line, const char *text, void *userdata) {
-        if (line > 0)
-                fprintf(stderr, "%s:%u: %s\n", file, line, text);
-        else
-                fprintf(stderr, "%s: %s\n", file, text);
+        assert_not_reached();
 }
 
-int daemon_config_load(DaemonOptions *options) {
-        DeviceManagerOptions *manager = &options->device_manager;
-        DaemonConfig config = {
-                .device_timeout_ms = manager->device_timeout_ms,
-                .n_devices_max = manager->n_devices_max,
-                .n_luns_max = manager->n_luns_max,
-                .present_devices = (int) manager->present_devices,
-                .is_trim_enabled = manager->is_trim_enabled,
-                .is_device_async = !manager->is_serial,
-                .is_io_async = !manager->is_serial,
-                .is_processing_enabled = !manager->skips_processing,
-                .is_validation_enabled = !manager->skips_validation,
-                .n_commands_kept = manager->n_commands_kept,
-                .cache = manager->cache,
-                .cache_policy = (int) manager->cache.policy,
-                .log_level = (int) options->log_level,
-        };
-        const ConfigTable table = {
-                .options = config_options,
-                .n_options = N_ELEMENTS(config_options),
-                .target = &config,
-        };
-        _cleanup_(config_option_strings_freep) char **quirks = NULL;
-        _cleanup_(freep) char *quirks_file = NULL;
+static int add_command_line(DaemonConfig *config, const DaemonOptions *options) {
         int r;
 
-        r = config_parser_load(&table, 1,
-                               options->config_path ? options->config_path : DEFAULT_PATH,
-                               /* is_optional= */ !options->config_path, complain, NULL);
-        quirks = config.quirks;
-        quirks_file = config.quirks_file;
-        if (r < 0)
-                return r;
-        r = daemon_quirks_load(options, &(DaemonQuirksSources){
-                                                        .configured = quirks,
-                                                        .path = quirks_file,
-                                                        .shipped_path = DATA_DIR "/quirks.conf",
-                                        });
-        if (r < 0)
-                return r;
-
-        manager->device_timeout_ms = config.device_timeout_ms;
-        manager->n_devices_max = config.n_devices_max;
-        manager->n_luns_max = config.n_luns_max;
-        manager->present_devices = (DevicePresentPolicy) config.present_devices;
-        manager->is_trim_enabled = config.is_trim_enabled;
-        manager->is_serial = !config.is_device_async || !config.is_io_async;
-        manager->skips_processing = !config.is_processing_enabled;
-        manager->skips_validation = !config.is_validation_enabled;
-        manager->n_commands_kept = config.n_commands_kept;
-        manager->cache = config.cache;
-        manager->cache.policy = (CachePolicyKind) config.cache_policy;
-        if (!options->has_log_level)
-                options->log_level = (LogLevel) config.log_level;
+        if (options->log_level) {
+                r = config_parser_override(config->parser, "daemon", "log_level",
+                                           options->log_level, "--log-level");
+                if (r < 0)
+                        return r;
+        }
+        /* Each goes in front of those before. */
+        for (size_t i = options->n_quirks; i > 0; i--) {
+                r = config_parser_override(config->parser, "usb_storage", "quirks",
+                                           options->quirks[i - 1], "--quirks");
+                if (r < 0)
+                        return r;
+        }
         return 0;
+}
+
+/* Also where there were mistakes: then the file of quirks is looked at for its own. */
+static int load_quirks(DaemonConfig *config, bool is_applied, ConfigComplain complain,
+                       void *userdata) {
+        const DaemonSettings *settings = &config->settings;
+        const ConfigOption *option = find_option(config, offsetof(DaemonSettings, quirks_file));
+        const DaemonQuirksSources sources = {
+                .configured = is_applied ? settings->quirks : NULL,
+                .path = is_applied ? settings->quirks_file
+                                   : config_parser_peek(config->parser, option),
+                .shipped_path = SHIPPED_QUIRKS_PATH,
+        };
+
+        return daemon_quirks_load(&config->quirks, &sources, complain, userdata);
+}
+
+int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigComplain complain,
+                       void *userdata) {
+        _cleanup_(daemon_config_freep) DaemonConfig *config = NULL;
+        const char *path = options->config_path ? options->config_path : DEFAULT_PATH;
+        int r, quirks_r;
+
+        config = calloc(1, sizeof(*config));
+        if (!config)
+                return -ENOMEM;
+        daemon_settings_init(&config->settings);
+        config->table.options = daemon_settings_get_options(&config->table.n_options);
+        config->table.target = &config->settings;
+
+        r = config_parser_new(&config->parser, &config->table, 1, complain, userdata);
+        if (r < 0)
+                return r;
+        r = config_parser_read_path(config->parser, path,
+                                    /* is_optional= */ !options->config_path);
+        if (r < 0)
+                return r;
+        r = add_command_line(config, options);
+        if (r < 0)
+                return r;
+        r = config_parser_apply(config->parser);
+        if (r < 0 && r != -EINVAL)
+                return r;
+        quirks_r = load_quirks(config, /* is_applied= */ r == 0, complain, userdata);
+        if (r < 0 || quirks_r < 0)
+                return r < 0 ? r : quirks_r;
+
+        *ret = TAKE_PTR(config);
+        return 0;
+}
+
+DaemonConfig *daemon_config_free(DaemonConfig *config) {
+        if (!config)
+                return NULL;
+
+        daemon_settings_done(&config->settings);
+        usb_quirks_list_done(&config->quirks);
+        config_parser_free(config->parser);
+        free(config);
+        return NULL;
+}
+
+LogLevel daemon_config_get_log_level(const DaemonConfig *config) {
+        return (LogLevel) config->settings.log_level;
+}
+
+void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *options) {
+        const DaemonSettings *settings = &config->settings;
+
+        options->device_timeout_ms = settings->device_timeout_ms;
+        options->n_devices_max = settings->n_devices_max;
+        options->n_luns_max = settings->n_luns_max;
+        options->present_devices = (DevicePresentPolicy) settings->present_devices;
+        options->is_trim_enabled = settings->is_trim_enabled;
+        options->is_serial = !settings->is_device_async || !settings->is_io_async;
+        options->skips_processing = !settings->is_processing_enabled;
+        options->skips_validation = !settings->is_validation_enabled;
+        options->n_commands_kept = settings->n_commands_kept;
+        options->quirks = &config->quirks;
+        options->cache = settings->cache;
+        options->cache.policy = (CachePolicyKind) settings->cache_policy;
+}
+
+int daemon_config_write(const DaemonConfig *config, FILE *file) {
+        return config_writer_write(file, &config->table, 1, config->parser);
+}
+
+void daemon_config_compare(const DaemonConfig *a, const DaemonConfig *b,
+                           DaemonConfigChanged changed, void *userdata) {
+        for (size_t i = 0; i < a->table.n_options; i++)
+                if (!config_option_is_equal(&a->table.options[i], &a->settings, &b->settings))
+                        changed(&a->table.options[i], userdata);
 }

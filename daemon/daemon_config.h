@@ -1,11 +1,35 @@
 #pragma once
 
-/* The configuration file, as far as this release has options. */
+/*
+ * DaemonConfig
+ *
+ * The configuration as a whole: the file that --config names, or the default one if it exists, its
+ * drop-ins, what the command line says instead, and the quirks of all sources. It does not change;
+ * daemon_config_reload() makes another.
+ */
 
+#include <stdio.h>
+
+#include "config/config_parser.h"
 #include "daemon_options.h"
 
-/*
- * Reads the file that --config names, or the default one if it exists, with its drop-ins. Every
- * mistake is told on standard error with file and line. -EINVAL, -errno.
- */
-int daemon_config_load(DaemonOptions *options);
+typedef struct DaemonConfig DaemonConfig;
+
+/* Tells every mistake, wherever it is: -EINVAL. -errno. */
+int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigComplain complain,
+                       void *userdata);
+DaemonConfig *daemon_config_free(DaemonConfig *config);
+DEFINE_CLEANUP(DaemonConfig *, daemon_config_free);
+
+LogLevel daemon_config_get_log_level(const DaemonConfig *config);
+/* Sets what the configuration decides; the quirks are borrowed. */
+void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *options);
+/* As a file that can be read back, with where each value came from. -EIO. */
+int daemon_config_write(const DaemonConfig *config, FILE *file);
+
+/* A key whose value changed. */
+typedef void (*DaemonConfigChanged)(const ConfigOption *option, void *userdata);
+
+/* Tells each key that has another value in `b`. */
+void daemon_config_compare(const DaemonConfig *a, const DaemonConfig *b,
+                           DaemonConfigChanged changed, void *userdata);

@@ -25,6 +25,8 @@ static void print_help(void) {
              "                       repeated\n"
              "  --no-usb             leave real devices alone\n"
              "  --log-level LEVEL    error, warning, notice, info or debug (default info)\n"
+             "  --test-config        say what is wrong with the configuration, and leave\n"
+             "  --dump-config        write the configuration that holds, and leave\n"
              "  --help, --version");
 }
 
@@ -38,14 +40,16 @@ static int add(const char **list, size_t *n, size_t n_max, const char *what) {
 }
 
 static int set_log_level(DaemonOptions *options) {
-        if (log_level_from_string(optarg, &options->log_level) < 0) {
+        LogLevel level;
+
+        if (log_level_from_string(optarg, &level) < 0) {
                 fprintf(stderr,
                         "usb-storaged: --log-level %s: allowed are error, warning, notice, info, "
                         "debug\n",
                         optarg);
                 return -EINVAL;
         }
-        options->has_log_level = true;
+        options->log_level = optarg;
         return 0;
 }
 
@@ -72,6 +76,8 @@ enum {
         OPTION_QUIRKS,
         OPTION_NO_USB,
         OPTION_LOG_LEVEL,
+        OPTION_TEST_CONFIG,
+        OPTION_DUMP_CONFIG,
         OPTION_HELP,
         OPTION_VERSION,
 };
@@ -99,10 +105,16 @@ static int handle(DaemonOptions *options, int option) {
                 return add(options->quirks, &options->n_quirks, N_ELEMENTS(options->quirks),
                            "--quirks");
         case OPTION_NO_USB:
-                options->device_manager.has_usb = false;
+                options->has_usb = false;
                 return 0;
         case OPTION_LOG_LEVEL:
                 return set_log_level(options);
+        case OPTION_TEST_CONFIG:
+                options->task = DAEMON_OPTIONS_TASK_TEST_CONFIG;
+                return 0;
+        case OPTION_DUMP_CONFIG:
+                options->task = DAEMON_OPTIONS_TASK_DUMP_CONFIG;
+                return 0;
         case OPTION_HELP:
                 print_help();
                 return 1;
@@ -125,6 +137,8 @@ int daemon_options_parse(DaemonOptions *options, int argc, char **argv) {
                 { "quirks", required_argument, NULL, OPTION_QUIRKS },
                 { "no-usb", no_argument, NULL, OPTION_NO_USB },
                 { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+                { "test-config", no_argument, NULL, OPTION_TEST_CONFIG },
+                { "dump-config", no_argument, NULL, OPTION_DUMP_CONFIG },
                 { "help", no_argument, NULL, OPTION_HELP },
                 { "version", no_argument, NULL, OPTION_VERSION },
                 {},
@@ -135,23 +149,7 @@ int daemon_options_parse(DaemonOptions *options, int argc, char **argv) {
                 .bus = "none",
                 .runtime_dir = "/run/usb-storage",
                 .state_dir = "/var/lib/usb-storage",
-                .log_level = LOG_LEVEL_INFO,
-                .device_manager = {
-                        .has_usb = true,
-                        .present_devices = DEVICE_PRESENT_POLICY_KEEP,
-                        .n_devices_max = 16,
-                        .n_luns_max = 8,
-                        .device_timeout_ms = 30000,
-                        .n_commands_kept = 64,
-                        .cache = {
-                                .is_enabled = true,
-                                .is_write_back = true,
-                                .has_read_ahead = true,
-                                .policy = CACHE_POLICY_KIND_LRU,
-                                .size = 256 * MIB,
-                                .park_timeout_ms = 60000,
-                        },
-                },
+                .has_usb = true,
         };
 
         while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

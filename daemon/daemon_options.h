@@ -12,6 +12,13 @@
 #define DAEMON_QUIRKS_MAX 64
 #define DAEMON_SIMULATIONS_MAX DEVICE_MANAGER_DEVICES_MAX
 
+/* What the program is started for. */
+typedef enum DaemonOptionsTask {
+        DAEMON_OPTIONS_TASK_SERVE,
+        DAEMON_OPTIONS_TASK_TEST_CONFIG,
+        DAEMON_OPTIONS_TASK_DUMP_CONFIG,
+} DaemonOptionsTask;
+
 typedef struct DaemonOptions {
         const char *config_path; /* NULL: the default, if it exists */
         const char *bus;         /* "none", "system", "session" or an address */
@@ -24,10 +31,9 @@ typedef struct DaemonOptions {
         size_t n_simulations;
         const char *quirks[DAEMON_QUIRKS_MAX]; /* VID:PID:letters, one or several each */
         size_t n_quirks;
-        UsbQuirksList quirks_list; /* owned: of all sources, by daemon_config_load() */
-        bool has_log_level;        /* beats the configuration's */
-        LogLevel log_level;
-        DeviceManagerOptions device_manager;
+        const char *log_level; /* beats the configuration's; NULL: that holds */
+        bool has_usb;
+        DaemonOptionsTask task;
 } DaemonOptions;
 
 /*

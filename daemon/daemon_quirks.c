@@ -6,9 +6,20 @@
 
 #include "daemon_quirks.h"
 
-static void complain(const char *source, unsigned line, unsigned column, const char *text,
-                     void *userdata) {
-        fprintf(stderr, "%s:%u:%u: %s\n", source, line, column, text);
+#define COMPLAINT_SIZE_MAX 1024
+
+typedef struct QuirksComplain {
+        ConfigComplain complain;
+        void *userdata;
+} QuirksComplain;
+
+static void complain_with_column(const char *source, unsigned line, unsigned column,
+                                 const char *text, void *userdata) {
+        const QuirksComplain *to = userdata;
+        char complaint[COMPLAINT_SIZE_MAX];
+
+        snprintf(complaint, sizeof(complaint), "column %u: %s", column, text);
+        to->complain(source, line, complaint, to->userdata);
 }
 
 bool daemon_quirks_is_entry(const char *text) {
@@ -21,21 +32,17 @@ bool daemon_quirks_is_entry(const char *text) {
         return is_entry;
 }
 
-static int add_text(UsbQuirksList *list, const char *source, const char *text) {
-        return usb_quirks_list_add(list, source, text, strlen(text), complain, NULL);
-}
-
-static int add_file(UsbQuirksList *list, const char *path, bool is_optional) {
+static int add_file(UsbQuirksList *list, const char *path, bool is_optional, QuirksComplain *to) {
         int r;
 
-        if (!path)
+        if (!path || path[0] == '\0')
                 return 0;
-        r = usb_quirks_list_add_file(list, path, complain, NULL);
+        r = usb_quirks_list_add_file(list, path, complain_with_column, to);
         if (r != -ENOENT)
                 return r;
         if (is_optional)
                 return 0;
-        fprintf(stderr, "%s: %s\n", path, strerror(ENOENT));
+        to->complain(path, 0, strerror(ENOENT), to->userdata);
         return r;
 }
 
@@ -45,18 +52,18 @@ static void note(int *result, int r) {
                 *result = r;
 }
 
-int daemon_quirks_load(DaemonOptions *options, const DaemonQuirksSources *sources) {
-        UsbQuirksList *list = &options->quirks_list;
+int daemon_quirks_load(UsbQuirksList *list, const DaemonQuirksSources *sources,
+                       ConfigComplain complain, void *userdata) {
+        QuirksComplain to = { complain, userdata };
         int result = 0;
 
-        for (size_t i = 0; i < options->n_quirks; i++)
-                note(&result, add_text(list, "--quirks", options->quirks[i]));
-        for (size_t i = 0; sources->configured && sources->configured[i]; i++)
-                note(&result, add_text(list, "quirks", sources->configured[i]));
-        note(&result, add_file(list, sources->path, /* is_optional= */ false));
-        note(&result, add_file(list, sources->shipped_path, /* is_optional= */ true));
-        if (result < 0)
-                return result;
-        options->device_manager.quirks = list;
-        return 0;
+        for (size_t i = 0; sources->configured && sources->configured[i]; i++) {
+                const char *text = sources->configured[i];
+
+                note(&result, usb_quirks_list_add(list, "quirks", text, strlen(text),
+                                                  complain_with_column, &to));
+        }
+        note(&result, add_file(list, sources->path, /* is_optional= */ false, &to));
+        note(&result, add_file(list, sources->shipped_path, /* is_optional= */ true, &to));
+        return result;
 }

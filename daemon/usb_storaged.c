@@ -32,6 +32,7 @@
 
 typedef struct Daemon {
         DaemonOptions options;
+        DaemonConfig *config;   /* owned: what is in force */
         EventLoop *loop;        /* owned */
         DeviceManager *manager; /* owned */
         BusService *bus;        /* owned; NULL: served on none */
@@ -186,19 +187,22 @@ static int daemon_listen(Daemon *daemon) {
 }
 
 static int daemon_start_devices(Daemon *daemon) {
+        DeviceManagerOptions options = {
+                .worker_path = daemon->worker_path,
+                .front_path = daemon->front_path,
+                .state_dir = daemon->options.state_dir,
+                .has_usb = daemon->options.has_usb,
+        };
         int r;
 
         find_program(daemon->worker_path, "usb-storage-worker");
         find_program(daemon->front_path, "usb-storage-front");
-        daemon->options.device_manager.worker_path = daemon->worker_path;
-        daemon->options.device_manager.front_path = daemon->front_path;
-        daemon->options.device_manager.state_dir = daemon->options.state_dir;
+        daemon_config_fill(daemon->config, &options);
         /* Else systemd keeps them over a restart. */
         if (!getenv("NOTIFY_SOCKET"))
-                daemon->options.device_manager.runtime_dir = daemon->options.runtime_dir;
+                options.runtime_dir = daemon->options.runtime_dir;
 
-        r = device_manager_new(&daemon->manager, daemon->loop, &daemon->options.device_manager,
-                               on_stopped, daemon);
+        r = device_manager_new(&daemon->manager, daemon->loop, &options, on_stopped, daemon);
         if (r < 0)
                 return r;
         r = daemon_listen(daemon);
@@ -264,12 +268,47 @@ static void daemon_done(Daemon *daemon) {
         daemon->bus = bus_service_free(daemon->bus);
         daemon->manager = device_manager_free(daemon->manager);
         event_fd_remove(&daemon->signal_watch);
-        usb_quirks_list_done(&daemon->options.quirks_list);
+        daemon_config_free(daemon->config);
         fd_close(daemon->signal_fd);
         fd_close(daemon->lock_fd);
         if (daemon->status_timer.loop)
                 event_timer_done(&daemon->status_timer);
         event_loop_free(daemon->loop);
+}
+
+static void complain(const char *file, unsigned line, const char *text, void *userdata) {
+        if (line > 0)
+                fprintf(stderr, "%s:%u: %s\n", file, line, text);
+        else
+                fprintf(stderr, "%s: %s\n", file, text);
+}
+
+static int daemon_serve(Daemon *daemon) {
+        int r;
+
+        log_set_level(daemon_config_get_log_level(daemon->config));
+        /* Descriptors of images and sockets add up; the children set limits of their own. */
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 4096, .rlim_max = 4096 });
+        r = daemon_start(daemon);
+        if (r == 0)
+                r = event_loop_run(daemon->loop);
+        else
+                log_error("Can't start: %s", strerror(-r));
+        return r;
+}
+
+/* Of a configuration that has been loaded, which is all there is to its test. */
+static int daemon_carry_out(Daemon *daemon) {
+        switch (daemon->options.task) {
+        case DAEMON_OPTIONS_TASK_SERVE:
+                return daemon_serve(daemon);
+        case DAEMON_OPTIONS_TASK_TEST_CONFIG:
+                return puts("The configuration is good.") == EOF ? -EIO : 0;
+        case DAEMON_OPTIONS_TASK_DUMP_CONFIG:
+                return daemon_config_write(daemon->config, stdout);
+        }
+
+        assert_not_reached();
 }
 
 int main(int argc, char **argv) {
@@ -279,18 +318,10 @@ int main(int argc, char **argv) {
         r = daemon_options_parse(&daemon.options, argc, argv);
         if (r != 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        r = daemon_config_load(&daemon.options);
+        r = daemon_config_load(&daemon.config, &daemon.options, complain, NULL);
         if (r < 0)
                 return EXIT_FAILURE;
-        log_set_level(daemon.options.log_level);
-
-        /* Descriptors of images and sockets add up; the children set limits of their own. */
-        setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 4096, .rlim_max = 4096 });
-        r = daemon_start(&daemon);
-        if (r == 0)
-                r = event_loop_run(daemon.loop);
-        else
-                log_error("Can't start: %s", strerror(-r));
+        r = daemon_carry_out(&daemon);
         daemon_done(&daemon);
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -19,6 +19,13 @@ typedef enum ConfigType {
         CONFIG_TYPE_STRING_LIST, /* char **, NULL-terminated, as STRING; values part at commas */
 } ConfigType;
 
+/* From when on a value counts that is read while the program runs. */
+typedef enum ConfigEffect {
+        CONFIG_EFFECT_START,   /* from the next start on */
+        CONFIG_EFFECT_DEVICES, /* for devices that come later */
+        CONFIG_EFFECT_NOW,
+} ConfigEffect;
+
 /* Whether `text` is a good value. */
 typedef bool (*ConfigCheck)(const char *text);
 
@@ -33,6 +40,7 @@ typedef struct ConfigOption {
         ConfigCheck check;        /* STRING, each of STRING_LIST: NULL: anything */
         const char *allowed;      /* with `check`: what is allowed, for complaints */
         const char *help;         /* a sentence */
+        ConfigEffect effect;
 } ConfigOption;
 
 typedef struct ConfigTable {
@@ -47,3 +55,5 @@ int config_value_parse_size(const char *text, uint64_t *ret);
 /* Frees what a STRING_LIST field holds; takes NULL, returns NULL. */
 char **config_option_strings_free(char **strings);
 DEFINE_CLEANUP(char **, config_option_strings_free);
+/* Whether two targets have the same value. No string and no list are empty ones. */
+bool config_option_is_equal(const ConfigOption *option, const void *a, const void *b);

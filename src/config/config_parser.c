@@ -29,8 +29,9 @@ typedef struct ConfigSlot {
         void *target;               /* borrowed */
         ConfigValue value;
         bool is_set;
-        unsigned file_index; /* where it was set last */
+        unsigned file_index; /* where it was set last, from 1 on; 0: nowhere */
         unsigned line;
+        const char *override; /* borrowed */
 } ConfigSlot;
 
 struct ConfigParser {
@@ -38,12 +39,13 @@ struct ConfigParser {
         void *userdata;
         ConfigSlot *slots; /* owned array */
         size_t n_slots;
+        char **files; /* owned: the names of those that were read */
+        size_t n_files;
         size_t n_mistakes;
         int error; /* not a mistake: -ENOMEM */
 
         /* The file that is being read. */
         const char *file;
-        unsigned file_index;
         const char *rest; /* of its text */
         unsigned line;
         bool has_section;
@@ -201,25 +203,33 @@ static int unquote(const char *value, char *ret) {
         return 0;
 }
 
-static void set(ConfigParser *parser, ConfigSlot *slot, const char *text) {
+/* Whether it is a value; if not, that is told. */
+static bool parse(ConfigParser *parser, const ConfigSlot *slot, const char *text,
+                  ConfigValue *ret) {
         char reason[CONFIG_REASON_SIZE_MAX];
-        ConfigValue value;
         int r;
 
-        r = config_value_parse(&value, slot->option, text, reason);
-        if (r == -EINVAL) {
+        r = config_value_parse(ret, slot->option, text, reason);
+        if (r == -EINVAL)
                 complain(parser, "%s = %.*s: %s", slot->option->key, QUOTE_SIZE_MAX, text, reason);
-                return;
-        }
-        if (r < 0) {
+        else if (r < 0)
                 parser->error = r;
-                return;
-        }
+        return r == 0;
+}
 
+static void replace(ConfigSlot *slot, const ConfigValue *value) {
         config_value_done(&slot->value);
-        slot->value = value;
+        slot->value = *value;
         slot->is_set = true;
-        slot->file_index = parser->file_index;
+}
+
+static void set(ConfigParser *parser, ConfigSlot *slot, const char *text) {
+        ConfigValue value;
+
+        if (!parse(parser, slot, text, &value))
+                return;
+        replace(slot, &value);
+        slot->file_index = (unsigned) parser->n_files;
         slot->line = parser->line;
 }
 
@@ -235,7 +245,7 @@ static int on_assignment(void *user, const char *section, const char *key, const
                 list_names(parser, section, names, sizeof(names));
                 complain(parser, "there is no key %.*s in [%s], only: %s", QUOTE_SIZE_MAX, key,
                          section, names);
-        } else if (slot->is_set && slot->file_index == parser->file_index)
+        } else if (slot->is_set && slot->file_index == parser->n_files)
                 complain(parser, "%s has been set in line %u already", key, slot->line);
         else if (unquote(value, text) < 0)
                 complain(parser, "%s = %.*s: the quotes do not match", key, QUOTE_SIZE_MAX, value);
@@ -264,9 +274,23 @@ static void parse_text(ConfigParser *parser, const char *text, size_t size) {
         check_assignment(parser);
 }
 
+static int add_file(ConfigParser *parser, const char *name) {
+        char **files = reallocarray(parser->files, parser->n_files + 1, sizeof(*files));
+
+        if (!files)
+                return -ENOMEM;
+        parser->files = files;
+        files[parser->n_files] = strdup(name);
+        if (!files[parser->n_files])
+                return -ENOMEM;
+        parser->n_files++;
+        return 0;
+}
+
 int config_parser_read_fd(ConfigParser *parser, int fd, const char *name) {
         _cleanup_(freep) char *text = NULL;
         ssize_t size;
+        int r;
 
         assert(parser);
         assert(fd >= 0);
@@ -280,8 +304,10 @@ int config_parser_read_fd(ConfigParser *parser, int fd, const char *name) {
         if (size < 0)
                 return (int) size;
 
+        r = add_file(parser, name);
+        if (r < 0)
+                return r;
         parser->file = name;
-        parser->file_index++;
         parser->line = 0;
         if ((size_t) size > CONFIG_FILE_SIZE_MAX) {
                 complain(parser, "the file is longer than %llu bytes",
@@ -368,6 +394,60 @@ int config_parser_read_path(ConfigParser *parser, const char *path, bool is_opti
         return read_drop_ins(parser, directory);
 }
 
+int config_parser_override(ConfigParser *parser, const char *section, const char *key,
+                           const char *text, const char *name) {
+        ConfigSlot *slot = find_slot(parser, section, key);
+        ConfigValue value;
+        int r;
+
+        assert(slot);
+
+        parser->file = name;
+        parser->line = 0;
+        if (!parse(parser, slot, text, &value))
+                return parser->error;
+        if (slot->option->type == CONFIG_TYPE_STRING_LIST) {
+                r = config_value_append(&value, &slot->value);
+                if (r == -E2BIG)
+                        complain(parser, "%s: there are more than %d values", key,
+                                 CONFIG_STRINGS_MAX);
+                if (r < 0) {
+                        config_value_done(&value);
+                        return r == -E2BIG ? 0 : r;
+                }
+        } else {
+                slot->file_index = 0;
+        }
+        replace(slot, &value);
+        slot->override = name;
+        return 0;
+}
+
+static const ConfigSlot *find_slot_of(const ConfigParser *parser, const ConfigOption *option) {
+        for (size_t i = 0; i < parser->n_slots; i++)
+                if (parser->slots[i].option == option)
+                        return &parser->slots[i];
+
+        assert_not_reached();
+}
+
+const char *config_parser_peek(const ConfigParser *parser, const ConfigOption *option) {
+        const ConfigSlot *slot = find_slot_of(parser, option);
+
+        assert(option->type == CONFIG_TYPE_STRING);
+        return slot->is_set ? slot->value.string : NULL;
+}
+
+ConfigOrigin config_parser_get_origin(const ConfigParser *parser, const ConfigOption *option) {
+        const ConfigSlot *slot = find_slot_of(parser, option);
+
+        return (ConfigOrigin){
+                .override = slot->override,
+                .file = slot->file_index > 0 ? parser->files[slot->file_index - 1] : NULL,
+                .line = slot->line,
+        };
+}
+
 int config_parser_apply(ConfigParser *parser) {
         assert(parser);
 
@@ -393,6 +473,9 @@ ConfigParser *config_parser_free(ConfigParser *parser) {
         for (size_t i = 0; i < parser->n_slots; i++)
                 config_value_done(&parser->slots[i].value);
         free(parser->slots);
+        for (size_t i = 0; i < parser->n_files; i++)
+                free(parser->files[i]);
+        free(parser->files);
         free(parser);
         return NULL;
 }

@@ -229,6 +229,32 @@ int config_value_parse(ConfigValue *ret, const ConfigOption *option, const char 
         return 0;
 }
 
+static size_t count_strings(char *const *strings) {
+        size_t n = 0;
+
+        while (strings && strings[n])
+                n++;
+        return n;
+}
+
+int config_value_append(ConfigValue *value, ConfigValue *rest) {
+        size_t n = count_strings(value->strings), n_rest = count_strings(rest->strings);
+        char **strings;
+
+        if (n_rest == 0)
+                return 0;
+        if (n + n_rest > CONFIG_STRINGS_MAX)
+                return -E2BIG;
+        strings = reallocarray(value->strings, n + n_rest + 1, sizeof(*strings));
+        if (!strings)
+                return -ENOMEM;
+        memcpy(strings + n, rest->strings, (n_rest + 1) * sizeof(*strings));
+        value->strings = strings;
+        free(rest->strings);
+        rest->strings = NULL;
+        return 0;
+}
+
 void config_value_apply(ConfigValue *value, const ConfigOption *option, void *target) {
         void *field = (uint8_t *) target + option->offset;
 
@@ -253,6 +279,73 @@ void config_value_apply(ConfigValue *value, const ConfigOption *option, void *ta
         case CONFIG_TYPE_STRING_LIST:
                 config_option_strings_free(*(char ***) field);
                 *(char ***) field = TAKE_PTR(value->strings);
+                return;
+        }
+
+        assert_not_reached();
+}
+
+/* In the largest unit that leaves nothing over. */
+static void print_size(uint64_t size, FILE *file) {
+        static const char units[] = "KMGT";
+        size_t i = 0;
+
+        while (size > 0 && size % KIB == 0 && i < strlen(units)) {
+                size /= KIB;
+                i++;
+        }
+        fprintf(file, "%llu", (unsigned long long) size);
+        if (i > 0)
+                fputc(units[i - 1], file);
+}
+
+static void print_duration(uint32_t ms, FILE *file) {
+        if (ms > 0 && ms % 1000 == 0)
+                fprintf(file, "%us", ms / 1000);
+        else
+                fprintf(file, "%ums", ms);
+}
+
+/* What has quotes in it was read without quotes around it. */
+static void print_quoted(const char *text, FILE *file) {
+        fprintf(file, strchr(text, '"') ? "%s" : "\"%s\"", text);
+}
+
+static void print_strings(char *const *strings, FILE *file) {
+        bool has_quotes = false;
+
+        for (char *const *s = strings; s && *s; s++)
+                has_quotes |= strchr(*s, '"') != NULL;
+        fputs(has_quotes ? "" : "\"", file);
+        for (char *const *s = strings; s && *s; s++)
+                fprintf(file, "%s%s", s == strings ? "" : ", ", *s);
+        fputs(has_quotes ? "" : "\"", file);
+}
+
+void config_value_print(const ConfigOption *option, const void *target, FILE *file) {
+        const void *field = (const uint8_t *) target + option->offset;
+
+        switch (option->type) {
+        case CONFIG_TYPE_BOOL:
+                fputs(*(const bool *) field ? "true" : "false", file);
+                return;
+        case CONFIG_TYPE_UINT:
+                fprintf(file, "%u", *(const uint32_t *) field);
+                return;
+        case CONFIG_TYPE_SIZE:
+                print_size(*(const uint64_t *) field, file);
+                return;
+        case CONFIG_TYPE_DURATION_MS:
+                print_duration(*(const uint32_t *) field, file);
+                return;
+        case CONFIG_TYPE_ENUM:
+                fputs(option->names[*(const int *) field], file);
+                return;
+        case CONFIG_TYPE_STRING:
+                print_quoted(*(char *const *) field ?: "", file);
+                return;
+        case CONFIG_TYPE_STRING_LIST:
+                print_strings(*(char **const *) field, file);
                 return;
         }
 

@@ -12,18 +12,34 @@
 #include "daemon_config.h"
 #include "daemon_options.h"
 
-static const char *installed_path; /* of conf/usb-storage.conf */
+#define COMPLAINTS_SIZE_MAX 4096
+#define DUMP_SIZE_MAX 16384
 
-/* What holds without a command line and a file. */
-static DaemonOptions get_defaults(void) {
+static const char *installed_path; /* of conf/usb-storage.conf */
+static char complaints[COMPLAINTS_SIZE_MAX];
+static DaemonConfig *config;         /* owned: as load() got it */
+static DeviceManagerOptions manager; /* what it says */
+
+static DaemonOptions options; /* as a command line without options */
+
+static void set_up(void) {
         char *arguments[] = { (char *) "usb-storaged", NULL };
-        DaemonOptions options;
 
         ck_assert_int_eq(daemon_options_parse(&options, 1, arguments), 0);
-        return options;
+        complaints[0] = '\0';
+        manager = (DeviceManagerOptions){ 0 };
 }
 
-static int load(DaemonOptions *options, const char *text) {
+static void tear_down(void) { config = daemon_config_free(config); }
+
+static void complain(const char *file, unsigned line, const char *text, void *userdata) {
+        size_t size = strlen(complaints);
+
+        snprintf(complaints + size, sizeof(complaints) - size, "%u: %s\n", line, text);
+}
+
+/* Into `config` and `manager`. */
+static int load(const char *text) {
         char path[] = "/tmp/daemon-config-XXXXXX";
         int fd, r;
 
@@ -31,10 +47,12 @@ static int load(DaemonOptions *options, const char *text) {
         ck_assert_int_ge(fd, 0);
         ck_assert_int_eq(write(fd, text, strlen(text)), (int) strlen(text));
         fd_close(fd);
-        options->config_path = path;
-        r = daemon_config_load(options);
-        options->config_path = NULL;
+        options.config_path = path;
+        config = daemon_config_free(config);
+        r = daemon_config_load(&config, &options, complain, NULL);
         unlink(path);
+        if (r == 0)
+                daemon_config_fill(config, &manager);
         return r;
 }
 
@@ -100,19 +118,16 @@ static const CacheCase cache_cases[] = {
 
 START_TEST(key_of_the_cache_is_read) {
         const CacheCase *c = &cache_cases[_i];
-        DaemonOptions options = get_defaults();
 
-        ck_assert_int_eq(load(&options, c->text), 0);
-        assert_cache_is_equal(&options.device_manager.cache, &c->expected);
+        ck_assert_int_eq(load(c->text), 0);
+        assert_cache_is_equal(&manager.cache, &c->expected);
 }
 END_TEST
 
-START_TEST(bad_value_is_refused_and_changes_nothing) {
-        const DaemonOptions defaults = get_defaults();
-        DaemonOptions options = defaults;
-
-        ck_assert_int_eq(load(&options, cache_cases[_i].bad_text), -EINVAL);
-        assert_cache_is_equal(&options.device_manager.cache, &defaults.device_manager.cache);
+START_TEST(bad_value_is_refused) {
+        ck_assert_int_eq(load(cache_cases[_i].bad_text), -EINVAL);
+        ck_assert_ptr_null(config);
+        ck_assert_ptr_nonnull(strstr(complaints, "2: "));
 }
 END_TEST
 
@@ -138,29 +153,26 @@ static const DeviceCase device_cases[] = {
 
 START_TEST(key_of_devices_is_read) {
         const DeviceCase *c = &device_cases[_i];
-        DaemonOptions options = get_defaults();
-        const DeviceManagerOptions *manager = &options.device_manager;
         char text[256];
 
         snprintf(text, sizeof(text), "[usb_storage]\n%s\n", c->text);
-        ck_assert_int_eq(load(&options, text), 0);
-        ck_assert_uint_eq(manager->device_timeout_ms, c->timeout_ms);
-        ck_assert_uint_eq(manager->n_devices_max, c->n_devices);
-        ck_assert_uint_eq(manager->n_luns_max, c->n_luns);
-        ck_assert_uint_eq(manager->n_commands_kept, c->n_commands);
-        ck_assert_int_eq(manager->is_trim_enabled, c->is_trim_enabled);
-        ck_assert_int_eq(manager->is_serial, c->is_serial);
-        ck_assert_int_eq(manager->skips_processing, c->skips_processing);
-        ck_assert_int_eq(manager->skips_validation, c->skips_validation);
+        ck_assert_int_eq(load(text), 0);
+        ck_assert_uint_eq(manager.device_timeout_ms, c->timeout_ms);
+        ck_assert_uint_eq(manager.n_devices_max, c->n_devices);
+        ck_assert_uint_eq(manager.n_luns_max, c->n_luns);
+        ck_assert_uint_eq(manager.n_commands_kept, c->n_commands);
+        ck_assert_int_eq(manager.is_trim_enabled, c->is_trim_enabled);
+        ck_assert_int_eq(manager.is_serial, c->is_serial);
+        ck_assert_int_eq(manager.skips_processing, c->skips_processing);
+        ck_assert_int_eq(manager.skips_validation, c->skips_validation);
 }
 END_TEST
 
-static uint32_t find(const DaemonOptions *options, uint16_t vendor_id, uint16_t product_id) {
-        return usb_quirks_list_find(options->device_manager.quirks, vendor_id, product_id);
+static uint32_t find(uint16_t vendor_id, uint16_t product_id) {
+        return usb_quirks_list_find(manager.quirks, vendor_id, product_id);
 }
 
 START_TEST(quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file) {
-        DaemonOptions options = get_defaults();
         char path[] = "/tmp/daemon-quirks-XXXXXX", text[256];
         int fd;
 
@@ -169,14 +181,17 @@ START_TEST(quirks_of_the_command_line_come_before_those_of_the_configuration_and
         ck_assert_int_eq(write(fd, "fff0:1:r,fff0:2:r # why\nfff0:3:r\n", 33), 33);
         fd_close(fd);
         snprintf(text, sizeof(text),
-                 "[usb_storage]\nquirks = \"fff0:1:g, fff0:2:g\"\nquirks_file = %s\n", path);
-        options.quirks[options.n_quirks++] = "fff0:1:u";
-        ck_assert_int_eq(load(&options, text), 0);
+                 "[usb_storage]\nquirks = \"fff0:1:g, fff0:2:g, fff0:4:g\"\nquirks_file = %s\n",
+                 path);
+        options.quirks[options.n_quirks++] = "fff0:1:u,fff0:5:u";
+        options.quirks[options.n_quirks++] = "fff0:4:i,fff0:5:i";
+        ck_assert_int_eq(load(text), 0);
         unlink(path);
-        ck_assert_uint_eq(find(&options, 0xfff0, 1), USB_QUIRK_IGNORE_UAS);
-        ck_assert_uint_eq(find(&options, 0xfff0, 2), USB_QUIRK_MAX_SECTORS_240);
-        ck_assert_uint_eq(find(&options, 0xfff0, 3), USB_QUIRK_IGNORE_RESIDUE);
-        usb_quirks_list_done(&options.quirks_list);
+        ck_assert_uint_eq(find(0xfff0, 1), USB_QUIRK_IGNORE_UAS);
+        ck_assert_uint_eq(find(0xfff0, 2), USB_QUIRK_MAX_SECTORS_240);
+        ck_assert_uint_eq(find(0xfff0, 3), USB_QUIRK_IGNORE_RESIDUE);
+        ck_assert_uint_eq(find(0xfff0, 4), USB_QUIRK_IGNORE_DEVICE);
+        ck_assert_uint_eq(find(0xfff0, 5), USB_QUIRK_IGNORE_UAS);
 }
 END_TEST
 
@@ -188,20 +203,146 @@ static const char *const bad_quirks[] = {
 };
 
 START_TEST(bad_quirks_are_refused) {
-        DaemonOptions options = get_defaults();
-
-        ck_assert_int_lt(load(&options, bad_quirks[_i]), 0);
-        ck_assert_ptr_null(options.device_manager.quirks);
-        usb_quirks_list_done(&options.quirks_list);
+        ck_assert_int_lt(load(bad_quirks[_i]), 0);
+        ck_assert_str_ne(complaints, "");
 }
 END_TEST
 
 START_TEST(bad_quirks_of_the_command_line_are_refused) {
-        DaemonOptions options = get_defaults();
-
         options.quirks[options.n_quirks++] = "fff0:1:u,";
-        ck_assert_int_eq(load(&options, ""), -EINVAL);
-        usb_quirks_list_done(&options.quirks_list);
+        ck_assert_int_eq(load(""), -EINVAL);
+}
+END_TEST
+
+START_TEST(the_command_line_beats_the_level_of_the_log) {
+        ck_assert_int_eq(load("[daemon]\nlog_level = error\n"), 0);
+        ck_assert_int_eq(daemon_config_get_log_level(config), LOG_LEVEL_ERROR);
+        options.log_level = "debug";
+        ck_assert_int_eq(load("[daemon]\nlog_level = error\n"), 0);
+        ck_assert_int_eq(daemon_config_get_log_level(config), LOG_LEVEL_DEBUG);
+}
+END_TEST
+
+START_TEST(all_mistakes_of_all_sources_are_told_at_once) {
+        static const char *const expected[] = {
+                "2: there is no key cach_size in [usb_storage], only: ",
+                "3: cache_policy = arc: must be one of: lru, s3fifo\n",
+                "4: storage_device_max_luns = 17: must be a number from 1 to 16\n",
+                "0: quirks = fff0:2: must be VID:PID:letters",
+                "0: No such file or directory\n",
+        };
+
+        options.quirks[options.n_quirks++] = "fff0:2";
+        ck_assert_int_eq(load("[usb_storage]\ncach_size = 1G\ncache_policy = arc\n"
+                              "storage_device_max_luns = 17\nquirks_file = /nonexistent\n"),
+                         -EINVAL);
+        for (size_t i = 0; i < N_ELEMENTS(expected); i++)
+                ck_assert_msg(strstr(complaints, expected[i]), "%s in\n%s", expected[i],
+                              complaints);
+}
+END_TEST
+
+/* None of them as it is by default. */
+static const char *const other_values[] = {
+        "[usb_storage]\nstorage_device_timeout = 2500\n",
+        "[usb_storage]\nstorage_device_max_devices = 3\n",
+        "[usb_storage]\nstorage_device_max_luns = 1\n",
+        "[usb_storage]\nstorage_device_async_enabled = false\n",
+        "[usb_storage]\nasync_io_enabled = false\n",
+        "[usb_storage]\nscsi_processing_enabled = false\n",
+        "[usb_storage]\nscsi_validation_enabled = false\n",
+        "[usb_storage]\nscsi_command_cache_size = 0\n",
+        "[usb_storage]\nquirks = \"fff0:1:g, fff0:2:\"\n",
+        "[usb_storage]\nquirks_file = /dev/null\n",
+        "[usb_storage]\ncache_enabled = false\n",
+        "[usb_storage]\nwrite_back_cache = false\n",
+        "[usb_storage]\nread_ahead_cache = false\n",
+        "[usb_storage]\ncache_size = 5000001\n",
+        "[usb_storage]\ncache_policy = s3fifo\n",
+        "[device]\ncache_verify = true\n",
+        "[device]\npark_timeout = 0\n",
+        "[device]\npresent_devices = take\n",
+        "[device]\ntrim = true\n",
+        "[daemon]\nlog_level = debug\n",
+};
+
+static const char *changed_key;
+static unsigned n_changed;
+
+static void on_changed(const ConfigOption *option, void *userdata) {
+        changed_key = option->key;
+        n_changed++;
+}
+
+static void compare(const DaemonConfig *a, const DaemonConfig *b) {
+        changed_key = "";
+        n_changed = 0;
+        daemon_config_compare(a, b, on_changed, NULL);
+}
+
+static void dump(char *text) {
+        FILE *file = fmemopen(text, DUMP_SIZE_MAX, "w");
+
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_eq(daemon_config_write(config, file), 0);
+        ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(what_is_dumped_can_be_read_back) {
+        const char *key = strchr(other_values[_i], '\n') + 1;
+        size_t key_size = strcspn(key, " ");
+        char text[DUMP_SIZE_MAX] = "";
+        DaemonConfig *defaults, *changed;
+
+        ck_assert_int_eq(load(""), 0);
+        defaults = TAKE_PTR(config);
+        ck_assert_int_eq(load(other_values[_i]), 0);
+        compare(defaults, config);
+        ck_assert_uint_eq(n_changed, 1);
+        ck_assert_uint_eq(strlen(changed_key), key_size);
+        ck_assert_mem_eq(changed_key, key, key_size);
+
+        dump(text);
+        changed = TAKE_PTR(config);
+        ck_assert_int_eq(load(text), 0);
+        compare(changed, config);
+        ck_assert_uint_eq(n_changed, 0);
+        daemon_config_free(defaults);
+        daemon_config_free(changed);
+}
+END_TEST
+
+/* So that a new key is in the list above. */
+START_TEST(each_key_has_another_value) {
+        char text[DUMP_SIZE_MAX] = "";
+        size_t n_keys = 0;
+
+        ck_assert_int_eq(load(""), 0);
+        dump(text);
+        for (const char *line = text; line; line = strchr(line + 1, '\n'))
+                n_keys += strncmp(line, "\n# Set by: ", 11) == 0;
+        ck_assert_uint_eq(n_keys, N_ELEMENTS(other_values));
+}
+END_TEST
+
+START_TEST(the_dump_tells_where_values_came_from) {
+        static const char *const expected[] = {
+                "# Set by: default\nstorage_device_timeout = 30s\n",
+                ":2\ncache_size = 1G\n",
+                "# Set by: command line, --quirks, then /",
+                ":3\nquirks = \"fff0:1:u, fff0:2:g\"\n",
+                "# Set by: command line, --log-level\nlog_level = error\n",
+        };
+        char text[DUMP_SIZE_MAX] = "";
+
+        options.log_level = "error";
+        options.quirks[options.n_quirks++] = "fff0:1:u";
+        ck_assert_int_eq(load("[usb_storage]\ncache_size = 1024M\nquirks = fff0:2:g\n"
+                              "[daemon]\nlog_level = debug\n"),
+                         0);
+        dump(text);
+        for (size_t i = 0; i < N_ELEMENTS(expected); i++)
+                ck_assert_msg(strstr(text, expected[i]), "%s in\n%s", expected[i], text);
 }
 END_TEST
 
@@ -216,9 +357,8 @@ static void uncomment(char *text) {
 }
 
 START_TEST(installed_file_tells_the_defaults) {
-        const DaemonOptions defaults = get_defaults();
-        DaemonOptions options = defaults;
-        char text[8192] = {}, *first;
+        char text[8192] = {}, dumped[DUMP_SIZE_MAX] = "", *first;
+        DaemonConfig *defaults;
         int fd;
 
         fd = open(installed_path, O_RDONLY | O_CLOEXEC);
@@ -229,11 +369,20 @@ START_TEST(installed_file_tells_the_defaults) {
         uncomment(first);
         ck_assert_ptr_nonnull(strstr(first, "\ncache_size = \"256MB\"\n"));
 
-        options.device_manager.cache = (DeviceCacheOptions){};
-        options.device_manager.device_timeout_ms = 1;
-        ck_assert_int_eq(load(&options, first), 0);
-        assert_cache_is_equal(&options.device_manager.cache, &defaults.device_manager.cache);
-        ck_assert_uint_eq(options.device_manager.device_timeout_ms, 30000);
+        ck_assert_int_eq(load(""), 0);
+        defaults = TAKE_PTR(config);
+        ck_assert_int_eq(load(first), 0);
+        compare(defaults, config);
+        ck_assert_uint_eq(n_changed, 0);
+        daemon_config_free(defaults);
+
+        /* All but the quirks, which there are none of. */
+        dump(dumped);
+        first = strstr(dumped, "# Set by: default");
+        ck_assert_ptr_nonnull(strstr(first, "\nquirks ="));
+        first = strstr(first + 1, "# Set by: default");
+        ck_assert_ptr_nonnull(strstr(first, "\nquirks_file ="));
+        ck_assert_ptr_null(strstr(first + 1, "# Set by: default"));
 }
 END_TEST
 
@@ -244,15 +393,20 @@ int main(int argc, char **argv) {
         int n_failed;
 
         installed_path = argc > 1 ? argv[1] : "conf/usb-storage.conf";
+        tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, key_of_the_cache_is_read, 0, N_ELEMENTS(cache_cases));
-        tcase_add_loop_test(tcase, bad_value_is_refused_and_changes_nothing, 0,
-                            N_ELEMENTS(cache_cases));
+        tcase_add_loop_test(tcase, bad_value_is_refused, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, key_of_devices_is_read, 0, N_ELEMENTS(device_cases));
         tcase_add_test(tcase, installed_file_tells_the_defaults);
         tcase_add_test(tcase,
                        quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file);
         tcase_add_loop_test(tcase, bad_quirks_are_refused, 0, N_ELEMENTS(bad_quirks));
         tcase_add_test(tcase, bad_quirks_of_the_command_line_are_refused);
+        tcase_add_test(tcase, the_command_line_beats_the_level_of_the_log);
+        tcase_add_test(tcase, all_mistakes_of_all_sources_are_told_at_once);
+        tcase_add_loop_test(tcase, what_is_dumped_can_be_read_back, 0, N_ELEMENTS(other_values));
+        tcase_add_test(tcase, each_key_has_another_value);
+        tcase_add_test(tcase, the_dump_tells_where_values_came_from);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);

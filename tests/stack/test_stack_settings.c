@@ -123,6 +123,9 @@ START_TEST(serial_a_command_is_not_pipelined) {
         for (unsigned i = 0; i < 4; i++)
                 write_and_read(0);
         ck_assert_uint_eq(counters()->n_transfers_early == 0, _i);
+        /* That it was not tried says nothing of the device. */
+        stack_sleep_ms(&stack, 20000);
+        ck_assert_uint_eq((stack.learned.facts & USB_FACT_BY_PHASE) == 0, _i);
         stack_done(&stack);
 }
 END_TEST

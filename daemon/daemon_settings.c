@@ -1,0 +1,238 @@
+/* The table of options that the manager has, and what holds without a file. */
+
+#include "daemon_settings.h"
+
+#include "daemon_quirks.h"
+
+static const char *const present_device_names[] = {
+        [DEVICE_PRESENT_POLICY_KEEP] = "keep",
+        [DEVICE_PRESENT_POLICY_TAKE] = "take",
+        NULL,
+};
+
+static const char *const cache_policy_names[] = {
+        [CACHE_POLICY_KIND_LRU] = "lru",
+        [CACHE_POLICY_KIND_S3FIFO] = "s3fifo",
+        NULL,
+};
+
+static const char *const log_level_names[] = {
+        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
+        [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL,
+};
+
+static const ConfigOption options[] = {
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_timeout",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonSettings, device_timeout_ms),
+                        .minimum = 1000,
+                        .maximum = 600000,
+                        .help = "The deadline of reads and writes.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_max_devices",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_UINT,
+                        .offset = offsetof(DaemonSettings, n_devices_max),
+                        .minimum = 1,
+                        .maximum = DEVICE_MANAGER_DEVICES_MAX,
+                        .help = "Devices beyond it are left to the kernel.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_max_luns",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_UINT,
+                        .offset = offsetof(DaemonSettings, n_luns_max),
+                        .minimum = 1,
+                        .maximum = 16,
+                        .help = "Logical units of a device beyond it are not looked at.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "storage_device_async_enabled",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_device_async),
+                        .help = "Off: a device gets one command at a time, and nothing is read "
+                                "ahead.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "async_io_enabled",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_io_async),
+                        .help = "The same, under another name: either is enough.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "scsi_processing_enabled",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_processing_enabled),
+                        .help = "Off: devices are taken, but get no command, and nothing is "
+                                "exported.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "scsi_validation_enabled",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_validation_enabled),
+                        .help = "Whether commands are checked before a device gets them.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "scsi_command_cache_size",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_UINT,
+                        .offset = offsetof(DaemonSettings, n_commands_kept),
+                        .maximum = DEVICE_MANAGER_COMMANDS_KEPT_MAX,
+                        .help = "So many commands of each device are kept for reuse.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "quirks",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_STRING_LIST,
+                        .offset = offsetof(DaemonSettings, quirks),
+                        .check = daemon_quirks_is_entry,
+                        .allowed = "VID:PID:letters, with hexadecimal numbers and the letters "
+                                   "abcdefghijklmnoprstuwy",
+                        .help = "What is known to be wrong with models of devices.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "quirks_file",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, quirks_file),
+                        .help = "More of them; after these come those that are shipped.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "cache_enabled",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, cache.is_enabled),
+                        .help = "Whether anything is cached.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "write_back_cache",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, cache.is_write_back),
+                        .help = "Whether writes complete when they are in the cache.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "read_ahead_cache",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, cache.has_read_ahead),
+                        .help = "Whether more is read than was asked for, where that pays.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "cache_size",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_SIZE,
+                        .offset = offsetof(DaemonSettings, cache.size),
+                        .minimum = DEVICE_CACHE_SIZE_MIN,
+                        .maximum = DEVICE_CACHE_SIZE_MAX,
+                        .help = "Memory for the caches of all devices together.",
+        },
+        {
+                        .section = "usb_storage",
+                        .key = "cache_policy",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonSettings, cache_policy),
+                        .names = cache_policy_names,
+                        .help = "What is dropped from a full cache.",
+        },
+        {
+                        .section = "device",
+                        .key = "cache_verify",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, cache.verifies_hits),
+                        .help = "Whether the sums of what is read from the cache are checked.",
+        },
+        {
+                        .section = "device",
+                        .key = "park_timeout",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonSettings, cache.park_timeout_ms),
+                        .maximum = 3600000,
+                        .help = "For so long a device that was unplugged is waited for.",
+        },
+        {
+                        .section = "device",
+                        .key = "present_devices",
+                        .effect = CONFIG_EFFECT_START,
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonSettings, present_devices),
+                        .names = present_device_names,
+                        .help = "What happens to disks that were there before the service.",
+        },
+        {
+                        .section = "device",
+                        .key = "trim",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_trim_enabled),
+                        .help = "Whether TRIM is passed on to devices that offer it, once they "
+                                "passed a trial.",
+        },
+        {
+                        .section = "daemon",
+                        .key = "log_level",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonSettings, log_level),
+                        .names = log_level_names,
+                        .help = "What is logged.",
+        },
+};
+
+const ConfigOption *daemon_settings_get_options(size_t *ret_n) {
+        *ret_n = N_ELEMENTS(options);
+        return options;
+}
+
+void daemon_settings_init(DaemonSettings *settings) {
+        *settings = (DaemonSettings){
+                .device_timeout_ms = 30000,
+                .n_devices_max = 16,
+                .n_luns_max = 8,
+                .is_device_async = true,
+                .is_io_async = true,
+                .is_processing_enabled = true,
+                .is_validation_enabled = true,
+                .n_commands_kept = 64,
+                .present_devices = DEVICE_PRESENT_POLICY_KEEP,
+                .cache = {
+                        .is_enabled = true,
+                        .is_write_back = true,
+                        .has_read_ahead = true,
+                        .size = 256 * MIB,
+                        .park_timeout_ms = 60000,
+                },
+                .cache_policy = CACHE_POLICY_KIND_LRU,
+                .log_level = LOG_LEVEL_INFO,
+        };
+}
+
+void daemon_settings_done(DaemonSettings *settings) {
+        settings->quirks = config_option_strings_free(settings->quirks);
+        free(settings->quirks_file);
+        settings->quirks_file = NULL;
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * DaemonSettings
+ *
+ * What the keys of the configuration say, as a table of options fills it in. Plain data.
+ */
+
+#include "base/log.h"
+#include "config/config_option.h"
+#include "device/device_manager.h"
+
+typedef struct DaemonSettings {
+        uint32_t device_timeout_ms;
+        uint32_t n_devices_max;
+        uint32_t n_luns_max;
+        bool is_device_async;
+        bool is_io_async;
+        bool is_processing_enabled;
+        bool is_validation_enabled;
+        uint32_t n_commands_kept;
+        char **quirks;     /* owned */
+        char *quirks_file; /* owned */
+        DeviceCacheOptions cache;
+        int cache_policy;    /* CachePolicyKind */
+        int present_devices; /* DevicePresentPolicy */
+        bool is_trim_enabled;
+        int log_level; /* LogLevel */
+} DaemonSettings;
+
+/* In the order of their sections. */
+const ConfigOption *daemon_settings_get_options(size_t *ret_n);
+/* The defaults. */
+void daemon_settings_init(DaemonSettings *settings);
+void daemon_settings_done(DaemonSettings *settings);

@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * ConfigWriter
+ *
+ * Writes what tables have in their fields as a configuration file, with what each key is for and
+ * where its value came from in a comment above it. What it writes can be read.
+ */
+
+#include <stdio.h>
+
+#include "config/config_parser.h"
+
+/* `parser`: where values came from. -EIO. */
+int config_writer_write(FILE *file, const ConfigTable *tables, size_t n_tables,
+                        const ConfigParser *parser);

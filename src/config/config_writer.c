@@ -1,0 +1,44 @@
+/* A section begins where that of the option before it ends, so keys of one stand together. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/config_value.h"
+#include "config/config_writer.h"
+
+static void write_origin(FILE *file, ConfigOrigin origin) {
+        if (!origin.override && !origin.file)
+                fputs("default", file);
+        if (origin.override)
+                fprintf(file, "command line, %s", origin.override);
+        if (origin.override && origin.file)
+                fputs(", then ", file);
+        if (origin.file)
+                fprintf(file, "%s:%u", origin.file, origin.line);
+}
+
+static void write_option(FILE *file, const ConfigOption *option, const void *target,
+                         const ConfigParser *parser) {
+        fprintf(file, "# %s\n# Set by: ", option->help);
+        write_origin(file, config_parser_get_origin(parser, option));
+        fprintf(file, "\n%s = ", option->key);
+        config_value_print(option, target, file);
+        fputc('\n', file);
+}
+
+int config_writer_write(FILE *file, const ConfigTable *tables, size_t n_tables,
+                        const ConfigParser *parser) {
+        const char *section = "";
+
+        for (size_t i = 0; i < n_tables; i++)
+                for (size_t j = 0; j < tables[i].n_options; j++) {
+                        const ConfigOption *option = &tables[i].options[j];
+
+                        if (strcmp(section, option->section) != 0)
+                                fprintf(file, "%s[%s]\n", *section != '\0' ? "\n" : "",
+                                        option->section);
+                        section = option->section;
+                        write_option(file, option, tables[i].target, parser);
+                }
+        return fflush(file) == EOF || ferror(file) ? -EIO : 0;
+}
