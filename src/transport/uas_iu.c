@@ -12,6 +12,7 @@
 #define HEADER_SIZE 4
 #define RESPONSE_SIZE 8
 #define SENSE_OFFSET 16
+#define STATUS_OFFSET 6
 
 /* SAM-5, 4.6.6: peripheral device addressing. */
 static void put_lun(uint8_t *bytes, uint8_t lun) { bytes[1] = lun; }
@@ -38,10 +39,12 @@ void uas_iu_encode_task_management(uint8_t *bytes, uint16_t tag, UasFunction fun
 }
 
 static bool decode_sense(UasIu *iu, const uint8_t *bytes, size_t size) {
-        if (size < SENSE_OFFSET)
+        if (size <= STATUS_OFFSET)
                 return false;
         iu->type = UAS_IU_TYPE_SENSE;
-        iu->status = bytes[6];
+        iu->status = bytes[STATUS_OFFSET];
+        if (size < SENSE_OFFSET)
+                return true; /* cut, but its status has come */
         iu->sense = bytes + SENSE_OFFSET;
         iu->sense_size = MIN((size_t) get_be16(bytes + 14), size - SENSE_OFFSET);
         return true;

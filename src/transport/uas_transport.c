@@ -73,6 +73,7 @@ struct UasTransport {
         UasTask *tasks;   /* owned; the last one is for task management */
         uint8_t *buffers; /* owned, of the staging memory */
         size_t buffers_size;
+        ListNode refused;    /* TransportRequest::node: while it was broken; told by `advance` */
         ListNode free_tasks; /* UasTask::node; the one that has been free longest first */
         unsigned n_busy;     /* SENT, ANSWERED, LEAVING */
         UsbTransfer status;  /* without streams: for whoever is next */
@@ -222,7 +223,19 @@ static void uas_advance(UasTransport *uas) {
 }
 
 static void uas_on_advance(EventDefer *defer) {
-        uas_advance(container_of(defer, UasTransport, advance));
+        UasTransport *uas = container_of(defer, UasTransport, advance);
+        ListNode refused = LIST_INIT(refused);
+        ListNode *node;
+
+        uas_advance(uas);
+        list_splice(&refused, &uas->refused);
+        while ((node = list_take_first(&refused))) {
+                TransportRequest *request = list_entry(node, TransportRequest, node);
+
+                request->result = usb_device_is_gone(uas->device) ? TRANSPORT_RESULT_GONE
+                                                                  : TRANSPORT_RESULT_ERROR;
+                request->done(request);
+        }
 }
 
 static void uas_on_timer(EventTimer *timer) {
@@ -266,7 +279,7 @@ static void task_take_sense(UasTask *task, const UasIu *iu) {
         size_t size = MIN(iu->sense_size, (size_t) TRANSPORT_SENSE_SIZE_MAX);
 
         task->result = result_from_status(iu->status);
-        if (task->result != TRANSPORT_RESULT_FAILED)
+        if (task->result != TRANSPORT_RESULT_FAILED || size == 0)
                 return;
         memcpy(request->sense, iu->sense, size);
         request->sense_size = (uint8_t) size;
@@ -462,20 +475,21 @@ static int uas_submit(Transport *transport, TransportRequest *request) {
         if (request->lun > UAS_LUN_MAX || request->command_size > UAS_IU_CDB_SIZE_MAX ||
             request->size > transport->transfer_size_max)
                 return -EINVAL;
+        request->sense_size = 0;
+        request->actual_size = 0;
+        if (uas->state != UAS_STATE_READY) {
+                /* There may be no free tag. */
+                list_init(&request->node);
+                list_append(&uas->refused, &request->node);
+                event_defer_schedule(&uas->advance);
+                return 0;
+        }
         node = list_take_first(&uas->free_tasks);
         if (!node)
                 return -EBUSY;
 
         task = list_entry(node, UasTask, node);
-        request->sense_size = 0;
-        request->actual_size = 0;
         task_prepare(task, request);
-        if (uas->state != UAS_STATE_READY) {
-                task->is_known = false;
-                task_move(task, UAS_TASK_EVENT_SUBMITTED);
-                task_abandon(task, TRANSPORT_RESULT_ERROR);
-                return 0;
-        }
         r = task_send(task, UAS_IU_COMMAND_SIZE);
         if (r == 0)
                 return 0;
@@ -751,7 +765,7 @@ static int uas_get_max_lun(Transport *transport, Task *waiter) { return -EOPNOTS
 static void uas_free(Transport *transport) {
         UasTransport *uas = uas_from_transport(transport);
 
-        assert(uas->n_busy == 0);
+        assert(uas->n_busy == 0 && list_is_empty(&uas->refused));
 
         for (unsigned i = 0; i < uas->n_tags; i++) {
                 usb_transfer_done(&uas->tasks[i].command);
@@ -795,6 +809,7 @@ int uas_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice
         uas->has_streams = is_super;
         uas->n_tags_wanted = options->n_tags_max > 0 ? options->n_tags_max : UAS_TAGS_MAX;
         list_init(&uas->free_tasks);
+        list_init(&uas->refused);
         transport = &uas->transport;
         *transport = (Transport){
                 .ops = &uas_ops,

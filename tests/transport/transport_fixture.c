@@ -52,6 +52,50 @@ void transport_fixture_init_cbi(TransportFixture *fixture, UsbStorageProtocol pr
                          0);
 }
 
+/* UAS-3, 5.2.3 and 5.3.3.5: four pipes, by their ids; with Bulk-Only, behind its two. */
+static void describe_uas(UsbDescriptors *descriptors, UsbSpeed speed, bool has_bulk_only) {
+        static const uint8_t addresses[_USB_UAS_PIPE_MAX] = {
+                [USB_UAS_PIPE_COMMAND] = SCRIPTED_USB_UAS_COMMAND,
+                [USB_UAS_PIPE_STATUS] = SCRIPTED_USB_UAS_STATUS,
+                [USB_UAS_PIPE_DATA_IN] = SCRIPTED_USB_BULK_IN,
+                [USB_UAS_PIPE_DATA_OUT] = SCRIPTED_USB_BULK_OUT,
+        };
+        bool is_super = speed >= USB_SPEED_SUPER;
+        UsbInterface *interface = &descriptors->interfaces[has_bulk_only ? 1 : 0];
+        UsbEndpoint *endpoints = &descriptors->endpoints[has_bulk_only ? 2 : 0];
+
+        *interface = descriptors->interfaces[0];
+        interface->alternate = has_bulk_only ? 1 : 0;
+        interface->protocol = USB_PROTOCOL_UAS;
+        interface->n_endpoints = _USB_UAS_PIPE_MAX;
+        interface->first_endpoint = has_bulk_only ? 2 : 0;
+        descriptors->n_interfaces = has_bulk_only ? 2 : 1;
+        descriptors->n_endpoints = interface->first_endpoint + _USB_UAS_PIPE_MAX;
+        for (size_t i = 0; i < _USB_UAS_PIPE_MAX; i++)
+                endpoints[i] = (UsbEndpoint){
+                        .address = addresses[i],
+                        .type = USB_ENDPOINT_TYPE_BULK,
+                        .packet_size_max = is_super ? 1024 : 512,
+                        .n_streams_max = is_super && i != USB_UAS_PIPE_COMMAND ? 16 : 0,
+                        .uas_pipe_id = (uint8_t) (i + 1),
+                };
+}
+
+void transport_fixture_init_uas(TransportFixture *fixture, UsbSpeed speed, unsigned n_tags,
+                                bool has_bulk_only, const UsbStep *steps) {
+        UsbStorageDevice storage_device;
+
+        *fixture = (TransportFixture){};
+        scripted_usb_init(&fixture->usb, speed, steps, count_steps(steps));
+        describe_uas(&fixture->usb.descriptors, speed, has_bulk_only);
+        ck_assert_int_eq(usb_storage_device_init(&storage_device, &fixture->usb.descriptors, speed,
+                                                 1 << USB_STORAGE_PROTOCOL_UAS),
+                         0);
+        ck_assert_int_eq(uas_transport_new(&fixture->transport, &fixture->usb.device,
+                                           &storage_device, &(UasOptions){ .n_tags_max = n_tags }),
+                         0);
+}
+
 void transport_fixture_continue(TransportFixture *fixture, const UsbStep *steps) {
         scripted_usb_continue(&fixture->usb, steps, count_steps(steps));
 }

@@ -10,6 +10,7 @@
 #include "scripted_usb.h"
 #include "transport/bot_transport.h"
 #include "transport/cbi_transport.h"
+#include "transport/uas_transport.h"
 
 #define TRANSPORT_FIXTURE_DATA_SIZE 512
 #define TRANSPORT_FIXTURE_TIMEOUT_NS (10 * NS_PER_S)
@@ -40,6 +41,10 @@ void transport_fixture_init_bot(TransportFixture *fixture, BotMode mode, const U
 /* `protocol`: CBI or CB; the interrupt endpoint's packets have `packet_size` bytes. */
 void transport_fixture_init_cbi(TransportFixture *fixture, UsbStorageProtocol protocol,
                                 uint8_t subclass, uint16_t packet_size, const UsbStep *steps);
+/* With streams, if the speed is SuperSpeed; `n_tags` with that of task management. `has_bulk_only`: at
+ * alternate setting 0 of two. It is not started. */
+void transport_fixture_init_uas(TransportFixture *fixture, UsbSpeed speed, unsigned n_tags,
+                                bool has_bulk_only, const UsbStep *steps);
 void transport_fixture_continue(TransportFixture *fixture, const UsbStep *steps);
 void transport_fixture_done(TransportFixture *fixture);
 

@@ -59,6 +59,8 @@ static void print_transfer(const UsbTransfer *transfer) {
 
         fprintf(stderr, "  the host's: %s %s endpoint %02x size %zu", types[transfer->type],
                 transfer_is_in(transfer) ? "IN" : "OUT", transfer->endpoint, transfer->size);
+        if (transfer->type == USB_TRANSFER_TYPE_BULK_STREAM)
+                fprintf(stderr, " stream %u", transfer->stream_id);
         if (transfer->type == USB_TRANSFER_TYPE_CONTROL)
                 fprintf(stderr, " setup %02x %02x value %04x index %04x", setup->request_type,
                         setup->request, setup->value, setup->index);
@@ -97,6 +99,8 @@ static void complete(UsbTransfer *transfer, UsbResult result, size_t actual_size
 
 static bool step_matches(const UsbStep *step, const UsbTransfer *transfer) {
         if (step->transfer_type != transfer->type || step->is_in != transfer_is_in(transfer))
+                return false;
+        if (step->stream != 0 && step->stream != transfer->stream_id)
                 return false;
         return step->endpoint == 0 || step->endpoint == transfer->endpoint;
 }

@@ -18,6 +18,9 @@
 #define SCRIPTED_USB_BULK_IN 0x81
 #define SCRIPTED_USB_BULK_OUT 0x02
 #define SCRIPTED_USB_INTERRUPT_IN 0x83
+/* Beside the two of Bulk-Only. */
+#define SCRIPTED_USB_UAS_COMMAND 0x04
+#define SCRIPTED_USB_UAS_STATUS 0x83
 
 #define SCRIPTED_USB_ANY SIZE_MAX
 /* What fills data that the table gives by size only: byte i of the transfer is i * 7 + 1. */
@@ -36,6 +39,7 @@ typedef struct UsbStep {
         UsbTransferType transfer_type;
         bool is_in;
         uint8_t endpoint; /* 0: any */
+        uint32_t stream;  /* 0: any, or none */
         bool has_setup;
         UsbSetup setup;
         const uint8_t *bytes;  /* expected (OUT) or delivered (IN); NULL: any, the pattern */
@@ -138,6 +142,10 @@ typedef struct UsbStep {
         USB_STEP_OPERATE(USB_OPERATION_CLEAR_HALT, .endpoint = (endpoint_))
 #define USB_CLEAR_HALT_FAILS(endpoint_, result_) \
         USB_STEP_OPERATE(USB_OPERATION_CLEAR_HALT, .endpoint = (endpoint_), .result = (result_))
+/* Grants `n`, whatever was asked for. */
+#define USB_ALLOC_STREAMS(n) USB_STEP_OPERATE(USB_OPERATION_ALLOC_STREAMS, .value = (n))
+#define USB_ALLOC_STREAMS_FAILS(result_) \
+        USB_STEP_OPERATE(USB_OPERATION_ALLOC_STREAMS, .result = (result_))
 #define USB_RESET() USB_STEP_OPERATE(USB_OPERATION_RESET)
 #define USB_RESET_FAILS(result_) USB_STEP_OPERATE(USB_OPERATION_RESET, .result = (result_))
 #define USB_SUSPEND() USB_STEP_OPERATE(USB_OPERATION_SUSPEND)
