@@ -235,11 +235,19 @@ static void give_remains(Worker *worker) {
 
 /* Living */
 
+static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
+        Worker *worker = userdata;
+
+        assert(usb_learned_facts_is_valid(facts));
+        worker->learned = *facts;
+}
+
 static const StorageHandlers handlers = {
         .export_opened = on_export_opened,
         .export_closed = on_export_closed,
         .brought_up = on_brought_up,
         .stopped = on_stopped,
+        .learned = on_learned,
         .parked = on_parked,
         .returned = on_returned,
         .save = on_save,
@@ -252,6 +260,7 @@ static void start(Worker *worker) {
                 .base_name = "simulation",
                 .serial = "1",
                 .is_trim_enabled = true,
+                .known = &worker->learned,
                 .n_luns_max = PLAN_LUNS_MAX,
                 .starts_with_reset = worker->has_failed,
                 .has_cache = plan->has_cache,

@@ -53,6 +53,7 @@ typedef struct Worker {
         bool has_ended;  /* by itself, or stopped: to be buried */
         bool has_failed; /* the last one did not end well: the next one resets the device */
         int result;
+        UsbLearnedFacts learned; /* told to each that follows, whichever disk it finds */
         EventTimer start_timer;
 
         int arena_fd;           /* owned; negative: there is none */
