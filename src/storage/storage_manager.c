@@ -573,14 +573,13 @@ static void storage_stop(StorageManager *manager, Task *task) {
                 cache_manager_wipe(manager->cache);
 }
 
-/* Why it ended, `error` unless it was asked to or the device is gone. But who has data left in the
- * arena has failed, however it ended: the arena must be kept. */
-static int storage_get_result(const StorageManager *manager, int error) {
-        if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept > 0)
-                return error;
-        if (manager->must_stop)
-                return 0;
-        return manager->is_gone ? -ENODEV : error;
+/* Who has data left in the arena has failed, however it ended: the arena must be kept. */
+static bool has_left_data(const StorageManager *manager) {
+        return manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept > 0;
+}
+
+static int storage_get_error(const StorageManager *manager, int error) {
+        return manager->is_gone && !has_left_data(manager) ? -ENODEV : error;
 }
 
 /* The whole life. Returns why it ended: 0 asked to, -ENODEV gone, -errno. */
@@ -591,7 +590,7 @@ static int storage_live(Task *task, void *userdata) {
         r = storage_start(manager, task);
         if (r < 0 && !manager->must_stop) {
                 storage_stop(manager, task);
-                return storage_get_result(manager, r);
+                return storage_get_error(manager, r);
         }
 
         manager->reason = NULL;
@@ -603,7 +602,9 @@ static int storage_live(Task *task, void *userdata) {
         while (storage_can_park(manager) && storage_park(manager, task) == 0);
 
         storage_stop(manager, task);
-        return storage_get_result(manager, -EIO);
+        if (manager->must_stop && !has_left_data(manager))
+                return 0;
+        return storage_get_error(manager, -EIO);
 }
 
 static void storage_on_end(Task *task, int result, void *userdata) {

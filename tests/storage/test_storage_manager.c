@@ -252,6 +252,27 @@ static int connect_silent_client(Life *life, unsigned lun) {
         return fds[0];
 }
 
+/* It had not come up as a whole, and does not afterwards: what had begun to end it is its end. */
+START_TEST(stop_of_a_life_that_ends_while_it_began_changes_nothing) {
+        Life life;
+        int fd;
+
+        life_begin(&life, "size=16M,luns=2,faults=slow:19000@lun=1*always");
+        virtual_event_loop_run_until(life.loop, event_loop_now_ns(life.loop) + 1500 * NS_PER_MS);
+        ck_assert_uint_eq(life.n_opened, 1);
+        ck_assert(!life.is_brought_up);
+        fd = connect_silent_client(&life, 0);
+        storage_manager_set_gone(life.storage);
+        for (unsigned i = 0; i < 100 && life.n_closed == 0; i++)
+                event_loop_run_once(life.loop, /* may_wait= */ true);
+        ck_assert(!life.has_ended);
+        storage_manager_stop(life.storage);
+        life_end(&life);
+        ck_assert_int_eq(life.result, -ENODEV);
+        close(fd);
+}
+END_TEST
+
 START_TEST(silent_clients_of_all_units_hold_the_stop_for_one_patience) {
         int fds[8];
         Life life;
@@ -316,6 +337,7 @@ int main(void) {
         tcase_set_timeout(tcase, 120);
         tcase_add_loop_test(tcase, life_may_be_ended_at_every_moment, 0, N_ELEMENTS(enders));
         tcase_add_test(tcase, device_that_fails_at_every_transfer_ends);
+        tcase_add_test(tcase, stop_of_a_life_that_ends_while_it_began_changes_nothing);
         tcase_add_test(tcase, medium_changed_while_it_was_looked_at_is_looked_at_again);
         tcase_add_test(tcase, unit_that_failed_is_looked_at_again);
         tcase_add_loop_test(tcase, luns_that_a_glitch_hid_are_found, 0, 3);
