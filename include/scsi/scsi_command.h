@@ -91,6 +91,7 @@ void scsi_command_inquiry_vpd(ScsiCommand *command, uint8_t page, void *data, si
 void scsi_command_request_sense(ScsiCommand *command, void *data, size_t size);
 void scsi_command_read_capacity_10(ScsiCommand *command, void *data);
 void scsi_command_read_capacity_16(ScsiCommand *command, void *data, size_t size);
+void scsi_command_read_format_capacities(ScsiCommand *command, void *data, size_t size);
 void scsi_command_mode_sense_6(ScsiCommand *command, uint8_t page, void *data, size_t size);
 void scsi_command_mode_sense_10(ScsiCommand *command, uint8_t page, void *data, size_t size);
 void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t size);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "scsi/scsi_bring_up_disc.h"
+#include "scsi/scsi_bring_up_format.h"
 #include "scsi/scsi_bring_up_step.h"
 #include "scsi/scsi_mode.h"
 #include "scsi/scsi_vpd.h"
@@ -196,7 +197,7 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity_16(ScsiBringUp *bring_up) {
                                            : SCSI_BRING_UP_RESULT_FAILED;
 }
 
-static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
+static ScsiBringUpResult scsi_bring_up_read_capacity(ScsiBringUp *bring_up) {
         ScsiCapacity *capacity = &bring_up->capacity;
         ScsiBringUpResult result;
         int r;
@@ -214,11 +215,18 @@ static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
         result = scsi_bring_up_ask_capacity_16(bring_up);
         if (result != SCSI_BRING_UP_RESULT_READY)
                 return result;
-        if (!scsi_capacity_is_supported(capacity))
-                return SCSI_BRING_UP_RESULT_UNSUPPORTED;
+        return scsi_capacity_is_supported(capacity) ? SCSI_BRING_UP_RESULT_READY
+                                                    : SCSI_BRING_UP_RESULT_UNSUPPORTED;
+}
 
-        scsi_bring_up_take_capacity(bring_up);
-        return SCSI_BRING_UP_RESULT_READY;
+static ScsiBringUpResult scsi_bring_up_ask_capacity(ScsiBringUp *bring_up) {
+        ScsiBringUpResult result = scsi_bring_up_read_capacity(bring_up);
+
+        if (scsi_bring_up_format_may_help(bring_up, result))
+                result = scsi_bring_up_format_ask(bring_up, result);
+        if (result == SCSI_BRING_UP_RESULT_READY)
+                scsi_bring_up_take_capacity(bring_up);
+        return result;
 }
 
 /* First read */
@@ -230,7 +238,8 @@ static void scsi_bring_up_build_read(ScsiBringUp *bring_up) {
 
 /*
  * Some devices have no proper mode pages until the medium was accessed. A first block that can't be
- * read does not matter here, a device that does not answer does.
+ * read does not matter here, a device that does not answer does; and where READ CAPACITY did not
+ * say that there is a medium, its first block has to.
  */
 static ScsiBringUpResult scsi_bring_up_touch_medium(ScsiBringUp *bring_up) {
         ScsiBringUpResult result = scsi_bring_up_require(bring_up, scsi_bring_up_build_read, 0);
@@ -239,7 +248,8 @@ static ScsiBringUpResult scsi_bring_up_touch_medium(ScsiBringUp *bring_up) {
                 result = scsi_bring_up_require(bring_up, scsi_bring_up_build_read, 0);
 
         if (result == SCSI_BRING_UP_RESULT_FAILED &&
-            bring_up->command.result == SCSI_RESULT_CHECK_CONDITION)
+            bring_up->command.result == SCSI_RESULT_CHECK_CONDITION &&
+            !bring_up->is_capacity_of_format)
                 return scsi_bring_up_go_on(bring_up);
         return result;
 }

@@ -154,7 +154,7 @@ void scsi_bring_up_build_capacity_10(ScsiBringUp *bring_up) {
 static uint64_t scsi_bring_up_count_blocks(const ScsiBringUp *bring_up) {
         uint64_t n_blocks = bring_up->capacity.last_lba + 1;
 
-        if (n_blocks == 1)
+        if (n_blocks == 1 || bring_up->is_capacity_of_format)
                 return n_blocks;
         switch (bring_up->options.capacity_fix) {
         case SCSI_CAPACITY_FIX_NONE:

@@ -22,6 +22,7 @@ typedef struct ScsiBringUp {
         ScsiCommand command;
         ScsiInquiry inquiry;
         ScsiCapacity capacity;
+        bool is_capacity_of_format; /* READ CAPACITY made no sense */
         ScsiOptical optical;
         ScsiDisk disk;
         uint8_t page; /* of the vital product data that is being read */

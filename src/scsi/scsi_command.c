@@ -107,6 +107,22 @@ void scsi_command_read_capacity_16(ScsiCommand *command, void *data, size_t size
         scsi_command_service_action_in(command, SERVICE_ACTION_READ_CAPACITY_16, 0, data, size);
 }
 
+/* Nothing but how much may come. */
+static void scsi_command_ask_10(ScsiCommand *command, ScsiOpcode opcode, void *data, size_t size) {
+        uint8_t cdb[10] = { opcode };
+
+        assert(size <= UINT16_MAX);
+
+        put_be16(cdb + 7, (uint16_t) size);
+        scsi_command_set_cdb(command, cdb, sizeof(cdb));
+        scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
+}
+
+/* UFI 1.0, "READ FORMAT CAPACITIES command". */
+void scsi_command_read_format_capacities(ScsiCommand *command, void *data, size_t size) {
+        scsi_command_ask_10(command, SCSI_OPCODE_READ_FORMAT_CAPACITIES, data, size);
+}
+
 /* SPC-4, "MODE SENSE(6) command". */
 void scsi_command_mode_sense_6(ScsiCommand *command, uint8_t page, void *data, size_t size) {
         uint8_t cdb[6] = { SCSI_OPCODE_MODE_SENSE_6, 0, page };
@@ -129,34 +145,23 @@ void scsi_command_mode_sense_10(ScsiCommand *command, uint8_t page, void *data, 
         scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
 }
 
-static void scsi_command_ask_optical(ScsiCommand *command, ScsiOpcode opcode, void *data,
-                                     size_t size) {
-        uint8_t cdb[10] = { opcode };
-
-        assert(size <= UINT16_MAX);
-
-        put_be16(cdb + 7, (uint16_t) size);
-        scsi_command_set_cdb(command, cdb, sizeof(cdb));
-        scsi_command_set_data(command, TRANSPORT_DIRECTION_IN, data, size);
-}
-
 /* MMC-6, "GET CONFIGURATION command", "READ DISC INFORMATION command", "READ TOC/PMA/ATIP
  * command": of each the form that is all zeroes. */
 void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t size) {
-        scsi_command_ask_optical(command, SCSI_OPCODE_GET_CONFIGURATION, data, size);
+        scsi_command_ask_10(command, SCSI_OPCODE_GET_CONFIGURATION, data, size);
 }
 
 void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t size) {
-        scsi_command_ask_optical(command, SCSI_OPCODE_READ_DISC_INFORMATION, data, size);
+        scsi_command_ask_10(command, SCSI_OPCODE_READ_DISC_INFORMATION, data, size);
 }
 
 void scsi_command_read_toc(ScsiCommand *command, void *data, size_t size) {
-        scsi_command_ask_optical(command, SCSI_OPCODE_READ_TOC, data, size);
+        scsi_command_ask_10(command, SCSI_OPCODE_READ_TOC, data, size);
 }
 
 /* MMC-6, "GET EVENT STATUS NOTIFICATION command": polled, as drives need not know another way. */
 void scsi_command_get_media_event(ScsiCommand *command, void *data, size_t size) {
-        scsi_command_ask_optical(command, SCSI_OPCODE_GET_EVENT_STATUS_NOTIFICATION, data, size);
+        scsi_command_ask_10(command, SCSI_OPCODE_GET_EVENT_STATUS_NOTIFICATION, data, size);
         command->request.command[1] = 0x01;
         command->request.command[4] = EVENT_CLASSES_MEDIA;
 }

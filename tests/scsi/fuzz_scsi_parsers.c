@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scsi/scsi_capacity.h"
+#include "scsi/scsi_format_capacity.h"
 #include "scsi/scsi_inquiry.h"
 #include "scsi/scsi_media_event.h"
 #include "scsi/scsi_mode.h"
@@ -83,6 +84,16 @@ static void fuzz_optical(const uint8_t *bytes, size_t size) {
         assert(capacity.last_lba > 0);
 }
 
+static void fuzz_format_capacity(const uint8_t *bytes, size_t size) {
+        ScsiFormatCapacity format;
+
+        if (scsi_format_capacity_parse(&format, bytes, size) < 0)
+                return;
+        assert(format.type >= SCSI_FORMAT_CAPACITY_TYPE_UNFORMATTED &&
+               format.type <= SCSI_FORMAT_CAPACITY_TYPE_NO_MEDIUM);
+        assert(format.block_size <= 0xFFFFFF);
+}
+
 static void fuzz_media_event(const uint8_t *bytes, size_t size) {
         ScsiMediaEvent event;
 
@@ -136,6 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 break;
         case 8:
                 fuzz_media_event(bytes, n);
+                break;
+        case 9:
+                fuzz_format_capacity(bytes, n);
                 break;
         default: /* free for others */
                 break;

@@ -49,6 +49,11 @@ static const uint8_t event_new[8] = { 0, 6, 0x04, 0x10, 2, 0x02 };
 static const uint8_t event_none[8] = { 0, 6, 0x04, 0x10, 0, 0x02 };
 static const uint8_t event_absent[8] = { 0, 6, 0x04, 0x10, 0, 0x00 };
 static const uint8_t event_not_available[4] = { 0, 2, 0x80, 0x04 };
+static const uint8_t format_unformatted[12] = { 0, 0, 0, 8, 0, 0, 0x0B, 0x40, 1, 0, 2, 0 };
+static const uint8_t format_floppy[20] = { 0, 0, 0, 16, 0,    0,    0x0B, 0x40, 2, 0,
+                                           2, 0, 0, 0,  0x0B, 0x40, 0,    0,    2, 0 };
+static const uint8_t format_none[12] = { 0, 0, 0, 8, 0, 0, 0x0B, 0x40, 3, 0, 2, 0 };
+static const uint8_t format_nothing[12] = { 0, 0, 0, 8, 0, 0, 0, 0, 2, 0, 2, 0 };
 static const uint8_t capacity_4kn[8] = { 0x0F, 0xFF, 0xFF, 0xFF, 0, 0, 0x10, 0 };
 static const uint8_t capacity_520[8] = { 0x0F, 0xFF, 0xFF, 0xFF, 0, 0, 0x02, 0x08 };
 static const uint8_t capacity_beyond[8] = { 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0x02, 0 };
@@ -90,6 +95,11 @@ static const uint8_t lba_status[24] = { 0, 0, 0, 20 };
 #define VPD(page) SCRIPTED(0x12, 1, page)
 #define READ_CAPACITY_10 SCRIPTED(0x25)
 #define READ_CAPACITY_16 SCRIPTED(0x9E, 0x10)
+#define READ_FORMAT SCRIPTED(0x23)
+#define FORMAT "READ FORMAT CAPACITIES"
+#define CAPACITY_THRICE                                                                           \
+        "READ CAPACITY(10), REQUEST SENSE, READ CAPACITY(10), REQUEST SENSE, READ CAPACITY(10), " \
+        "REQUEST SENSE, "
 #define READ_10 SCRIPTED(0x28)
 #define MODE_SENSE_6 SCRIPTED(0x1A)
 #define MODE_SENSE_10 SCRIPTED(0x5A)
@@ -297,14 +307,83 @@ static const BringUpCase bring_up_cases[] = {
             { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) } },
           SCSI_BRING_UP_RESULT_NO_MEDIUM,
           "Generic|USB Flash Disk|8.07 removable",
-          "INQUIRY, TEST UNIT READY, READ CAPACITY(10)" },
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), " FORMAT ", REQUEST SENSE" },
         { "an empty card reader that answers with ones",
           { { INQUIRY_OF(inquiry_old) },
             { TEST_UNIT_READY },
             { READ_CAPACITY_10, SCRIPTED_DATA(capacity_beyond) } },
           SCSI_BRING_UP_RESULT_NO_MEDIUM,
           "Generic|USB Flash Disk|8.07 removable",
-          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), READ CAPACITY(16), REQUEST SENSE" },
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), READ CAPACITY(16), REQUEST SENSE, " FORMAT
+          ", REQUEST SENSE" },
+        { "an empty card reader that knows better by another way",
+          { { INQUIRY_OF(inquiry_old) },
+            { TEST_UNIT_READY },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) },
+            { READ_FORMAT, SCRIPTED_DATA(format_none) } },
+          SCSI_BRING_UP_RESULT_NO_MEDIUM,
+          "Generic|USB Flash Disk|8.07 removable",
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), " FORMAT },
+        { "an empty card reader that remembers its last card",
+          { { INQUIRY_OF(inquiry_old) },
+            { TEST_UNIT_READY },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_zeroes) },
+            { READ_FORMAT, SCRIPTED_DATA(format_floppy) },
+            { READ_10, .sense = 0x031100 } },
+          SCSI_BRING_UP_RESULT_FAILED,
+          NULL,
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), " FORMAT ", READ(10), REQUEST SENSE, "
+          "READ(10), REQUEST SENSE, READ(10), REQUEST SENSE" },
+        { "a card that is taken out meanwhile",
+          { { INQUIRY_OF(inquiry_old) },
+            { TEST_UNIT_READY },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_520) },
+            { READ_FORMAT, .sense = 0x023A00 } },
+          SCSI_BRING_UP_RESULT_NO_MEDIUM,
+          "Generic|USB Flash Disk|8.07 removable",
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), " FORMAT ", REQUEST SENSE" },
+        { "a floppy whose drive does not tell its capacity",
+          { { INQUIRY_OF(inquiry_old) },
+            { READ_CAPACITY_10, .sense = 0x052000 },
+            { READ_FORMAT, SCRIPTED_DATA(format_floppy) },
+            DISK_BASICS },
+          SCSI_BRING_UP_RESULT_READY,
+          "Generic|USB Flash Disk|8.07 2880x512/512 removable",
+          "INQUIRY, TEST UNIT READY, " CAPACITY_THRICE FORMAT ", READ(10), MODE SENSE(6)" },
+        { "a floppy whose drive tells nonsense",
+          { { INQUIRY_OF(inquiry_old) },
+            { READ_CAPACITY_10, SCRIPTED_DATA(capacity_520) },
+            { READ_FORMAT, SCRIPTED_DATA(format_floppy) },
+            DISK_BASICS },
+          SCSI_BRING_UP_RESULT_READY,
+          "Generic|USB Flash Disk|8.07 2880x512/512 removable",
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), " FORMAT ", READ(10), MODE SENSE(6)" },
+        { "a floppy that was never formatted",
+          { { INQUIRY_OF(inquiry_old) },
+            { TEST_UNIT_READY, .sense = 0x033001 },
+            { READ_CAPACITY_10, .sense = 0x033001 },
+            { READ_FORMAT, SCRIPTED_DATA(format_unformatted) } },
+          SCSI_BRING_UP_RESULT_UNSUPPORTED,
+          "Generic|USB Flash Disk|8.07 removable",
+          "INQUIRY, TEST UNIT READY, REQUEST SENSE, TEST UNIT READY, REQUEST SENSE, "
+          "TEST UNIT READY, REQUEST SENSE, " CAPACITY_THRICE FORMAT },
+        { "a format of no blocks",
+          { { INQUIRY_OF(inquiry_old) },
+            { READ_CAPACITY_10, .sense = 0x052000 },
+            { READ_FORMAT, SCRIPTED_DATA(format_nothing) },
+            DISK_BASICS },
+          SCSI_BRING_UP_RESULT_FAILED,
+          NULL,
+          "INQUIRY, TEST UNIT READY, " CAPACITY_THRICE FORMAT },
+        { "a disk that stays in is not asked for its format",
+          { { INQUIRY_OF(inquiry_disk) },
+            { READ_CAPACITY_10, .sense = 0x052000 },
+            { READ_FORMAT, SCRIPTED_DATA(format_floppy) },
+            DISK_BASICS },
+          SCSI_BRING_UP_RESULT_FAILED,
+          NULL,
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), REQUEST SENSE, READ CAPACITY(10), "
+          "REQUEST SENSE, READ CAPACITY(10), REQUEST SENSE" },
         { "a disk that must be started",
           { { INQUIRY_OF(inquiry_old) },
             { TEST_UNIT_READY, .n_times = 1, .sense = 0x020402 },
@@ -348,7 +427,7 @@ static const BringUpCase bring_up_cases[] = {
             DISK_BASICS },
           SCSI_BRING_UP_RESULT_UNSUPPORTED,
           "Generic|USB Flash Disk|8.07 removable",
-          "INQUIRY, TEST UNIT READY, READ CAPACITY(10)" },
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), " FORMAT ", REQUEST SENSE" },
         { "blocks of 4096 bytes, 1 TiB",
           { { INQUIRY_OF(inquiry_old) },
             { READ_CAPACITY_10, SCRIPTED_DATA(capacity_4kn) },
@@ -372,7 +451,8 @@ static const BringUpCase bring_up_cases[] = {
             DISK_BASICS },
           SCSI_BRING_UP_RESULT_UNSUPPORTED,
           "Generic|USB Flash Disk|8.07 removable",
-          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), READ CAPACITY(16)" },
+          "INQUIRY, TEST UNIT READY, READ CAPACITY(10), READ CAPACITY(16), " FORMAT
+          ", REQUEST SENSE" },
         { "capacities that disagree",
           { { INQUIRY_OF(inquiry_disk) },
             { READ_CAPACITY_16, SCRIPTED_DATA(capacity_16_other) },
@@ -603,6 +683,11 @@ static const OptionCase option_cases[] = {
           { DISK_OF(capacity_odd, mode_bare) },
           SCSI_BRING_UP_RESULT_READY,
           NAME "2097152x512/512 removable" },
+        { "a size of another source is not corrected",
+          { .capacity_fix = SCSI_CAPACITY_FIX_ONE_LESS },
+          { { READ_FORMAT, SCRIPTED_DATA(format_floppy) }, DISK_OF(capacity_zeroes, mode_bare) },
+          SCSI_BRING_UP_RESULT_READY,
+          NAME "2880x512/512 removable" },
         { "the only block stays",
           { .capacity_fix = SCSI_CAPACITY_FIX_ONE_LESS },
           { DISK_OF(capacity_one, mode_bare) },

@@ -108,6 +108,8 @@ static void build(ScsiCommand *command, int which) {
                 return scsi_command_get_media_event(command, data, 8);
         case 20:
                 return scsi_command_start_stop(command, false, true, false);
+        case 21:
+                return scsi_command_read_format_capacities(command, data, 252);
         }
         ck_abort_msg("no such builder");
 }
@@ -135,6 +137,7 @@ static const CdbCase built_cases[] = {
         { { 0xA0, [9] = 64 }, 12, "REPORT LUNS" },
         { { 0x4A, 1, 0, 0, 0x10, [8] = 8 }, 10, "GET EVENT STATUS NOTIFICATION" },
         { { 0x1B, 0, 0, 0, 2 }, 6, "START STOP UNIT" },
+        { { 0x23, [8] = 252 }, 10, "READ FORMAT CAPACITIES" },
 };
 
 START_TEST(builders_make_what_the_table_says) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "scsi/scsi_format_capacity.h"
 #include "scsi/scsi_inquiry.h"
 #include "scsi/scsi_media_event.h"
 #include "scsi/scsi_mode.h"
@@ -322,6 +323,60 @@ START_TEST(a_drive_tells_what_happened_to_its_medium) {
 }
 END_TEST
 
+typedef struct FormatCase {
+        const char *what;
+        uint8_t bytes[20];
+        size_t size;
+        int r;
+        ScsiFormatCapacity format;
+} FormatCase;
+
+#define TYPE(type) SCSI_FORMAT_CAPACITY_TYPE_##type
+
+static const FormatCase format_cases[] = {
+        { "unformatted",
+          { 0, 0, 0, 8, 0, 0, 0x0B, 0x40, 1, 0, 2, 0 },
+          12,
+          0,
+          { TYPE(UNFORMATTED), 2880, 512 } },
+        { "formatted, with what else is possible",
+          { 0, 0, 0, 16, 0, 0, 0x05, 0xA0, 2, 0, 2, 0, 0, 0, 0x0B, 0x40, 0, 0, 2, 0 },
+          20,
+          0,
+          { TYPE(FORMATTED), 1440, 512 } },
+        { "no medium",
+          { 0, 0, 0, 8, 0, 0, 0x0B, 0x40, 3, 0, 2, 0 },
+          12,
+          0,
+          { TYPE(NO_MEDIUM), 2880, 512 } },
+        { "reserved bits",
+          { 9, 9, 9, 8, 0, 0, 0x0B, 0x40, 0xFE, 0, 2, 0 },
+          12,
+          0,
+          { TYPE(FORMATTED), 2880, 512 } },
+        { "large numbers",
+          { 0, 0, 0, 8, 0xFF, 0xFF, 0xFF, 0xFF, 2, 0xFF, 0xFF, 0xFF },
+          12,
+          0,
+          { TYPE(FORMATTED), UINT32_MAX, 0xFFFFFF } },
+        { "no type", { 0, 0, 0, 8, 0, 0, 0x0B, 0x40, 0, 0, 2, 0 }, 12, -EBADMSG, { 0 } },
+        { "no descriptor", { 0, 0, 0, 0, 0, 0, 0x0B, 0x40, 2, 0, 2, 0 }, 12, -EBADMSG, { 0 } },
+        { "half a descriptor", { 0, 0, 0, 8, 0, 0, 0x0B, 0x40, 2, 0, 2 }, 11, -EBADMSG, { 0 } },
+        { "nothing at all", { 0 }, 0, -EBADMSG, { 0 } },
+};
+
+START_TEST(a_medium_tells_whether_it_is_formatted) {
+        const FormatCase *c = &format_cases[_i];
+        ScsiFormatCapacity format = { 0 };
+
+        ck_assert_msg(scsi_format_capacity_parse(&format, c->bytes, c->size) == c->r, "%s",
+                      c->what);
+        ck_assert_int_eq(format.type, c->format.type);
+        ck_assert_uint_eq(format.n_blocks, c->format.n_blocks);
+        ck_assert_uint_eq(format.block_size, c->format.block_size);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("scsi_parsers");
         TCase *tcase = tcase_create("scsi_parsers");
@@ -336,6 +391,8 @@ int main(void) {
                             N_ELEMENTS(disc_capacity_cases));
         tcase_add_loop_test(tcase, a_drive_tells_what_happened_to_its_medium, 0,
                             N_ELEMENTS(media_event_cases));
+        tcase_add_loop_test(tcase, a_medium_tells_whether_it_is_formatted, 0,
+                            N_ELEMENTS(format_cases));
         tcase_add_test(tcase, any_bytes_are_survived);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
