@@ -33,6 +33,7 @@ struct StorageUnit {
         bool is_announced;      /* others know of the export */
         bool is_medium_changed; /* the device said so: to be closed and looked at again */
         uint64_t retry_ns;      /* looked at again then, as it failed; 0: it did not */
+        bool is_told_empty;     /* the log has it that it has no medium */
         unsigned n_failures;    /* looks in a row that failed */
         bool is_mode_changed;   /* its write protection may have changed: to be asked for */
         uint64_t mode_ns;       /* when that was asked for last */

@@ -168,6 +168,19 @@ static int unit_look_and_learn(UnitLook *look, Task *task) {
         return r;
 }
 
+/* A reader that is always ready is looked at again and again, in case that something is in it. */
+static void unit_tell_obstacle(const StorageManager *manager, const StorageLook *look) {
+        StorageUnit *unit = look->unit;
+        bool is_empty = look->result == SCSI_BRING_UP_RESULT_NO_MEDIUM;
+        bool is_told = is_empty && unit->is_told_empty;
+
+        unit->is_told_empty = is_empty;
+        if (is_told)
+                return;
+        log_device_info(manager->name, "LUN %u is not exported: %s", unit->lun,
+                        look->disk.obstacle ?: scsi_bring_up_result_to_string(look->result));
+}
+
 /* Returns 1 with what is there, 0 if there is nothing to export, -ENODEV: gone, -ENOMEM. */
 static int unit_find(UnitLook *look, Task *task) {
         StorageManager *manager = look->manager;
@@ -190,6 +203,7 @@ static int unit_find(UnitLook *look, Task *task) {
                                     usb_device_get_descriptors(
                                                     storage_stack_get_device(manager->stack)),
                                     manager->serial ?: "", &look->look.disk);
+                look->look.unit->is_told_empty = false;
                 look->look.unit->known =
                                 storage_facts_get_unit(&manager->facts, lun, &look->look.disk);
                 storage_stack_set_unit(manager->stack, lun, &look->look.disk);
@@ -200,10 +214,7 @@ static int unit_find(UnitLook *look, Task *task) {
         case SCSI_BRING_UP_RESULT_NO_UNIT:
         case SCSI_BRING_UP_RESULT_NO_MEDIUM:
         case SCSI_BRING_UP_RESULT_UNSUPPORTED:
-                log_device_info(manager->name, "LUN %u is not exported: %s", lun,
-                                look->look.disk.obstacle
-                                                ?: scsi_bring_up_result_to_string(
-                                                                   look->look.result));
+                unit_tell_obstacle(manager, &look->look);
                 return 0;
         case SCSI_BRING_UP_RESULT_GONE:
                 return -ENODEV;
