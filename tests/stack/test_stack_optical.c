@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "stack.h"
+#include "stack_log.h"
 
 #define DRIVE "type=optical,size=1M,serial=DISC"
 
@@ -16,30 +16,16 @@
 static const CacheOptions write_back = { .mode = CACHE_MODE_WRITE_BACK, .line_size = 16 * KIB };
 static Stack stack;
 static uint8_t data[64 * KIB], other[64 * KIB];
-static char log_text[64 * 1024];
-
-static void collect_log(const LogRecord *record, void *userdata) {
-        size_t size = strlen(log_text);
-
-        snprintf(log_text + size, sizeof(log_text) - size, "%s\n", record->message);
-}
 
 /* Odd cases have a cache. */
 static void set_up(int i, const char *spec) {
-        log_text[0] = '\0';
-        log_set_sink(collect_log, NULL);
-        log_set_level(LOG_LEVEL_INFO);
+        stack_log_start();
         if (i % 2 == 0)
                 stack_init(&stack, spec);
         else
                 stack_init_with_cache(&stack, spec, &write_back, NULL, NULL);
         ck_assert_int_eq(stack.brought_up_result, 0);
         stack_fill(data, sizeof(data), 1);
-}
-
-static void expect_log(const char *text) {
-        ck_assert_msg(strstr(log_text, text), "the log lacks \"%s\":\n%s", text, log_text);
-        log_text[0] = '\0';
 }
 
 static uint64_t count(uint8_t opcode) {
@@ -85,10 +71,10 @@ static const Obstacle obstacles[] = {
 START_TEST(what_is_not_exported_is_told_with_its_reason) {
         set_up(_i, obstacles[_i / 2].spec);
         ck_assert(!stack.exports[0].is_open);
-        expect_log(obstacles[_i / 2].log);
+        stack_log_expect(obstacles[_i / 2].log);
         /* As long as nobody exchanges it, it is not looked at again. */
         stack_sleep_ms(&stack, 60000);
-        ck_assert_str_eq(log_text, "");
+        ck_assert(stack_log_is_empty());
         stack_done(&stack);
 }
 END_TEST
@@ -158,15 +144,15 @@ START_TEST(a_drive_is_looked_at_for_each_disc) {
         set_up(_i, DRIVE);
         exchange(SIMULATOR_DISC_AUDIO);
         ck_assert(!stack.exports[0].is_open);
-        expect_log("an audio disc");
+        stack_log_expect("an audio disc");
         exchange(SIMULATOR_DISC_BLANK);
-        expect_log("a blank disc");
+        stack_log_expect("a blank disc");
         exchange(SIMULATOR_DISC_DATA);
         ck_assert(stack.exports[0].is_open);
         simulated_device_remove_medium(stack.device, 0);
         stack_sleep_ms(&stack, 3000);
         ck_assert(!stack.exports[0].is_open);
-        expect_log("no medium");
+        stack_log_expect("no medium");
         simulated_device_insert_medium(stack.device, 0);
         stack_sleep_ms(&stack, 3000);
         ck_assert(stack.exports[0].is_open);
@@ -299,10 +285,10 @@ START_TEST(a_drive_that_sees_a_disc_where_none_is_is_not_believed) {
         stack_sleep_ms(&stack, 3000);
         ck_assert(!stack.exports[0].is_open);
         stack_add_faults(&stack, "event-wrong");
-        log_text[0] = '\0';
+        stack_log_start();
         n = count(OPCODE_GET_EVENT);
         stack_sleep_ms(&stack, 60000);
-        ck_assert_str_eq(log_text, "");
+        ck_assert(stack_log_is_empty());
         ck_assert_uint_eq(count(OPCODE_GET_EVENT) - n, 1);
         simulated_device_insert_medium(stack.device, 0);
         stack_sleep_ms(&stack, 3000);
@@ -320,14 +306,14 @@ START_TEST(the_button_of_a_disc_in_use_is_heard_when_its_clients_have_gone) {
         stack_sleep_ms(&stack, 10000);
         ck_assert(!simulated_device_is_tray_open(stack.device, 0));
         ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
-        expect_log("button was pressed");
+        stack_log_expect("button was pressed");
 
         disconnect();
         stack_sleep_ms(&stack, 3000);
         ck_assert(simulated_device_is_tray_open(stack.device, 0));
         ck_assert(!simulated_device_is_removal_prevented(stack.device, 0));
         ck_assert(!stack.exports[0].is_open);
-        expect_log("came out");
+        stack_log_expect("came out");
 
         simulated_device_press_button(stack.device, 0);
         stack_sleep_ms(&stack, 3000);
@@ -365,7 +351,7 @@ START_TEST(a_tray_that_does_not_open_leaves_the_disc_exported) {
         stack_sleep_ms(&stack, 10000);
         ck_assert(!simulated_device_is_tray_open(stack.device, 0));
         ck_assert(stack.exports[0].is_open);
-        expect_log("does not come out");
+        stack_log_expect("does not come out");
         stack_connect(&stack, 0, /* is_structured= */ false);
         ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
         stack_sleep_ms(&stack, 1000);
