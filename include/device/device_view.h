@@ -8,8 +8,10 @@
  * what it sent, any bytes.
  */
 
+#include "base/nbd_protocol.h"
 #include "control/control_description.h"
 #include "device/device_manager.h"
+#include "usb/usb_learned_facts.h"
 
 typedef enum DeviceViewState {
         DEVICE_VIEW_STATE_STARTING,
@@ -36,6 +38,7 @@ typedef struct DeviceView {
         const char *failure_reason; /* why it could not be driven; "": it can */
         bool is_read_only;          /* by policy */
         uint32_t quirks;            /* UsbQuirk */
+        UsbLearnedFacts learned;    /* what it has taught */
         uint32_t degradations;      /* ControlDegradation: of it or of one of its LUNs */
         pid_t worker_pid;           /* 0: none now */
         unsigned n_restarts;        /* of its worker */

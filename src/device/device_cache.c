@@ -20,6 +20,11 @@ void device_cache_init(DeviceCache *cache, CacheStore *store, const DeviceCacheO
         cache->store = store;
         cache->options = options;
         cache->base_name = base_name;
+        cache->mode = CACHE_MODE_OFF;
+        if (options->is_enabled)
+                cache->mode = options->is_write_back ? CACHE_MODE_WRITE_BACK
+                                                     : CACHE_MODE_WRITE_THROUGH;
+        cache->may_keep = options->is_enabled;
         list_init(&cache->remains);
 }
 
@@ -289,11 +294,7 @@ static void cache_send(DeviceCache *cache, uint64_t size_max) {
 
         control_message_init(&message, CONTROL_TYPE_CACHE);
         body->size_max = size_max;
-        if (options->is_enabled)
-                body->mode = options->is_write_back ? CACHE_MODE_WRITE_BACK
-                                                    : CACHE_MODE_WRITE_THROUGH;
-        else
-                body->mode = CACHE_MODE_OFF;
+        body->mode = cache->mode;
         body->policy = options->policy;
         body->park_timeout_ms = options->park_timeout_ms;
         body->has_read_ahead = options->has_read_ahead;
@@ -330,9 +331,19 @@ void device_cache_set_size(DeviceCache *cache, uint64_t size_max) {
 /* From now on clients may write, and what they write may be in the arena alone. */
 void device_cache_on_export(DeviceCache *cache, unsigned lun) {
         cache->exported_luns |= lun_bit(lun);
-        if (cache->options->is_enabled)
+        if (cache->may_keep)
                 device_arena_set_luns(cache->arena, cache->arena->luns | lun_bit(lun));
 }
+
+void device_cache_prepare_mode(DeviceCache *cache, CacheMode mode) {
+        if (mode == CACHE_MODE_OFF)
+                return;
+        cache->may_keep = true;
+        if (cache->arena)
+                device_arena_set_luns(cache->arena, cache->arena->luns | cache->exported_luns);
+}
+
+void device_cache_set_mode(DeviceCache *cache, CacheMode mode) { cache->mode = mode; }
 
 void device_cache_on_export_closed(DeviceCache *cache, unsigned lun) {
         cache->exported_luns &= ~lun_bit(lun);

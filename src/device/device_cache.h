@@ -25,6 +25,8 @@ typedef struct DeviceCacheQuestion {
 typedef struct DeviceCache {
         CacheStore *store;                 /* borrowed; NULL before init */
         const DeviceCacheOptions *options; /* borrowed */
+        CacheMode mode;                    /* as asked for last */
+        bool may_keep;                     /* what was written may be in the arena alone */
         const char *base_name;             /* borrowed */
         ChildProcess *worker;              /* borrowed; NULL: there is none */
         DeviceArena *arena;                /* owned: the worker's */
@@ -48,6 +50,10 @@ void device_cache_done(DeviceCache *cache);
 int device_cache_prepare(DeviceCache *cache);
 /* Tells `worker` of its arena and of the remains; before the device. -errno. */
 int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_max);
+/* Its worker is asked to change the mode: what is written then may be in the arena alone. */
+void device_cache_prepare_mode(DeviceCache *cache, CacheMode mode);
+/* It has done so: its successors are told at once. */
+void device_cache_set_mode(DeviceCache *cache, CacheMode mode);
 void device_cache_set_size(DeviceCache *cache, uint64_t size_max);
 void device_cache_on_export(DeviceCache *cache, unsigned lun);
 void device_cache_on_export_closed(DeviceCache *cache, unsigned lun);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "device/managed_device.h"
@@ -29,11 +30,22 @@ static uint64_t device_pause_ns(const ManagedDevice *device) {
         return MIN(MANAGED_DEVICE_PAUSE_MIN_NS << (doublings - 2), MANAGED_DEVICE_PAUSE_MAX_NS);
 }
 
+static void device_tell_event(ManagedDevice *device, DeviceEvent event, unsigned lun,
+                              const char *words) {
+        device->handlers->happened(device, event, lun, words, device->userdata);
+}
+
 static void device_settle(ManagedDevice *device, ManagedDeviceState state) {
         if (device->is_settled || state == MANAGED_DEVICE_STATE_STARTING)
                 return;
         device->is_settled = true;
         device->handlers->settled(device, device->userdata);
+}
+
+static void device_on_running(ManagedDevice *device) {
+        if (device->is_resuming)
+                device_tell_event(device, DEVICE_EVENT_RETURNED, CONTROL_LUN_ALL, "is back");
+        device->is_resuming = false;
 }
 
 static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
@@ -42,12 +54,14 @@ static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
         device_settle(device, state);
         log_device_debug(device->name, "device is %s", managed_device_state_to_string(state));
         device->state = state;
+        device->handlers->changed(device, device->userdata);
         switch (state) {
         case MANAGED_DEVICE_STATE_STARTING:
                 device->started_ns = now_ns;
                 event_timer_clear(&device->timer);
                 return;
         case MANAGED_DEVICE_STATE_RUNNING:
+                device_on_running(device);
                 return;
         case MANAGED_DEVICE_STATE_LEAVING:
                 event_timer_set(&device->timer, now_ns + MANAGED_DEVICE_LEAVE_TIMEOUT_NS);
@@ -75,12 +89,19 @@ static void device_enter(ManagedDevice *device, ManagedDeviceState state) {
         assert_not_reached();
 }
 
+static void device_tell_lun(ManagedDevice *device, unsigned lun) {
+        if (device->luns[lun].is_present)
+                device->handlers->lun_changed(device, lun, MANAGED_DEVICE_NEWS_CHANGED,
+                                              device->userdata);
+}
+
 static void device_close_export(ManagedDevice *device, ManagedExport *export) {
         if (!export->is_open)
                 return;
         export->is_open = false;
         device_cache_on_export_closed(&device->cache, (unsigned) (export - device->exports));
         device->handlers->export_closed(device, export->generation, device->userdata);
+        device_tell_lun(device, (unsigned) (export - device->exports));
 }
 
 static void device_close_exports(ManagedDevice *device) {
@@ -115,6 +136,7 @@ static void on_export(ManagedDevice *device, const ControlExport *message) {
         device->handlers->export_opened(device, &export, device->userdata);
         slot->generation = export.generation;
         slot->is_open = true;
+        device_tell_lun(device, export.lun);
 }
 
 static void on_export_closed(ManagedDevice *device, const ControlExportClosed *message) {
@@ -125,9 +147,13 @@ static void on_export_closed(ManagedDevice *device, const ControlExportClosed *m
 static void on_failed(ManagedDevice *device, const ControlFailed *failed) {
         log_device_warning(device->name, "can't be driven: %s", failed->reason);
         device->has_failed = true;
+        snprintf(device->failure_reason, sizeof(device->failure_reason), "%s", failed->reason);
+        device_tell_event(device, DEVICE_EVENT_FAILED, CONTROL_LUN_ALL, failed->reason);
         /* Not ours to drive, however often it is tried: the kernel gets it back. */
-        if (failed->error == -EOPNOTSUPP && device->state == MANAGED_DEVICE_STATE_STARTING)
+        if (failed->error == -EOPNOTSUPP && device->state == MANAGED_DEVICE_STATE_STARTING) {
+                device->is_refused = true;
                 device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
+        }
 }
 
 static void on_parked(ManagedDevice *device) {
@@ -136,6 +162,8 @@ static void on_parked(ManagedDevice *device) {
             device->state != MANAGED_DEVICE_STATE_LEAVING)
                 return;
         log_device_info(device->name, "is gone, and waited for");
+        device->is_resuming = false;
+        device_tell_event(device, DEVICE_EVENT_PARKED, CONTROL_LUN_ALL, "is gone, and waited for");
         device_enter(device, MANAGED_DEVICE_STATE_PARKED);
 }
 
@@ -145,6 +173,63 @@ static void on_stopped(ManagedDevice *device) {
             device->state == MANAGED_DEVICE_STATE_RUNNING ||
             device->state == MANAGED_DEVICE_STATE_PARKED)
                 device_enter(device, MANAGED_DEVICE_STATE_LEAVING);
+}
+
+/* What it was, and what its worker says that it is now. */
+static void device_tell_degradations(ManagedDevice *device, unsigned lun, uint32_t before,
+                                     uint32_t now) {
+        for (unsigned i = 0; i < CONTROL_DEGRADATIONS_N; i++) {
+                uint32_t bit = UINT32_C(1) << i;
+
+                if ((before ^ now) & bit)
+                        device_tell_event(device,
+                                          now & bit ? DEVICE_EVENT_DEGRADED
+                                                    : DEVICE_EVENT_RECOVERED,
+                                          lun, control_degradation_to_string(bit));
+        }
+}
+
+static void on_device_info(ManagedDevice *device, const ControlDeviceInfo *info) {
+        ControlDeviceInfo before = device->info;
+
+        device->info = *info;
+        device->has_info = true;
+        device->handlers->changed(device, device->userdata);
+        /* A worker's count begins anew. */
+        if (info->n_resets > before.n_resets)
+                device_tell_event(device, DEVICE_EVENT_RESET, CONTROL_LUN_ALL, "was reset");
+        device_tell_degradations(device, CONTROL_LUN_ALL, before.degradations, info->degradations);
+}
+
+static void on_lun_info(ManagedDevice *device, const ControlLunInfo *info) {
+        ControlLunInfo *slot = &device->luns[info->lun];
+        ControlLunInfo before = *slot;
+
+        if (!before.is_present && !info->is_present)
+                return;
+        if (!info->is_present) {
+                device->handlers->lun_changed(device, info->lun, MANAGED_DEVICE_NEWS_REMOVED,
+                                              device->userdata);
+                slot->is_present = false;
+                return;
+        }
+        *slot = *info;
+        device->handlers->lun_changed(device, info->lun,
+                                      before.is_present ? MANAGED_DEVICE_NEWS_CHANGED
+                                                        : MANAGED_DEVICE_NEWS_ADDED,
+                                      device->userdata);
+        device_tell_degradations(device, info->lun, before.is_present ? before.degradations : 0,
+                                 info->degradations);
+}
+
+static void on_brought_up(ManagedDevice *device, const ControlBroughtUp *message) {
+        log_device_info(device->name, "is driven by process %d: %u LUNs, %u exports",
+                        (int) child_process_get_pid(device->worker), message->n_luns,
+                        message->n_exports);
+        if (device->state != MANAGED_DEVICE_STATE_STARTING)
+                return;
+        device->failure_reason[0] = '\0';
+        device_enter(device, MANAGED_DEVICE_STATE_RUNNING);
 }
 
 static void on_worker_message(ChildProcess *worker, const ControlMessage *message, int *fds,
@@ -159,12 +244,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 on_export_closed(device, &message->body.export_closed);
                 return;
         case CONTROL_TYPE_BROUGHT_UP:
-                log_device_info(device->name, "is driven by process %d: %u LUNs, %u exports",
-                                (int) child_process_get_pid(worker),
-                                message->body.brought_up.n_luns,
-                                message->body.brought_up.n_exports);
-                if (device->state == MANAGED_DEVICE_STATE_STARTING)
-                        device_enter(device, MANAGED_DEVICE_STATE_RUNNING);
+                on_brought_up(device, &message->body.brought_up);
                 return;
         case CONTROL_TYPE_FAILED:
                 on_failed(device, &message->body.failed);
@@ -187,9 +267,18 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 device_learned_set(&device->learned, &message->body.learned.facts);
                 return;
         case CONTROL_TYPE_DEVICE_INFO:
+                on_device_info(device, &message->body.device_info);
+                return;
         case CONTROL_TYPE_LUN_INFO:
+                on_lun_info(device, &message->body.lun_info);
+                return;
         case CONTROL_TYPE_REPLY:
+                if (device_requests_on_reply(device, &message->body.reply) < 0)
+                        child_process_kill(worker, "answered what it was not asked");
+                return;
         case CONTROL_TYPE_PROGRESS:
+                if (device_requests_on_progress(device, &message->body.progress) < 0)
+                        child_process_kill(worker, "told of what it was not asked");
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_CONFIGURE:
@@ -226,6 +315,13 @@ static void device_count_death(ManagedDevice *device) {
         device->n_deaths++;
 }
 
+/* It may be freed then. */
+static void device_end(ManagedDevice *device) {
+        if (device->udev && !device->is_unplugged && !device->is_removed)
+                usb_takeover_give_back(&device->node);
+        device_enter(device, MANAGED_DEVICE_STATE_ENDED);
+}
+
 static void on_worker_ended(ChildProcess *worker, const char *how, void *userdata) {
         ManagedDevice *device = userdata;
 
@@ -235,17 +331,20 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
-                if (device->udev && !device->is_unplugged)
-                        usb_takeover_give_back(&device->node);
-                device_enter(device, MANAGED_DEVICE_STATE_ENDED);
+                device_end(device);
                 return;
         }
 
         device_count_death(device);
+        device->n_restarts++;
+        device_tell_event(device, DEVICE_EVENT_WORKER_DIED, CONTROL_LUN_ALL, how);
         log_device_warning(device->name, "worker %s; starting another in %llu ms", how,
                            (unsigned long long) (device_pause_ns(device) / NS_PER_MS));
         device->is_restart = true;
+        device->info = (ControlDeviceInfo){};
+        device->has_info = false;
         device_enter(device, MANAGED_DEVICE_STATE_PAUSING);
+        device_requests_on_worker_ended(device);
 }
 
 static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
@@ -356,7 +455,10 @@ static void device_on_timer(EventTimer *timer) {
 
         switch (device->state) {
         case MANAGED_DEVICE_STATE_PAUSING:
-                device_restart(device);
+                if (device->must_leave)
+                        device_end(device);
+                else
+                        device_restart(device);
                 return;
         case MANAGED_DEVICE_STATE_LEAVING:
         case MANAGED_DEVICE_STATE_PARKED:
@@ -374,6 +476,13 @@ static void device_on_timer(EventTimer *timer) {
                 break;
         }
         assert_not_reached();
+}
+
+static uint64_t get_realtime_us(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
 }
 
 int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
@@ -394,6 +503,8 @@ int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
         device->handlers = handlers;
         device->userdata = userdata;
         list_init(&device->node_of_manager);
+        device_requests_init(&device->requests);
+        device->taken_us = get_realtime_us();
         snprintf(device->name, sizeof(device->name), "%s", name);
         snprintf(device->base_name, sizeof(device->base_name), "%s", base_name);
         *ret = TAKE_PTR(device);
@@ -404,7 +515,9 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         if (!device)
                 return NULL;
 
-        child_process_free(device->worker);
+        device->worker = child_process_free(device->worker);
+        device->state = MANAGED_DEVICE_STATE_ENDED;
+        device_requests_end(device);
         device_cache_done(&device->cache);
         list_unlink(&device->node_of_manager);
         event_timer_done(&device->timer);
@@ -457,6 +570,7 @@ void managed_device_resume_usb(ManagedDevice *device, const UsbNode *node, int f
         device_set_node(device, node);
         snprintf(device->name, sizeof(device->name), "%s", node->name);
         device->is_unplugged = false;
+        device->is_resuming = true;
         device->has_successor = false;
         child_process_set_owner(device->worker, device->name, &worker_handlers, device);
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
@@ -497,13 +611,20 @@ void managed_device_stop(ManagedDevice *device) {
                 return;
 
         if (!device->worker) {
-                if (device->udev && !device->is_unplugged)
-                        usb_takeover_give_back(&device->node);
-                device_enter(device, MANAGED_DEVICE_STATE_ENDED);
+                device_end(device);
                 return;
         }
         device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
         child_process_send_type(device->worker, CONTROL_TYPE_STOP);
+}
+
+void managed_device_leave(ManagedDevice *device, bool is_removal) {
+        device->must_leave = true;
+        device->is_removed |= is_removal;
+        if (device->state == MANAGED_DEVICE_STATE_PAUSING)
+                event_timer_set(&device->timer, event_loop_now_ns(device->loop));
+        else if (device->state != MANAGED_DEVICE_STATE_STOPPING)
+                device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
 }
 
 int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover, int fd) {

@@ -10,6 +10,9 @@
 
 #include "device/device_cache.h"
 #include "device/device_learned.h"
+#include "device/device_observer.h"
+#include "device/device_requests.h"
+#include "device/device_view.h"
 #include "device/export_name.h"
 #include "device/usb_takeover.h"
 
@@ -44,6 +47,12 @@ typedef struct ManagedExport {
         uint64_t generation; /* the manager's: unique over all devices */
 } ManagedExport;
 
+typedef enum ManagedDeviceNews {
+        MANAGED_DEVICE_NEWS_ADDED,
+        MANAGED_DEVICE_NEWS_CHANGED,
+        MANAGED_DEVICE_NEWS_REMOVED,
+} ManagedDeviceNews;
+
 typedef struct ManagedDeviceHandlers {
         /* A worker that is nobody's yet, configured; NULL and -errno if none can be had. */
         int (*get_worker)(ChildProcess **ret, void *userdata);
@@ -56,14 +65,22 @@ typedef struct ManagedDeviceHandlers {
         void (*parked)(ManagedDevice *device, void *userdata);
         /* It was unplugged or stopped, and has no worker any more. It may be freed within. */
         void (*ended)(ManagedDevice *device, void *userdata);
+        /* Something in what it is, or in what its worker told. */
+        void (*changed)(ManagedDevice *device, void *userdata);
+        void (*lun_changed)(ManagedDevice *device, unsigned lun, ManagedDeviceNews news,
+                            void *userdata);
+        /* `lun` CONTROL_LUN_ALL: of all of it. */
+        void (*happened)(ManagedDevice *device, DeviceEvent event, unsigned lun, const char *words,
+                         void *userdata);
 } ManagedDeviceHandlers;
 
 struct ManagedDevice {
         EventLoop *loop; /* borrowed */
+        uint64_t id;     /* never used again */
         ManagedDeviceState state;
         char name[64];                        /* the port path, or "sim0" */
         char base_name[EXPORT_NAME_SIZE_MAX]; /* of the exports */
-        UsbNode node;                         /* a real one */
+        UsbNode node;                         /* of a simulated one what has a meaning */
         struct udev *udev;                    /* borrowed; NULL: simulated */
         char *spec;                           /* owned; a simulated one */
         int *fds;                             /* owned: its image files */
@@ -73,6 +90,13 @@ struct ManagedDevice {
         DeviceLearned learned;
         ChildProcess *worker; /* owned; NULL while pausing */
         ManagedExport exports[CONTROL_LUNS_MAX];
+        ControlDeviceInfo info; /* as its worker told last */
+        bool has_info;
+        ControlLunInfo luns[CONTROL_LUNS_MAX]; /* likewise */
+        DeviceRequests requests;
+        char failure_reason[CONTROL_DESCRIPTION_SIZE_MAX]; /* "": none */
+        uint64_t taken_us;                                 /* of CLOCK_REALTIME */
+        unsigned n_restarts;
         unsigned n_deaths; /* in a row */
         uint64_t started_ns;
         DeviceCache cache;
@@ -82,6 +106,10 @@ struct ManagedDevice {
         bool is_restart;
         bool is_settled; /* has left STARTING once */
         bool is_unplugged;
+        bool is_resuming; /* it came back, and is not yet running */
+        bool is_removed;  /* the kernel does not get it back */
+        bool must_leave;  /* somebody gave it up */
+        bool is_refused;  /* it is not ours to drive */
         bool has_successor;
         UsbNode successor; /* what looks the same and was plugged in since */
         EventTimer timer;  /* the pause before a restart, or the patience with a stop */
@@ -116,6 +144,8 @@ void managed_device_resume_usb(ManagedDevice *device, const UsbNode *node, int f
 /* Its exports stay open until its worker closes them, or ends. It may end within. */
 void managed_device_set_unplugged(ManagedDevice *device);
 void managed_device_stop(ManagedDevice *device);
+/* Its worker ends, or there is none: it is not to be started again. It ends later. */
+void managed_device_leave(ManagedDevice *device, bool is_removal);
 /* Hands a client to the worker, if that export is still open; else closes nothing: -ESTALE. */
 int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover, int fd);
 unsigned managed_device_count_exports(const ManagedDevice *device);

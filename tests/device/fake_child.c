@@ -7,6 +7,10 @@
  * "spotless" leaves its arena empty; "learns" tells that its device has no REPORT LUNS;
  * "silent" never says what is left of remains; "configured" tells of its settings. With a
  * file "unfit" beside the link, no remains can be given back; with "empty", there is no medium.
+ *
+ * Of requests: "holds" answers when it is cancelled; "misleads" answers another; "overfills" with
+ * more than was asked for; "perishes" dies; "refuses-requests" says EBUSY. Others do what they are
+ * asked: a reset is told as one, and takes LUN 1 away.
  */
 
 #include <errno.h>
@@ -167,6 +171,92 @@ static void refuse(FakeChild *child) {
         end(child);
 }
 
+/* Requests */
+
+static void describe(FakeChild *child, uint32_t n_resets) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_DEVICE_INFO);
+        message.body.device_info.protocol = USB_STORAGE_PROTOCOL_UAS;
+        message.body.device_info.transfer_size_max = 4096;
+        message.body.device_info.n_resets = n_resets;
+        if (n_resets > 0)
+                message.body.device_info.degradations = CONTROL_DEGRADATION_WRITE_THROUGH;
+        control_channel_send(child->channel, &message, NULL, 0);
+        for (uint32_t lun = 0; lun < 2; lun++) {
+                control_message_init(&message, CONTROL_TYPE_LUN_INFO);
+                message.body.lun_info.lun = lun;
+                message.body.lun_info.is_present = lun == 0 || n_resets == 0;
+                message.body.lun_info.has_medium = lun == 0;
+                strcpy(message.body.lun_info.model, "Fake");
+                control_channel_send(child->channel, &message, NULL, 0);
+        }
+}
+
+static void on_scsi(const ControlScsi *scsi, int fd, ControlReply *reply) {
+        uint8_t bytes[4096] = { 0 };
+        size_t size = MIN((size_t) scsi->data_size, sizeof(bytes));
+
+        if (scsi->direction == TRANSPORT_DIRECTION_IN) {
+                memset(bytes, scsi->cdb[0], sizeof(bytes));
+                reply->data_size = (uint32_t) size;
+                if (fd >= 0 && pwrite(fd, bytes, size, 0) < 0)
+                        abort();
+                memcpy(reply->data, bytes, MIN(size, sizeof(reply->data)));
+        } else if (scsi->direction == TRANSPORT_DIRECTION_OUT) {
+                if (fd >= 0 && pread(fd, bytes, size, 0) < 0)
+                        abort();
+                if (fd < 0)
+                        memcpy(bytes, scsi->data, size);
+                snprintf(reply->words, sizeof(reply->words), "%x %x", bytes[0], bytes[size - 1]);
+        }
+        reply->status = 2;
+        reply->sense_size = 1;
+        reply->sense[0] = 0x70;
+}
+
+static void reply_to(FakeChild *child, const ControlRequest *request, int fd) {
+        ControlMessage message;
+        ControlReply *reply = &message.body.reply;
+
+        control_message_init(&message, CONTROL_TYPE_PROGRESS);
+        message.body.progress = (ControlProgress){ .id = request->id, .n_done = 1, .n_total = 2 };
+        if (request->kind == CONTROL_REQUEST_KIND_FLUSH)
+                control_channel_send(child->channel, &message, NULL, 0);
+
+        control_message_init(&message, CONTROL_TYPE_REPLY);
+        reply->id = request->id + does(child, "misleads");
+        reply->error = does(child, "refuses-requests") ? -EBUSY : 0;
+        if (request->kind == CONTROL_REQUEST_KIND_SCSI_COMMAND)
+                on_scsi(&request->scsi, fd, reply);
+        reply->data_size += does(child, "overfills");
+        control_channel_send(child->channel, &message, NULL, 0);
+}
+
+static void on_request(FakeChild *child, const ControlRequest *request, int fd) {
+        tell(child, "asked for %s",
+             control_request_kind_to_string((ControlRequestKind) request->kind));
+        if (does(child, "perishes"))
+                _exit(1);
+        if (does(child, "holds"))
+                return;
+        if (request->kind == CONTROL_REQUEST_KIND_DEVICE_RESET)
+                describe(child, 1);
+        reply_to(child, request, fd);
+        if (!does(child, "refuses-requests") && (request->kind == CONTROL_REQUEST_KIND_RELEASE ||
+                                                 request->kind == CONTROL_REQUEST_KIND_REMOVE))
+                end(child);
+}
+
+static void on_cancel(FakeChild *child, uint64_t id) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_REPLY);
+        message.body.reply.id = id;
+        message.body.reply.error = -ECANCELED;
+        control_channel_send(child->channel, &message, NULL, 0);
+}
+
 static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
                       const UsbLearnedFacts *facts) {
         if (is_called(child, "dies-at-work"))
@@ -181,6 +271,7 @@ static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
         tell(child, "drives %s", base_name);
         tell(child, "has quirks %x", quirks);
         learn(child, facts);
+        describe(child, 0);
         if (!is_now(child, "empty"))
                 say_export(child, base_name);
         say_what_is_left(child);
@@ -248,6 +339,10 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 tell(child, "saved LUNs %u: %s", message->body.save.luns,
                      strerror(-message->body.save.error));
                 on_saved(child);
+        } else if (message->type == CONTROL_TYPE_REQUEST) {
+                on_request(child, &message->body.request, n_fds > 0 ? fds[0] : -EBADF);
+        } else if (message->type == CONTROL_TYPE_CANCEL) {
+                on_cancel(child, message->body.cancel.id);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {
                 on_device(child, message->body.simulate.base_name, message->body.simulate.quirks,
                           &message->body.simulate.facts);

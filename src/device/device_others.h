@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * DeviceOthers
+ *
+ * The storage devices that are plugged in and not driven, and why. Private to device.
+ */
+
+#include "base/list.h"
+#include "device/device_view.h"
+#include "device/usb_node.h"
+
+/* Beyond it devices are not listed, and can't be taken. */
+#define DEVICE_OTHERS_MAX 256
+
+typedef struct DeviceOther {
+        UsbNode node;
+        DeviceOtherReason reason;
+        ListNode node_of_others; /* DeviceOthers::list */
+} DeviceOther;
+
+typedef struct DeviceOthers {
+        ListNode list; /* DeviceOther::node_of_others */
+        size_t n;
+} DeviceOthers;
+
+void device_others_init(DeviceOthers *others);
+void device_others_done(DeviceOthers *others);
+/* Or changes what is known of that port. */
+void device_others_set(DeviceOthers *others, const UsbNode *node, DeviceOtherReason reason);
+/* It was unplugged, or is driven. Harmless if there is none. */
+void device_others_remove(DeviceOthers *others, const char *name);
+/* NULL: there is none. */
+const DeviceOther *device_others_find(const DeviceOthers *others, const char *name);
