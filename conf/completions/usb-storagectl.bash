@@ -11,6 +11,27 @@ declare -gA _usb_storagectl_verbs=(
         [device-info]=''
         [device-reset]=''
         [device-remove]='--force'
+        [scsi-info]=''
+        [scsi-command]='--in= --out= --force'
+        [scsi-reset]=''
+        [cache-info]=''
+        [cache-flush]=''
+        [cache-reset]='--discard-dirty --yes'
+        [performance-stats]=''
+        [optimization-info]=''
+        [power-info]=''
+        [power-set]=''
+        [smart]=''
+        [smart-test]=''
+        [top]='--iterations= --delay='
+        [monitor]='--iterations='
+        [policy]=''
+        [quirks]=''
+        [config]=''
+        [reload]=''
+        [metrics]=''
+        [diagnose]=''
+        [trace]='--pcap= --seconds='
 )
 
 # The service's devices, and their units where a verb takes one.
@@ -21,10 +42,11 @@ _usb_storagectl_names() {
 # What may follow the verb: kinds of words, or words.
 _usb_storagectl_arguments() {
         case $1 in
-        take) usb-storagectl list --no-legend --timeout=2 -o NAME,EXPORT,STATE 2> /dev/null |
-                awk '$2 == "-" && $3 ~ /present|policy|busy|limit|released/ { print $1 }' ;;
-        release | device-*) _usb_storagectl_names PORT ;;
-        status) _usb_storagectl_names PORT ;;
+        take) usb-storagectl list --no-legend --timeout=2 -o NAME,STATE 2> /dev/null |
+                awk '$2 ~ /^(present|policy|busy|limit|released)$/ { print $1 }' ;;
+        release | device-* | status | cache-info | cache-reset | diagnose | trace) _usb_storagectl_names PORT ;;
+        scsi-* | cache-flush | performance-stats | optimization-info | power-* | smart*) _usb_storagectl_names NAME ;;
+        policy) echo list test generate ;;
         esac
 }
 
@@ -46,7 +68,12 @@ _usb_storagectl() {
         esac
 
         case ${COMP_WORDS[0]##*/} in
-        usb_storage_*) verb=${COMP_WORDS[0]##*/usb_storage_} verb=${verb#usb_storage_} verb=${verb//_/-} ;;
+        usb_storage_smart_info) verb=smart ;;
+        usb_storage_*)
+                verb=${COMP_WORDS[0]##*/usb_storage_}
+                verb=${verb#usb_storage_}
+                verb=${verb//_/-}
+                ;;
         *)
                 for ((i = 1; i < COMP_CWORD; i++)); do
                         if [ "${_usb_storagectl_verbs[${COMP_WORDS[i]}]+set}" ]; then
@@ -68,4 +95,8 @@ _usb_storagectl() {
 }
 
 complete -F _usb_storagectl usb-storagectl \
-        usb_storage_device_info usb_storage_device_reset usb_storage_device_remove
+        usb_storage_device_info usb_storage_device_reset usb_storage_device_remove \
+        usb_storage_scsi_info usb_storage_scsi_command usb_storage_scsi_reset \
+        usb_storage_cache_info usb_storage_cache_flush usb_storage_cache_reset \
+        usb_storage_performance_stats usb_storage_optimization_info usb_storage_power_info \
+        usb_storage_power_set usb_storage_smart_info usb_storage_smart_test

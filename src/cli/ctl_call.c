@@ -140,18 +140,22 @@ CtlExit ctl_call_do(Ctl *ctl, const char *path, const char *interface, const cha
         return e != CTL_EXIT_OK ? e : ctl_call_send(ctl, message, ret_reply);
 }
 
-static CtlExit read_answer(const Ctl *ctl, sd_bus_message *reply, json_object **ret) {
-        int r = bus_value_read(reply, ret);
+CtlExit ctl_call_read(const Ctl *ctl, sd_bus_message *reply, const char *signature,
+                      json_object **ret) {
+        int r = -EBADMSG;
 
+        /* All that looks into it afterwards relies on its types. */
+        if (sd_bus_message_has_signature(reply, signature) > 0)
+                r = bus_value_read(reply, ret);
         return r < 0 ? ctl_call_garbled(ctl, r) : CTL_EXIT_OK;
 }
 
 CtlExit ctl_call_get(Ctl *ctl, const char *path, const char *interface, const char *method,
-                     json_object **ret) {
+                     const char *signature, json_object **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         CtlExit e = ctl_call_ask(ctl, path, interface, method, &reply, "");
 
-        return e != CTL_EXIT_OK ? e : read_answer(ctl, reply, ret);
+        return e != CTL_EXIT_OK ? e : ctl_call_read(ctl, reply, signature, ret);
 }
 
 CtlExit ctl_call_get_properties(Ctl *ctl, const char *path, const char *interface,
@@ -159,7 +163,7 @@ CtlExit ctl_call_get_properties(Ctl *ctl, const char *path, const char *interfac
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         CtlExit e = ctl_call_ask(ctl, path, PROPERTIES, "GetAll", &reply, "s", interface);
 
-        return e != CTL_EXIT_OK ? e : read_answer(ctl, reply, ret);
+        return e != CTL_EXIT_OK ? e : ctl_call_read(ctl, reply, "a{sv}", ret);
 }
 
 static CtlExit get_property(Ctl *ctl, const char *path, const char *interface, const char *name,
@@ -176,7 +180,7 @@ static CtlExit get_property(Ctl *ctl, const char *path, const char *interface, c
         }
         if (r < 0)
                 return ctl_call_failed(ctl, &error, r);
-        return read_answer(ctl, reply, ret);
+        return ctl_call_read(ctl, reply, "v", ret);
 }
 
 CtlExit ctl_call_add_properties(Ctl *ctl, const char *path, const char *interface,

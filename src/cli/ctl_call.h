@@ -35,9 +35,12 @@ CtlExit ctl_call_do(Ctl *ctl, const char *path, const char *interface, const cha
 CtlExit ctl_call_new(Ctl *ctl, const char *path, const char *interface, const char *method,
                      sd_bus_message **ret);
 CtlExit ctl_call_send(Ctl *ctl, sd_bus_message *message, sd_bus_message **ret_reply);
-/* The answer's only value as JSON. */
+/* The only value of an answer that must have this signature, as JSON. */
 CtlExit ctl_call_get(Ctl *ctl, const char *path, const char *interface, const char *method,
-                     json_object **ret);
+                     const char *signature, json_object **ret);
+/* A value out of an answer. */
+CtlExit ctl_call_read(const Ctl *ctl, sd_bus_message *reply, const char *signature,
+                      json_object **ret);
 /* All properties of an interface. */
 CtlExit ctl_call_get_properties(Ctl *ctl, const char *path, const char *interface,
                                 json_object **ret);

@@ -2,8 +2,10 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <systemd/sd-bus.h>
 #include <time.h>
 
+#include "cli/ctl_call.h"
 #include "cli/ctl_names.h"
 #include "cli/ctl_text.h"
 
@@ -73,4 +75,22 @@ const char *ctl_names_of(json_object *device, json_object *lun, const char *prop
         const char *word = ctl_objects_string(lun, property);
 
         return *word != '\0' ? word : ctl_objects_string(device, property);
+}
+
+char *ctl_names_object(const char *path) {
+        _cleanup_(freep) char *device = ctl_text_copy(path), *name = NULL;
+        char *unit = strstr(device, "/lun");
+        char *text;
+
+        if (unit)
+                *unit = '\0';
+        if (sd_bus_path_decode(device, CTL_PATH "/devices", &name) <= 0)
+                text = ctl_text_copy(path);
+        else if (unit)
+                text = ctl_text_format("%s.%s", name, unit + strlen("/lun"));
+        else
+                text = ctl_text_copy(name);
+        /* An escaped name may have anything in it. */
+        ctl_text_clean(text);
+        return text;
 }

@@ -17,3 +17,5 @@ const char *ctl_names_health(json_object *device);
 CtlColour ctl_names_health_colour(json_object *device);
 /* Vendor or model as the unit tells it, else as the device does. */
 const char *ctl_names_of(json_object *device, json_object *lun, const char *property);
+/* "1-4" or "1-4.0" of an object's path; what is none stays a path. To be freed. */
+char *ctl_names_object(const char *path);

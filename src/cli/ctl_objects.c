@@ -7,15 +7,8 @@
 #include "cli/ctl_text.h"
 
 CtlExit ctl_objects_load(CtlObjects *objects, Ctl *ctl) {
-        CtlExit e;
-
-        e = ctl_call_get(ctl, CTL_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
-                         &objects->tree);
-        if (e == CTL_EXIT_OK && !json_object_is_type(objects->tree, json_type_object)) {
-                ctl_complain(ctl, "The service's answer can't be understood");
-                e = CTL_EXIT_FAILURE;
-        }
-        return e;
+        return ctl_call_get(ctl, CTL_PATH, "org.freedesktop.DBus.ObjectManager",
+                            "GetManagedObjects", "a{oa{sa{sv}}}", &objects->tree);
 }
 
 void ctl_objects_done(CtlObjects *objects) {

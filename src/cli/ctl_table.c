@@ -226,10 +226,11 @@ static json_object *row_to_json(const CtlTable *table, size_t row) {
 
         for (size_t i = 0; i < n; i++) {
                 size_t column = table->is_selected ? table->shown[i] : i;
-                _cleanup_(freep) char *key = ctl_text_copy(table->columns[column].title);
+                const CtlColumn *c = &table->columns[column];
+                _cleanup_(freep) char *key = ctl_text_copy(c->key ? c->key : c->title);
 
-                for (char *c = key; *c != '\0'; c++)
-                        *c = *c == '-' || *c == ' ' ? '_' : (char) tolower((unsigned char) *c);
+                for (char *letter = key; *letter != '\0'; letter++)
+                        *letter = (char) tolower((unsigned char) *letter);
                 json_object_object_add(object, key,
                                        json_object_get(cell_at(table, row, column)->value));
         }

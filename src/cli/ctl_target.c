@@ -156,6 +156,26 @@ CtlExit ctl_target_get(CtlTarget *target, const Ctl *ctl, const CtlObjects *obje
         assert_not_reached();
 }
 
+CtlExit ctl_target_load(CtlTarget *target, Ctl *ctl, CtlObjects *objects, const char *text,
+                        CtlTargetKind kind) {
+        CtlExit e = ctl_objects_load(objects, ctl);
+
+        return e != CTL_EXIT_OK ? e : ctl_target_get(target, ctl, objects, text, kind);
+}
+
+CtlExit ctl_target_need(const CtlTarget *target, const Ctl *ctl, const CtlObjects *objects,
+                        const char *interface, const char *what, const char **ret) {
+        const char *const paths[] = { target->lun, target->device };
+
+        for (size_t i = 0; i < N_ELEMENTS(paths); i++)
+                if (paths[i] && ctl_objects_get(objects, paths[i], interface)) {
+                        *ret = paths[i];
+                        return CTL_EXIT_OK;
+                }
+        ctl_complain(ctl, "%s is not supported: there is no %s", what, interface);
+        return CTL_EXIT_UNSUPPORTED;
+}
+
 char *ctl_target_name(const CtlTarget *target) {
         const char *device = ctl_objects_string(target->device_properties, "Name");
 

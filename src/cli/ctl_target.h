@@ -37,5 +37,12 @@ CtlTargetResult ctl_target_find(CtlTarget *target, const CtlObjects *objects, co
 /* The same; what is wrong has been told. */
 CtlExit ctl_target_get(CtlTarget *target, const Ctl *ctl, const CtlObjects *objects,
                        const char *text, CtlTargetKind kind);
+/* Asks the service for its objects first. */
+CtlExit ctl_target_load(CtlTarget *target, Ctl *ctl, CtlObjects *objects, const char *text,
+                        CtlTargetKind kind);
+/* The path of the unit, else of the device, that has the interface. Where none has, `what` is told to
+ * be unsupported. */
+CtlExit ctl_target_need(const CtlTarget *target, const Ctl *ctl, const CtlObjects *objects,
+                        const char *interface, const char *what, const char **ret);
 /* "1-4" or "1-4.0", to be freed. */
 char *ctl_target_name(const CtlTarget *target);

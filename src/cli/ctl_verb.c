@@ -4,9 +4,18 @@
 #include <string.h>
 
 #include "cli/ctl_verb.h"
+#include "cli/verb_cache.h"
 #include "cli/verb_device.h"
 #include "cli/verb_list.h"
+#include "cli/verb_manager.h"
+#include "cli/verb_monitor.h"
+#include "cli/verb_performance.h"
+#include "cli/verb_power.h"
+#include "cli/verb_scsi.h"
+#include "cli/verb_smart.h"
 #include "cli/verb_status.h"
+#include "cli/verb_top.h"
+#include "cli/verb_trace.h"
 
 #define BIT(id) CTL_OPTION_BIT(CTL_OPTION_##id)
 #define COMMON_OPTIONS (CTL_OPTION_BIT(_CTL_OPTION_COMMON_MAX) - 1)
@@ -25,6 +34,47 @@ const CtlVerb ctl_verbs[] = {
         { "device-remove", "usb_storage_device_remove", "DEV",
           "write everything and stop it, so that it can be unplugged", 1, 1, BIT(FORCE), false,
           verb_device_remove },
+        { "scsi-info", "usb_storage_scsi_info", "DEV[.LUN]", "what a unit can do", 1, 1, 0, true,
+          verb_scsi_info },
+        { "scsi-command", "usb_storage_scsi_command", "DEV[.LUN] BYTE...",
+          "send a command block, hexadecimal", 2, 33, BIT(IN) | BIT(OUT) | BIT(FORCE), false,
+          verb_scsi_command },
+        { "scsi-reset", "usb_storage_scsi_reset", "DEV[.LUN]", "reset a unit; clients wait", 1, 1,
+          0, false, verb_scsi_reset },
+        { "cache-info", "usb_storage_cache_info", "DEV", "what the cache holds and how it does", 1,
+          1, 0, true, verb_cache_info },
+        { "cache-flush", "usb_storage_cache_flush", "DEV[.LUN]", "write everything to the medium",
+          1, 1, 0, false, verb_cache_flush },
+        { "cache-reset", "usb_storage_cache_reset", "DEV", "drop what is written already", 1, 1,
+          BIT(DISCARD_DIRTY) | BIT(YES), false, verb_cache_reset },
+        { "performance-stats", "usb_storage_performance_stats", "DEV[.LUN]",
+          "rates, latencies, counters", 1, 1, 0, true, verb_performance_stats },
+        { "optimization-info", "usb_storage_optimization_info", "DEV[.LUN]",
+          "what would make it faster", 1, 1, 0, true, verb_performance_advice },
+        { "power-info", "usb_storage_power_info", "DEV[.LUN]", "the power state", 1, 1, 0, true,
+          verb_power_info },
+        { "power-set", "usb_storage_power_set", "DEV[.LUN] STATE", "change the power state", 2, 2,
+          0, false, verb_power_set },
+        { "smart", "usb_storage_smart_info", "DEV[.LUN]", "what the disk knows of its health", 1, 1,
+          0, true, verb_smart_info },
+        { "smart-test", "usb_storage_smart_test", "DEV[.LUN] [KIND]", "let the disk test itself", 1,
+          2, 0, false, verb_smart_test },
+        { "top", NULL, "", "what the disks do, live", 0, 0, BIT(ITERATIONS) | BIT(DELAY), false,
+          verb_top },
+        { "monitor", NULL, "", "what happens, a line each", 0, 0, BIT(ITERATIONS), false,
+          verb_monitor },
+        { "policy", NULL, "[list|test PORT|generate]",
+          "the rules, what they say of a device, rules for all", 0, 2, 0, true,
+          verb_manager_policy },
+        { "quirks", NULL, "", "what is known to be wrong with models", 0, 0, 0, true,
+          verb_manager_quirks },
+        { "config", NULL, "", "settings in force, and where they are from", 0, 0, 0, true,
+          verb_manager_config },
+        { "reload", NULL, "", "read the configuration again", 0, 0, 0, false, verb_manager_reload },
+        { "metrics", NULL, "", "OpenMetrics text", 0, 0, 0, true, verb_manager_metrics },
+        { "diagnose", NULL, "DEV", "a report for a bug", 1, 1, 0, true, verb_manager_diagnose },
+        { "trace", NULL, "DEV", "record what goes over the wire", 1, 1, BIT(PCAP) | BIT(SECONDS),
+          false, verb_trace },
 };
 const size_t ctl_verbs_n = N_ELEMENTS(ctl_verbs);
 
@@ -119,6 +169,8 @@ CtlExit ctl_verb_main(int argc, char **argv) {
         const CtlVerb *verb = ctl_verb_find_link(ctl.name);
         int first;
 
+        /* 0.9 and not 0.90000000000000002; it fails only for want of memory. */
+        (void) json_c_set_serialization_double_format("%.12g", JSON_C_OPTION_GLOBAL);
         if (ctl_options_parse(&ctl.options, ctl.name, argc, argv, &first) < 0)
                 return CTL_EXIT_USAGE;
         ctl_terminal_init(&ctl.terminal);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/bus_value.h"
+#include "cli/ctl_action.h"
 #include "cli/ctl_call.h"
 #include "cli/ctl_facts.h"
 #include "cli/ctl_names.h"
@@ -86,10 +87,7 @@ CtlExit verb_device_info(Ctl *ctl, char **arguments) {
         CtlTarget target;
         CtlExit e;
 
-        e = ctl_objects_load(&objects, ctl);
-        if (e != CTL_EXIT_OK)
-                return e;
-        e = ctl_target_get(&target, ctl, &objects, arguments[0], CTL_TARGET_ANY);
+        e = ctl_target_load(&target, ctl, &objects, arguments[0], CTL_TARGET_ANY);
         if (e != CTL_EXIT_OK)
                 return e;
         all = device_to_json(&objects, target.device);
@@ -102,50 +100,38 @@ CtlExit verb_device_info(Ctl *ctl, char **arguments) {
         return CTL_EXIT_OK;
 }
 
-/* What is done to one device and answers nothing. */
-static CtlExit act(Ctl *ctl, const char *device, const char *method, const char *option,
-                   const char *done) {
-        _cleanup_(ctl_objects_done) CtlObjects objects = {};
-        CtlTarget target;
-        CtlExit e;
-
-        e = ctl_objects_load(&objects, ctl);
-        if (e != CTL_EXIT_OK)
-                return e;
-        e = ctl_target_get(&target, ctl, &objects, device, CTL_TARGET_DEVICE);
-        if (e != CTL_EXIT_OK)
-                return e;
-        if (option)
-                e = ctl_call_do(ctl, target.device, CTL_DEVICE, method, NULL, "a{sv}", 1, option,
-                                "b", true);
-        else
-                e = ctl_call_do(ctl, target.device, CTL_DEVICE, method, NULL, "a{sv}", 0);
-        if (e != CTL_EXIT_OK)
-                return e;
-        if (ctl_is_json(ctl)) {
-                json_object *answer = json_object_new_object();
-
-                json_object_object_add(answer, "device",
-                                       json_object_get(ctl_objects_property(
-                                                       target.device_properties, "Name")));
-                return ctl_print_json(ctl, answer);
-        }
-        printf("%s %s\n", ctl_objects_string(target.device_properties, "Name"), done);
-        return CTL_EXIT_OK;
-}
-
 CtlExit verb_device_reset(Ctl *ctl, char **arguments) {
-        return act(ctl, arguments[0], "Reset", NULL, "was reset.");
+        static const CtlAction action = {
+                .interface = CTL_DEVICE,
+                .method = "Reset",
+                .kind = CTL_TARGET_DEVICE,
+                .done = "was reset.",
+        };
+
+        return ctl_action_run(&action, ctl, arguments[0]);
 }
 
 CtlExit verb_device_remove(Ctl *ctl, char **arguments) {
-        bool by_force = ctl_options_has(&ctl->options, CTL_OPTION_FORCE);
+        const CtlAction action = {
+                .interface = CTL_DEVICE,
+                .method = "Remove",
+                .kind = CTL_TARGET_DEVICE,
+                .option = ctl_options_has(&ctl->options, CTL_OPTION_FORCE) ? "force" : NULL,
+                .done = "may be unplugged now.",
+        };
 
-        return act(ctl, arguments[0], "Remove", by_force ? "force" : NULL, "may be unplugged now.");
+        return ctl_action_run(&action, ctl, arguments[0]);
 }
 
 CtlExit verb_device_release(Ctl *ctl, char **arguments) {
-        return act(ctl, arguments[0], "Release", NULL, "is the kernel's again.");
+        static const CtlAction action = {
+                .interface = CTL_DEVICE,
+                .method = "Release",
+                .kind = CTL_TARGET_DEVICE,
+                .done = "is the kernel's again.",
+        };
+
+        return ctl_action_run(&action, ctl, arguments[0]);
 }
 
 CtlExit verb_device_take(Ctl *ctl, char **arguments) {

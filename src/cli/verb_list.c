@@ -157,7 +157,7 @@ static CtlExit add_others(CtlTable *table, Ctl *ctl) {
         _cleanup_(json_object_putp) json_object *others = NULL;
         CtlExit e;
 
-        e = ctl_call_get(ctl, CTL_PATH, CTL_MANAGER, "ListOthers", &others);
+        e = ctl_call_get(ctl, CTL_PATH, CTL_MANAGER, "ListOthers", "aa{sv}", &others);
         if (e != CTL_EXIT_OK)
                 return e;
         for (size_t i = 0; i < json_object_array_length(others); i++) {

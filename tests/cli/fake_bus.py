@@ -1,10 +1,14 @@
 """A bus of a test's own with the fake service on it, and the program to be tested beside it."""
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import tempfile
+import termios
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -13,6 +17,13 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>
 <allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>"""
 PATIENCE_S = 60
+
+
+def expect(ran, status, err=None):
+    assert ran.status == status, f"exit status {ran.status}, expected {status}: {ran.err}"
+    if err is not None:
+        assert err in ran.err, ran.err
+    return ran
 
 
 class Ran:
@@ -55,6 +66,23 @@ class Bus:
         return Ran(subprocess.run(
             self.command(*arguments, name=name), input=text.encode(), capture_output=True, check=False,
             env=os.environ | {"LC_ALL": "C.UTF-8"} | environment, timeout=PATIENCE_S))
+
+    def run_on_terminal(self, *arguments, keys=b""):
+        """The same on a terminal of 80 columns; returns all that it wrote there."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        environment = os.environ | {"LC_ALL": "C.UTF-8", "TERM": "xterm", "PAGER": "cat"}
+        process = subprocess.Popen(self.command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs,
+                                   env=environment, start_new_session=True)  # fmt: skip
+        os.close(theirs)
+        os.write(ours, keys)
+        written = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the terminal open any more
+            while chunk := os.read(ours, 4096):
+                written += chunk
+        os.close(ours)
+        assert process.wait(PATIENCE_S) == 0, written
+        return written.decode(errors="surrogateescape")
 
     def said(self):
         """What the service was called with since the last time."""

@@ -369,9 +369,10 @@ class WithFds(Service):
 
     def on_call(self, bus, sender, path, interface, method, arguments, invocation):
         if method == "StartTrace":
-            fd = invocation.get_message().get_unix_fd_list().get(arguments[0])
-            os.write(fd, b"\xd4\xc3\xb2\xa1trace")
-            os.close(fd)
+            fds = invocation.get_message().get_unix_fd_list().steal_fds()
+            os.write(fds[arguments[0]], b"\xd4\xc3\xb2\xa1trace")
+            for fd in fds:
+                os.close(fd)
             say("StartTrace", arguments[1])
             invocation.return_value(None)
             return

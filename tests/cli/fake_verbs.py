@@ -6,19 +6,12 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../interop"))
 
-from fake_bus import bus
+from fake_bus import bus, expect
 from results import Results
 
 ALL_COLUMNS = (
     "NAME PORT ID VENDOR MODEL SERIAL SIZE LBA PROTO SPEED STATE POLICY EXPORT HEALTH TEMP POWER".split()
 )
-
-
-def expect(ran, status, err=None):
-    assert ran.status == status, f"exit status {ran.status}, expected {status}: {ran.err}"
-    if err is not None:
-        assert err in ran.err, ran.err
-    return ran
 
 
 def list_fits(host):

@@ -1,0 +1,115 @@
+/* Completed is a signal; between two of them the job's properties are looked at. */
+
+#include <string.h>
+
+#include "cli/bus_value.h"
+#include "cli/ctl_call.h"
+#include "cli/ctl_job.h"
+#include "cli/ctl_objects.h"
+#include "cli/ctl_progress.h"
+
+#define LOOK_US 300000
+
+static int on_completed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        CtlJob *job = userdata;
+        const char *text;
+        int success;
+
+        if (sd_bus_message_read(message, "bs", &success, &text) >= 0)
+                json_object_object_add(job->ended, sd_bus_message_get_path(message),
+                                       success ? NULL : bus_value_string(text));
+        return 0;
+}
+
+CtlExit ctl_job_init(CtlJob *job, Ctl *ctl) {
+        CtlExit e;
+        int r;
+
+        e = ctl_call_connect(ctl);
+        if (e != CTL_EXIT_OK)
+                return e;
+        job->ended = json_object_new_object();
+        r = sd_bus_match_signal(ctl->bus, &job->slot, CTL_SERVICE, NULL, CTL_JOB, "Completed",
+                                on_completed, job);
+        return r < 0 ? ctl_call_failed(ctl, NULL, r) : CTL_EXIT_OK;
+}
+
+void ctl_job_done(CtlJob *job) {
+        job->slot = sd_bus_slot_unref(job->slot);
+        json_object_put(job->ended);
+        job->ended = NULL;
+}
+
+static bool has_ended(const CtlJob *job, const char *path) {
+        return json_object_object_get_ex(job->ended, path, NULL);
+}
+
+/* Processes what has come, until the job ends or a moment has passed. */
+static CtlExit listen_a_moment(CtlJob *job, Ctl *ctl, const char *path) {
+        int r;
+
+        while (!has_ended(job, path)) {
+                r = sd_bus_process(ctl->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(ctl->bus, LOOK_US);
+                if (r == 0)
+                        return CTL_EXIT_OK;
+                if (r < 0)
+                        return ctl_call_failed(ctl, NULL, r);
+        }
+        return CTL_EXIT_OK;
+}
+
+/* NULL: there is nothing to be seen any more. */
+static json_object *look(Ctl *ctl, const char *path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        json_object *properties = NULL;
+
+        if (sd_bus_call_method(ctl->bus, CTL_SERVICE, path, "org.freedesktop.DBus.Properties",
+                               "GetAll", NULL, &reply, "s", CTL_JOB) < 0 ||
+            bus_value_read(reply, &properties) < 0)
+                return NULL;
+        return properties;
+}
+
+static CtlExit tell(const Ctl *ctl, json_object *why) {
+        if (!why)
+                return CTL_EXIT_OK;
+        ctl_complain(ctl, "%s", json_object_get_string(why));
+        return CTL_EXIT_FAILURE;
+}
+
+CtlExit ctl_job_wait(CtlJob *job, Ctl *ctl, const char *path) {
+        CtlProgress progress;
+        CtlExit e;
+
+        ctl_progress_init(&progress, ctl, "writing", ctl_progress_now(), 0);
+        for (;;) {
+                _cleanup_(json_object_putp) json_object *properties = NULL;
+                uint64_t sum;
+
+                e = listen_a_moment(job, ctl, path);
+                if (e != CTL_EXIT_OK || has_ended(job, path))
+                        break;
+                properties = look(ctl, path);
+                if (!properties) {
+                        /* Its last word may have come just before. */
+                        e = listen_a_moment(job, ctl, path);
+                        break;
+                }
+                sum = ctl_objects_number(properties, "Bytes");
+                ctl_progress_update(&progress, ctl_progress_now(),
+                                    (uint64_t) (json_object_get_double(ctl_objects_property(
+                                                                properties, "Progress")) *
+                                                (double) sum),
+                                    sum, "");
+        }
+        ctl_progress_clear(&progress);
+        if (e != CTL_EXIT_OK)
+                return e;
+        if (!has_ended(job, path)) {
+                ctl_complain(ctl, "The service has forgotten what became of it");
+                return CTL_EXIT_FAILURE;
+        }
+        return tell(ctl, json_object_object_get(job->ended, path));
+}

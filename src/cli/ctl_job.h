@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * CtlJob
+ *
+ * Waiting for what takes long. It listens before the job is started, so that none is missed.
+ */
+
+#include "cli/ctl.h"
+
+typedef struct CtlJob {
+        sd_bus_slot *slot;  /* owned */
+        json_object *ended; /* owned; by path: null or why it failed */
+} CtlJob;
+
+CtlExit ctl_job_init(CtlJob *job, Ctl *ctl);
+void ctl_job_done(CtlJob *job);
+/* Waits for the one at `path`, with a bar. Its failure has been told. */
+CtlExit ctl_job_wait(CtlJob *job, Ctl *ctl, const char *path);

@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""The verbs that send commands, watch, and ask the service about itself, against the fake service."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../interop"))
+
+from fake_bus import PATIENCE_S, bus, expect
+from results import Results
+
+INQUIRY = ["12", "0", "0", "0", "24", "0"]
+
+
+def scsi_command_in(host):
+    """scsi-command reads: raw into a pipe, as a dump on a terminal, in hexadecimal as JSON"""
+    ran = expect(host.run("scsi-command", "1-4.0", "--in", "36", *INQUIRY), 0)
+    assert len(ran.raw) == 36 and ran.raw[8:13] == b"Orion", ran.raw
+    answer = host.run("1-4", "120000002400", "--in=36", "-j", name="usb_storage_scsi_command").json()
+    assert answer["status"] == 0 and bytes.fromhex(answer["data"]) == ran.raw and answer["sense"] == ""
+    assert "Orion   |" in host.run_on_terminal("scsi-command", "1-4.0", "--in", "36", *INQUIRY)
+    assert host.said() == ["Command 120000002400  36 {}"] * 3
+
+
+def scsi_command_out(host):
+    """scsi-command writes what a file or standard input holds"""
+    path = host.folder + "/data"
+    with open(path, "wb") as file:
+        file.write(b"\x01\x02")
+    expect(host.run("scsi-command", "1-4", "--out", path, "--force", "0x3b:00,0"), 0)
+    expect(host.run("scsi-command", "1-4", "--out", "-", "3b", text="AB"), 0)
+    assert host.said() == ["Command 3b0000 0102 0 {'force': True}", "Command 3b 4142 0 {}"]
+    expect(host.run("scsi-command", "1-4", "--out", "/nowhere", "3b"), 1, "/nowhere")
+
+
+def scsi_command_fails(host):
+    """a command that fails has its sense told in words, and 1 as status"""
+    ran = expect(host.run("scsi-command", "1-4", "000000000000"), 1, "Status 02h: Not ready: Medium not present")
+    assert "70 00 02 00" in ran.err and ran.out == ""
+    ran = expect(host.run("scsi-command", "1-4", "000000000000", "--json=short"), 1)
+    assert ran.json()["status"] == 2 and ran.json()["sense"].startswith("700002")
+    expect(host.run("scsi-command", "1-4", "04"), 4, "destroys")
+
+
+def scsi_command_usage(host):
+    """what is no command block, or names no single unit, is refused"""
+    expect(host.run("scsi-command", "1-4", "1g"), 2, "'1g'")
+    expect(host.run("scsi-command", "1-4", "123"), 2, "'123'")
+    expect(host.run("scsi-command", "1-4", "00" * 17), 2, "16 bytes")
+    expect(host.run("scsi-command", "1-4", "--in", "1", "--out", "-", "00"), 2, "not both")
+    expect(host.run("scsi-command", "2-1.3", "00"), 2, "several logical units")
+    expect(host.run("scsi-command", "3-1", "00"), 3, "no logical unit")
+    expect(host.run("scsi-command", "1-4"), 2, "Too few")
+
+
+def scsi_info(host):
+    """scsi-info tells what a unit can do and has done"""
+    out = expect(host.run("scsi-info", "1-4"), 0).out
+    assert "Last sense: Medium not present" in out and "Commands: 1000" in out, out
+    assert host.run("scsi-info", "1-4", "-j").json()["Timeouts"] == 1
+    expect(host.run("scsi-info", "2-1.3.0"), 6, "SCSI is not supported")
+    expect(host.run("scsi-reset", "2-1.3:1"), 0)
+    assert host.said()[-1].startswith("ScsiReset") and "lun1" in host.run("status", "2-1.3").out
+
+
+def cache(host):
+    """cache-info has the counters, cache-reset asks before something is lost"""
+    out = expect(host.run("cache-info", "1-4"), 0).out
+    assert "Not written yet: 3M" in out and "Hit ratio: 87.0%" in out, out
+    info = host.run("cache-info", "1-4", "-j").json()
+    assert info["Hits"] == 870 and info["DirtyBytes"] == 3 << 20
+    expect(host.run("cache-info", "2-1.3"), 6, "A cache is not supported")
+    expect(host.run("cache-reset", "1-4"), 0)
+    expect(host.run("cache-reset", "1-4", "--discard-dirty"), 2, "--yes")
+    expect(host.run("cache-reset", "1-4", "--discard-dirty", "--yes"), 0)
+    assert [line.split(" ", 2)[2] for line in host.said()] == ["{}", "{'discard-dirty': True}"]
+
+
+def cache_flush(host):
+    """cache-flush waits for its job, of one unit where one is named"""
+    assert "everything on its medium" in expect(host.run("cache-flush", "1-4"), 0).out
+    assert host.run("cache-flush", "1-4.0", "-j").json() == {"unit": "1-4.0"}
+    assert [line.split(" ", 2)[2] for line in host.said()] == ["{}", "{'lun': 0}"]
+
+
+def performance(host):
+    """performance-stats has rates, latencies and counters, optimization-info advice"""
+    out = expect(host.run("performance-stats", "1-4"), 0).out
+    for words in ("1 s     100 410 kB/s  100 us", "read        100 80.0 us 900 us 5.0 ms", "read_bytes "):
+        assert words in out, out
+    numbers = host.run("performance-stats", "1-4.0", "-j").json()
+    assert numbers["rates"][0]["hit_ratio"] == 0.9 and numbers["rates"][1]["window"] == 10
+    assert numbers["latency"]["read"]["buckets"][0] == [0.0001, 90]
+    assert numbers["counters"]["reads_completed"] == 100
+    expect(host.run("performance-stats", "3-1"), 6)
+    assert "try another port" in expect(host.run("optimization-info", "1-4"), 0).out
+    advice = host.run("1-4", "-j", name="usb_storage_optimization_info").json()
+    assert advice[1] == {"id": "speed", "severity": "warning", "text": advice[1]["text"]}
+
+
+def unsupported(host):
+    """power and SMART are unsupported while no object has such an interface"""
+    for arguments in (["power-info", "1-4"], ["power-set", "1-4", "standby"]):
+        expect(host.run(*arguments), 6, "there is no org.orion.UsbStorage1.Power")
+    for arguments in (["smart", "1-4"], ["smart-test", "1-4"], ["smart-test", "1-4", "long"]):
+        expect(host.run(*arguments), 6, "there is no org.orion.UsbStorage1.Smart")
+    expect(host.run("1-4", name="usb_storage_smart_info"), 6)
+    expect(host.run("smart", "9-9"), 3)
+
+
+def policy(host):
+    """policy lists, tests and generates rules"""
+    out = expect(host.run("policy"), 0).out
+    assert out == host.run("policy", "list").out and "1 allow id 0951:1666 " in out
+    assert host.run("policy", "-j").json()[1]["number"] == 2
+    assert host.run("policy", "test", "2-1.3").out == "2-1.3: read-only, by default\n"
+    assert host.run("policy", "test", "1-4").out == "1-4: allow, by rule 1: allow id 0951:1666\n"
+    assert host.run("policy", "test", "1-4", "-j").json() == {"target": "allow", "number": 1, "rule": "allow id 0951:1666"}
+    expect(host.run("policy", "test", "9-9"), 3)
+    assert host.run("policy", "generate").out.count("\n") == 2
+    assert host.run("policy", "generate", "-j").json()["rules"].startswith("allow id")
+    for arguments in (["test"], ["list", "1-4"], ["strange"]):
+        expect(host.run("policy", *arguments), 2, "policy test PORT")
+
+
+def service(host):
+    """quirks, config, reload, metrics and diagnose show what the service says"""
+    assert "1234:5678 gu     configuration" in expect(host.run("quirks"), 0).out
+    assert host.run("quirks", "-j").json()[1] == {"id": "058f:6364", "quirks": "s", "source": "/usr/share/quirks.conf:7"}
+    assert "daemon      log_level     info" in expect(host.run("config"), 0).out
+    assert host.run("config", "-j").json()[0]["value"] == "true"
+    assert "cache_size will have" in expect(host.run("reload"), 0).out
+    assert host.run("reload", "-j").json() == {"pending_keys": ["usb_storage.cache_size"]}
+    assert expect(host.run("metrics"), 0).out.endswith("\n# EOF\n")
+    assert "io_now" in host.run("metrics", "-j").json()["metrics"]
+    assert expect(host.run("diagnose", "1-4"), 0).out.startswith("Report on")
+    assert "0.1.0" in host.run("diagnose", "1-4", "-j").json()["report"]
+    assert host.said() == ["Reload {}"] * 2
+
+
+def trace(host):
+    """trace has the service write into a file that only its owner reads, or a pipe"""
+    path = host.folder + "/trace"
+    ran = expect(host.run("trace", "1-4", "--pcap", path, "--seconds", "1"), 0)
+    assert ran.out == "1-4: 12 packets, 1 lost\n"
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    with open(path, "rb") as file:
+        assert file.read() == b"\xd4\xc3\xb2\xa1trace"
+    ran = expect(host.run("trace", "1-4", "--pcap=-", "--seconds", "1", "-j"), 0, "12 packets")
+    assert ran.raw == b"\xd4\xc3\xb2\xa1trace"
+    assert host.said() == ["StartTrace {'seconds': 6}", "StopTrace {}"] * 2
+    expect(host.run("trace", "1-4"), 2, "--pcap")
+    expect(host.run("trace", "1-4", "--pcap", "/nowhere/x"), 1, "/nowhere/x")
+
+
+def trace_interrupted(host):
+    """trace ends with a signal, and tells what was recorded"""
+    process = subprocess.Popen(host.command("trace", "1-4", "--pcap=/dev/null"), stdout=subprocess.PIPE)
+    while not host.services[-1].stdout.readline().startswith("StartTrace"):
+        pass
+    process.terminate()
+    out, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0 and out == b"1-4: 12 packets, 1 lost\n", out
+
+
+def top_batch(host):
+    """top prints as many tables as it is told to, without a terminal's sequences"""
+    ran = expect(host.run("top", "-n", "2", "-d", "1"), 0)
+    tables = ran.out.strip().split("\n\n")
+    assert len(tables) == 2 and tables[0] == tables[1] and "\x1b" not in ran.out
+    assert "1-4   DataTraveler 3.0 100 410 kB/s 100 us" in tables[0]
+    lines = host.run("top", "-n2", "--json=short").out.splitlines()
+    assert len(lines) == 2 and '"hit_ratio":0.9,' in lines[0], lines
+
+
+def top_terminal(host):
+    """top redraws on a terminal of 80 columns, and q ends it"""
+    written = host.run_on_terminal("top", keys=b"q")
+    assert written.removeprefix("q").startswith("\x1b[?1049h") and written.rstrip().endswith("\x1b[?1049l"), written
+    screens = host.run_on_terminal("top", "-n", "2").split("\x1b[H\x1b[J")[1:]
+    assert len(screens) == 2
+    for line in screens[0].splitlines():
+        plain = line.replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[33m", "").replace("\x1b[1;31m", "")
+        assert len(plain) <= 80, plain
+
+
+def monitor_until(host, *options):
+    """What it prints of two events; the device is reset until it has seen some."""
+    process = subprocess.Popen(host.command("monitor", "-n", "2", *options), stdout=subprocess.PIPE, text=True)
+    while process.poll() is None:
+        expect(host.run("device-reset", "1-4"), 0)
+    host.said()
+    assert process.returncode == 0
+    return process.communicate(timeout=PATIENCE_S)[0].splitlines()
+
+
+def monitor(host):
+    """monitor prints events and changed properties, a line each"""
+    lines = monitor_until(host)
+    assert lines[0][9:] == "reset 1-4 port ?[2Jreset" and lines[1][9:] == "changed 1-4 Device.NRestarts=2", lines
+    lines = monitor_until(host, "--json=short")
+    assert '"kind":"reset","object":"1-4"' in lines[0] and '"text":{"NRestarts":2}' in lines[1], lines
+
+
+def confirmation(host):
+    """on a terminal the question can be answered"""
+    written = host.run_on_terminal("cache-reset", "1-4", "--discard-dirty", keys=b"y\n")
+    assert "Go on? [y/N]" in written and "has an empty cache" in written, written
+    assert len(host.said()) == 1
+
+
+CHECKS = (scsi_command_in, scsi_command_out, scsi_command_fails, scsi_command_usage, scsi_info, cache, cache_flush,
+          performance, unsupported, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
+          confirmation)  # fmt: skip
+
+
+def failed_flush(host):
+    """cache-flush tells why its job failed"""
+    expect(host.run("cache-flush", "1-4"), 1, "3 blocks can't be written")
+
+
+def main():
+    results = Results()
+    with bus() as host:
+        host.start_service()
+        for check in CHECKS:
+            results.check(check, host)
+    with bus() as host:
+        host.start_service(FAKE_FLUSH="fails")
+        results.check(failed_flush, host)
+    results.finish()
+
+
+main()
