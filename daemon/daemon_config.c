@@ -121,6 +121,7 @@ void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *option
         options->skips_processing = !settings->is_processing_enabled;
         options->skips_validation = !settings->is_validation_enabled;
         options->n_commands_kept = settings->n_commands_kept;
+        options->is_monitored = settings->is_monitored;
         options->quirks = &config->quirks;
         options->cache = settings->cache;
         options->cache.policy = (CachePolicyKind) settings->cache_policy;

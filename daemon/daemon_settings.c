@@ -97,6 +97,14 @@ static const ConfigOption options[] = {
         },
         {
                         .section = "usb_storage",
+                        .key = "performance_monitoring_enabled",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_monitored),
+                        .help = "Whether what clients do is counted and timed.",
+        },
+        {
+                        .section = "usb_storage",
                         .key = "quirks",
                         .effect = CONFIG_EFFECT_DEVICES,
                         .type = CONFIG_TYPE_STRING_LIST,
@@ -218,6 +226,7 @@ void daemon_settings_init(DaemonSettings *settings) {
                 .is_processing_enabled = true,
                 .is_validation_enabled = true,
                 .n_commands_kept = 64,
+                .is_monitored = true,
                 .present_devices = DEVICE_PRESENT_POLICY_KEEP,
                 .cache = {
                         .is_enabled = true,

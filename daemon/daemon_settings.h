@@ -19,6 +19,7 @@ typedef struct DaemonSettings {
         bool is_processing_enabled;
         bool is_validation_enabled;
         uint32_t n_commands_kept;
+        bool is_monitored;
         char **quirks;     /* owned */
         char *quirks_file; /* owned */
         DeviceCacheOptions cache;

@@ -153,6 +153,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
         case CONTROL_TYPE_LEARNED:
+        case CONTROL_TYPE_LUN_STATS:
+        case CONTROL_TYPE_DEVICE_STATS:
                 log_warning("The manager sent %s, which is not for the front, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

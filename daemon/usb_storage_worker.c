@@ -186,6 +186,25 @@ static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns,
         worker_send_luns(userdata, CONTROL_TYPE_REMAINS_LEFT, id, luns);
 }
 
+static void on_lun_stats(StorageManager *storage, unsigned lun, const StorageStats *stats,
+                         void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_LUN_STATS);
+        message.body.lun_stats.lun = lun;
+        message.body.lun_stats.stats = *stats;
+        worker_send(userdata, &message);
+}
+
+static void on_device_stats(StorageManager *storage, const StorageDeviceStats *stats,
+                            void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_DEVICE_STATS);
+        message.body.device_stats = *stats;
+        worker_send(userdata, &message);
+}
+
 /* What can't be read stays where it is: the manager is told that nothing of it was given back. */
 static void worker_add_remains(Worker *worker, const PendingRemains *remains) {
         int r;
@@ -217,6 +236,8 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .returned = on_returned,
                 .save = on_save,
                 .remains_left = on_remains_left,
+                .lun_stats = on_lun_stats,
+                .device_stats = on_device_stats,
         };
         const ControlConfigure *settings = &worker->settings;
         const ControlCache *cache = &worker->cache;
@@ -230,6 +251,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .known = traits->facts,
                                                 .is_read_only = traits->is_read_only,
                                                 .is_trim_enabled = settings->is_trim_enabled,
+                                                .is_monitored = settings->is_monitored,
                                                 .starts_with_reset = traits->is_restart,
                                                 .device_timeout_ms =
                                                                 settings->device_timeout_ms,
@@ -313,6 +335,8 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
         SimulatorSpec spec;
         UsbDevice *device;
         int r;
+
+        assert(!worker->storage);
 
         for (size_t i = 0; i < n_fds; i++)
                 worker->image_fds[worker->n_image_fds++] = TAKE_FD(fds[i]);
@@ -401,19 +425,34 @@ static void worker_stop(Worker *worker) {
                 worker_finish(worker);
 }
 
+static void on_ping(Worker *worker, const ControlPing *ping) {
+        ControlMessage pong;
+
+        control_message_init(&pong, CONTROL_TYPE_PONG);
+        pong.body.ping = *ping;
+        worker_send(worker, &pong);
+}
+
+static void on_gone(Worker *worker) {
+        if (worker->storage)
+                storage_manager_set_gone(worker->storage);
+}
+
+static void on_saved(Worker *worker, const ControlSave *message) {
+        if (worker->storage)
+                storage_manager_saved(worker->storage, message->luns, message->error);
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Worker *worker = userdata;
-        ControlMessage pong;
 
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
                 on_configure(worker, &message->body.configure);
                 return;
         case CONTROL_TYPE_PING:
-                control_message_init(&pong, CONTROL_TYPE_PONG);
-                pong.body.ping = message->body.ping;
-                worker_send(worker, &pong);
+                on_ping(worker, &message->body.ping);
                 return;
         case CONTROL_TYPE_STOP:
                 worker_stop(worker);
@@ -422,12 +461,10 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_usb_device(worker, &message->body.usb_device, &fds[0]);
                 return;
         case CONTROL_TYPE_SIMULATE:
-                assert(!worker->storage);
                 on_simulate(worker, &message->body.simulate, fds, n_fds);
                 return;
         case CONTROL_TYPE_GONE:
-                if (worker->storage)
-                        storage_manager_set_gone(worker->storage);
+                on_gone(worker);
                 return;
         case CONTROL_TYPE_CLIENT:
                 on_client(worker, &message->body.handover, &fds[0]);
@@ -442,9 +479,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_remains(worker, &message->body.remains, &fds[0]);
                 return;
         case CONTROL_TYPE_SAVED:
-                if (worker->storage)
-                        storage_manager_saved(worker->storage, message->body.save.luns,
-                                              message->body.save.error);
+                on_saved(worker, &message->body.save);
                 return;
         case CONTROL_TYPE_REQUEST:
                 on_request(worker, &message->body.request);
@@ -465,6 +500,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:
         case CONTROL_TYPE_PARKED:
+        case CONTROL_TYPE_LUN_STATS:
+        case CONTROL_TYPE_DEVICE_STATS:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:

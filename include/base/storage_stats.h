@@ -139,7 +139,10 @@ typedef struct StorageDeviceStats {
         uint8_t is_parked;
 } StorageDeviceStats;
 
-/* 0 is no error. */
+/* What came from another process: states that exist. */
+bool storage_stats_is_valid(const StorageStats *stats);
+bool storage_device_stats_is_valid(const StorageDeviceStats *stats);
+/* `error` < 0 */
 StorageError storage_error_from_errno(int error);
 /* Counters and states that add up are added; others are the larger or the worse ones. */
 void storage_stats_add(StorageStats *to, const StorageStats *from);

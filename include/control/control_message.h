@@ -12,7 +12,8 @@
  *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, PING, STOP, GONE;
  *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
- *                   LEARNED, PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY.
+ *                   LEARNED, PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY;
+ *                   LUN_STATS, DEVICE_STATS.
  * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
  * USB_DEVICE answers as it did the first time, BROUGHT_UP or FAILED; one whose park time is over
  * asks to SAVE what it has, and stops.
@@ -24,12 +25,13 @@
 
 #include "base/log.h"
 #include "base/nbd_protocol.h"
+#include "base/storage_stats.h"
 #include "cache/cache_manager.h"
 #include "control/control_description.h"
 #include "control/control_request.h"
 #include "usb/usb_learned_facts.h"
 
-#define CONTROL_VERSION 7
+#define CONTROL_VERSION 8
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -74,7 +76,9 @@ typedef enum ControlType {
         CONTROL_TYPE_CANCEL,        /* of a REQUEST: answered soon */
         CONTROL_TYPE_REPLY,         /* to a REQUEST */
         CONTROL_TYPE_PROGRESS,      /* of a REQUEST that takes long */
-        CONTROL_TYPE_LEARNED, /* all that is known of the device, when that has changed; seldom */
+        CONTROL_TYPE_LEARNED,   /* all that is known of the device, when that has changed; seldom */
+        CONTROL_TYPE_LUN_STATS, /* when they have changed, at most once a second */
+        CONTROL_TYPE_DEVICE_STATS, /* likewise */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -94,6 +98,7 @@ typedef struct ControlConfigure {
         uint8_t is_serial;
         uint8_t skips_processing;
         uint8_t skips_validation;
+        uint8_t is_monitored; /* worker: counts what its clients do, and tells */
 } ControlConfigure;
 
 typedef struct ControlPing {
@@ -185,6 +190,11 @@ typedef struct ControlLearned {
         UsbLearnedFacts facts;
 } ControlLearned;
 
+typedef struct ControlLunStats {
+        uint32_t lun;
+        StorageStats stats; /* since the worker was started */
+} ControlLunStats;
+
 typedef struct ControlMessage {
         uint32_t type; /* ControlType */
         uint32_t size; /* of the part of `body` that the type has */
@@ -204,6 +214,8 @@ typedef struct ControlMessage {
                 ControlCacheSize cache_size;
                 ControlRemains remains;
                 ControlSave save;
+                ControlLunStats lun_stats;
+                StorageDeviceStats device_stats;
                 ControlDeviceInfo device_info;
                 ControlLunInfo lun_info;
                 ControlRequest request;

@@ -56,6 +56,7 @@ typedef struct DeviceManagerOptions {
         bool skips_processing; /* devices are taken, and nothing of them is exported */
         bool skips_validation;
         unsigned n_commands_kept; /* for reuse, of each device */
+        bool is_monitored;        /* what clients do is counted */
         const char *state_dir;    /* copied: of orphan files and what devices taught */
         const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
         const UsbQuirksList *quirks; /* borrowed for the manager's life; NULL: none */

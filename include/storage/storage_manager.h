@@ -9,6 +9,7 @@
  */
 
 #include "base/nbd_protocol.h"
+#include "base/storage_stats.h"
 #include "cache/cache_manager.h"
 #include "usb/usb_device.h"
 #include "usb/usb_learned_facts.h"
@@ -46,6 +47,7 @@ typedef struct StorageOptions {
         const UsbLearnedFacts *known; /* of the device, from earlier; copied; NULL: nothing */
         bool is_read_only;
         bool is_trim_enabled;
+        bool is_monitored;          /* what clients do is counted, and told of */
         bool starts_with_reset;     /* a predecessor died */
         uint32_t device_timeout_ms; /* 0: default, 30 s */
         unsigned n_luns_max;        /* 0: default, 8 */
@@ -72,6 +74,12 @@ typedef struct StorageHandlers {
         void (*stopped)(StorageManager *manager, int result, void *userdata);
         /* Optional. All that is known of the device, when that has changed. */
         void (*learned)(StorageManager *manager, const UsbLearnedFacts *facts, void *userdata);
+        /* Needed where it is monitored: all that is counted of a LUN, or of the device beside them,
+         * when that has changed, at most once a second, and at the end. */
+        void (*lun_stats)(StorageManager *manager, unsigned lun, const StorageStats *stats,
+                          void *userdata);
+        void (*device_stats)(StorageManager *manager, const StorageDeviceStats *stats,
+                             void *userdata);
 
         /* Those below are needed with a cache alone. */
 

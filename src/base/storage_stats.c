@@ -6,6 +6,14 @@
 
 #include "base/macros.h"
 
+/* They are compared and sent as bytes. */
+static_assert(offsetof(StorageStats, is_read_only_by_errors) + sizeof(uint32_t) ==
+                              sizeof(StorageStats),
+              "padding");
+static_assert(offsetof(StorageDeviceStats, is_parked) + sizeof(uint8_t) ==
+                              sizeof(StorageDeviceStats),
+              "padding");
+
 StorageError storage_error_from_errno(int error) {
         assert(error < 0);
 
@@ -32,6 +40,18 @@ StorageError storage_error_from_errno(int error) {
         default: /* an errno, not an enum */
                 return STORAGE_ERROR_OTHER;
         }
+}
+
+bool storage_stats_is_valid(const StorageStats *stats) {
+        return stats->transfer_limit < _STORAGE_TRANSFER_LIMIT_MAX &&
+               stats->is_read_only_by_errors <= 1;
+}
+
+bool storage_device_stats_is_valid(const StorageDeviceStats *stats) {
+        return stats->transport < _STORAGE_TRANSPORT_MAX &&
+               stats->cache_mode < _STORAGE_CACHE_MODE_MAX && stats->offers_uas <= 1 &&
+               stats->is_pipelined <= 1 && stats->is_write_through_by_resets <= 1 &&
+               stats->is_parked <= 1;
 }
 
 static void add_cache_counters(StorageCacheStats *to, const StorageCacheStats *from) {

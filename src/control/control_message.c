@@ -53,6 +53,8 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_REPLY] = { "REPLY", sizeof(ControlReply) },
         [CONTROL_TYPE_PROGRESS] = { "PROGRESS", sizeof(ControlProgress) },
         [CONTROL_TYPE_LEARNED] = { "LEARNED", sizeof(ControlLearned) },
+        [CONTROL_TYPE_LUN_STATS] = { "LUN_STATS", sizeof(ControlLunStats) },
+        [CONTROL_TYPE_DEVICE_STATS] = { "DEVICE_STATS", sizeof(StorageDeviceStats) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -72,7 +74,7 @@ static bool is_name(const char *text) {
 static bool is_configure_valid(const ControlConfigure *configure) {
         return configure->log_level < _LOG_LEVEL_MAX &&
                control_is_bool(configure->is_trim_enabled) &&
-               control_is_bool(configure->is_serial) &&
+               control_is_bool(configure->is_monitored) && control_is_bool(configure->is_serial) &&
                control_is_bool(configure->skips_processing) &&
                control_is_bool(configure->skips_validation) &&
                configure->n_luns_max <= CONTROL_LUNS_MAX &&
@@ -168,6 +170,11 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
                 return control_progress_is_valid(&message->body.progress);
         case CONTROL_TYPE_LEARNED:
                 return usb_learned_facts_is_valid(&message->body.learned.facts);
+        case CONTROL_TYPE_LUN_STATS:
+                return message->body.lun_stats.lun < CONTROL_LUNS_MAX &&
+                       storage_stats_is_valid(&message->body.lun_stats.stats);
+        case CONTROL_TYPE_DEVICE_STATS:
+                return storage_device_stats_is_valid(&message->body.device_stats);
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:

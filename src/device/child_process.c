@@ -168,6 +168,8 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
         case CONTROL_TYPE_LEARNED:
+        case CONTROL_TYPE_LUN_STATS:
+        case CONTROL_TYPE_DEVICE_STATS:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

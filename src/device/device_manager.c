@@ -32,6 +32,7 @@ static void send_configure(DeviceManager *manager, ChildProcess *child) {
         body->is_serial = manager->options.is_serial;
         body->skips_processing = manager->options.skips_processing;
         body->skips_validation = manager->options.skips_validation;
+        body->is_monitored = manager->options.is_monitored;
         child_process_send(child, &message, NULL, 0);
 }
 

@@ -144,6 +144,11 @@ static void on_export_closed(ManagedDevice *device, const ControlExportClosed *m
                 device_close_export(device, &device->exports[message->lun]);
 }
 
+static void on_lun_stats(ManagedDevice *device, const ControlLunStats *message) {
+        device_stats_note_lun(&device->stats, message->lun, &message->stats,
+                              event_loop_now_ns(device->loop));
+}
+
 static void on_failed(ManagedDevice *device, const ControlFailed *failed) {
         log_device_warning(device->name, "can't be driven: %s", failed->reason);
         device->has_failed = true;
@@ -266,6 +271,12 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_LEARNED:
                 device_learned_set(&device->learned, &message->body.learned.facts);
                 return;
+        case CONTROL_TYPE_LUN_STATS:
+                on_lun_stats(device, &message->body.lun_stats);
+                return;
+        case CONTROL_TYPE_DEVICE_STATS:
+                device_stats_note_device(&device->stats, &message->body.device_stats);
+                return;
         case CONTROL_TYPE_DEVICE_INFO:
                 on_device_info(device, &message->body.device_info);
                 return;
@@ -328,6 +339,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
         device->worker = child_process_free(worker);
         device_close_exports(device);
         device_learned_flush(&device->learned);
+        device_stats_end_worker(&device->stats);
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
@@ -519,6 +531,7 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         device->state = MANAGED_DEVICE_STATE_ENDED;
         device_requests_end(device);
         device_cache_done(&device->cache);
+        device_stats_done(&device->stats);
         list_unlink(&device->node_of_manager);
         event_timer_done(&device->timer);
         for (size_t i = 0; i < device->n_fds; i++)

@@ -12,6 +12,7 @@
 #include "device/device_learned.h"
 #include "device/device_observer.h"
 #include "device/device_requests.h"
+#include "device/device_stats.h"
 #include "device/device_view.h"
 #include "device/export_name.h"
 #include "device/usb_takeover.h"
@@ -100,6 +101,7 @@ struct ManagedDevice {
         unsigned n_deaths; /* in a row */
         uint64_t started_ns;
         DeviceCache cache;
+        DeviceStats stats;
         uint64_t cache_size_max; /* its share */
         bool has_failed;         /* the worker said so: its arena is needed */
         bool has_stopped;        /* the worker said so */

@@ -65,6 +65,10 @@ static void unit_on_idle(StorageUnit *unit) {
         storage_manager_wake(container_of(unit - unit->lun, StorageManager, units[0]));
 }
 
+static void unit_on_active(StorageUnit *unit) {
+        storage_collector_note(container_of(unit - unit->lun, StorageManager, units[0]));
+}
+
 static void storage_note_gone(StorageManager *manager) {
         if (manager->is_gone)
                 return;
@@ -88,6 +92,7 @@ static void storage_note_gone(StorageManager *manager) {
 static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata) {
         StorageManager *manager = userdata;
 
+        storage_collector_note(manager);
         switch (event) {
         case ERROR_HANDLER_EVENT_RESET:
                 if (manager->cache)
@@ -365,6 +370,7 @@ static void storage_detach(StorageManager *manager, Task *task) {
                 }
         if (manager->stack)
                 storage_stop_stack(manager, task);
+        storage_collector_detach(manager);
         manager->stack = storage_stack_free(manager->stack);
 }
 
@@ -419,7 +425,7 @@ static int storage_attach(StorageManager *manager, Task *task) {
 
         storage_facts_apply(&manager->facts, &manager->quirks);
         r = storage_stack_new(&manager->stack, TAKE_PTR(manager->returned), &manager->quirks,
-                              on_stack_event, manager);
+                              &manager->collector.stack, on_stack_event, manager);
         if (r < 0)
                 return r;
         manager->is_gone = false;
@@ -448,6 +454,7 @@ static int storage_park(StorageManager *manager, Task *task) {
         for (;;) {
                 storage_detach(manager, task);
                 storage_enter(manager, STORAGE_STATE_PARKED);
+                storage_collector_set_parked(manager, /* is_parked= */ true);
                 manager->handlers->parked(manager, manager->userdata);
                 while (!manager->returned && !manager->must_stop) {
                         r = storage_manager_wait(manager, task, deadline_ns);
@@ -459,6 +466,7 @@ static int storage_park(StorageManager *manager, Task *task) {
                 r = storage_attach(manager, task);
                 if (r == 0) {
                         storage_enter(manager, STORAGE_STATE_RUNNING);
+                        storage_collector_set_parked(manager, /* is_parked= */ false);
                         manager->handlers->returned(manager, manager->userdata);
                         return 0;
                 }
@@ -557,6 +565,7 @@ static void storage_end_requests(StorageManager *manager, Task *task) {
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_learn(manager);
         storage_enter(manager, STORAGE_STATE_STOPPING);
+        storage_collector_set_parked(manager, /* is_parked= */ false);
         for (unsigned i = 0; i < manager->n_units; i++)
                 storage_units_begin_close(manager, &manager->units[i]);
         /* What is not kept need not be saved. */
@@ -571,6 +580,7 @@ static void storage_stop(StorageManager *manager, Task *task) {
                 storage_stop_stack(manager, task);
         if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept == 0)
                 cache_manager_wipe(manager->cache);
+        storage_collector_finish(manager);
 }
 
 /* Who has data left in the arena has failed, however it ended: the arena must be kept. */
@@ -596,6 +606,7 @@ static int storage_live(Task *task, void *userdata) {
         manager->reason = NULL;
         storage_enter(manager, STORAGE_STATE_RUNNING);
         storage_learn(manager);
+        storage_collector_note(manager);
         manager->handlers->brought_up(manager, 0, manager->n_units, NULL, manager->userdata);
         do
                 storage_serve(manager, task);
@@ -691,12 +702,17 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         storage_facts_apply(&manager->facts, &manager->quirks);
         storage_remains_init(&manager->remains);
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
-                storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle);
+                storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle,
+                                  unit_on_active);
 
-        r = storage_stack_new(&manager->stack, device, &manager->quirks, on_stack_event, manager);
+        r = storage_stack_new(&manager->stack, device, &manager->quirks, &manager->collector.stack,
+                              on_stack_event, manager);
         if (r < 0)
                 return r;
         r = copy_texts(manager);
+        if (r < 0)
+                return r;
+        r = storage_collector_init(manager);
         if (r < 0)
                 return r;
         r = storage_init_cache(manager);
@@ -717,6 +733,7 @@ StorageManager *storage_manager_free(StorageManager *manager) {
         assert(manager->state == STORAGE_STATE_STOPPED);
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
                 storage_unit_done(&manager->units[i]);
+        storage_collector_done(&manager->collector);
         storage_remains_done(&manager->remains);
         storage_stack_free(manager->stack);
         usb_device_free(manager->returned);

@@ -7,6 +7,7 @@
  * what is noted while that waits. Private to storage.
  */
 
+#include "storage/storage_collector.h"
 #include "storage/storage_degradation.h"
 #include "storage/storage_facts.h"
 #include "storage/storage_manager.h"
@@ -35,6 +36,7 @@ struct StorageManager {
         unsigned n_luns_tries;
         StorageRemains remains;
         StorageDegradation degradation;
+        StorageCollector collector;
         bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
 
         Future wake; /* what the task waits for between two events */

@@ -18,8 +18,9 @@
 #define LUNS_TIMEOUT_NS (30 * NS_PER_S)
 
 struct StorageStack {
-        UsbDevice *device;           /* owned */
-        const StorageQuirks *quirks; /* borrowed */
+        UsbDevice *device;                  /* owned */
+        const StorageQuirks *quirks;        /* borrowed */
+        StorageStackStatistics *statistics; /* borrowed */
         UsbStorageDevice storage_device;
         Transport *transport;        /* owned */
         ScsiProcessor *processor;    /* owned */
@@ -28,6 +29,7 @@ struct StorageStack {
         bool has_told_luns;
         bool is_claimed;
         bool is_gone;
+        bool offers_uas;
         bool is_on_trial; /* UAS, until a command was answered */
         bool has_given_up_uas;
         bool lacks_report_luns;
@@ -64,8 +66,10 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
 static void on_device_gone(UsbDevice *device, void *userdata) { storage_stack_set_gone(userdata); }
 
 int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks *quirks,
-                      StorageStackNotify notify, void *userdata) {
+                      StorageStackStatistics *statistics, StorageStackNotify notify,
+                      void *userdata) {
         StorageStack *stack = calloc(1, sizeof(*stack));
+        UsbStorageDevice uas;
 
         if (!stack) {
                 usb_device_free(device);
@@ -73,8 +77,12 @@ int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks
         }
         stack->device = device;
         stack->quirks = quirks;
+        stack->statistics = statistics;
         stack->notify = notify;
         stack->userdata = userdata;
+        stack->offers_uas = usb_storage_device_init(&uas, usb_device_get_descriptors(device),
+                                                    usb_device_get_speed(device),
+                                                    1U << USB_STORAGE_PROTOCOL_UAS) == 0;
         usb_device_set_gone_handler(device, on_device_gone, stack);
         *ret = stack;
         return 0;
@@ -269,6 +277,7 @@ static int change_transport(Task *task, const char *why, Transport **ret, void *
 
 static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool with_reset,
                       const char **ret_reason) {
+        ScsiProcessorOptions options = stack->quirks->processor;
         int r;
 
         r = start_transport(stack, task, protocols, with_reset, ret_reason);
@@ -280,7 +289,8 @@ static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool 
         if (r < 0)
                 return r;
 
-        r = scsi_processor_new(&stack->processor, stack->transport, &stack->quirks->processor);
+        options.statistics = &stack->statistics->scsi;
+        r = scsi_processor_new(&stack->processor, stack->transport, &options);
         if (r < 0)
                 return r;
         /* Of a unit that has not told what it is a change of medium is rather believed. */
@@ -288,6 +298,7 @@ static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool 
                               &(ErrorHandlerOptions){
                                               .is_removable = true,
                                               .change_transport = change_transport,
+                                              .statistics = &stack->statistics->errors,
                               },
                               on_error_event, stack);
         if (r < 0 || !is_uas(stack) || stack->has_told_luns)
@@ -433,6 +444,21 @@ StorageStackFacts storage_stack_get_facts(const StorageStack *stack) {
 
 void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk) {
         scsi_processor_set_unit(stack->processor, (uint8_t) lun, disk);
+}
+
+StorageStackState storage_stack_get_state(const StorageStack *stack) {
+        const Transport *transport = stack->transport;
+        UsbStorageProtocol protocol = stack->storage_device.protocol;
+
+        return (StorageStackState){
+                .is_started = transport != NULL,
+                .protocol = protocol,
+                .offers_uas = stack->offers_uas,
+                .is_pipelined = transport && protocol == USB_STORAGE_PROTOCOL_BOT &&
+                                bot_transport_get_mode(transport) == BOT_MODE_PIPELINED,
+                .transfer_size_max = transport ? transport->transfer_size_max : 0,
+                .n_in_flight_max = transport ? transport->n_in_flight_max : 0,
+        };
 }
 
 unsigned storage_stack_get_n_luns(const StorageStack *stack) { return stack->n_luns; }

@@ -15,6 +15,22 @@
 
 typedef struct StorageStack StorageStack;
 
+/* What its layers count, over all attachments of the device. Plain data, initially zero. */
+typedef struct StorageStackStatistics {
+        ScsiProcessorStatistics scsi;
+        ErrorHandlerStatistics errors;
+} StorageStackStatistics;
+
+/* What drives the device now. Plain data. */
+typedef struct StorageStackState {
+        bool is_started; /* else the rest means nothing, but for `offers_uas` */
+        UsbStorageProtocol protocol;
+        bool offers_uas;
+        bool is_pipelined;
+        size_t transfer_size_max; /* of the transport */
+        unsigned n_in_flight_max;
+} StorageStackState;
+
 /* What it has learned of the device so far. Plain data. */
 typedef struct StorageStackFacts {
         bool has_given_up_uas; /* and Bulk-Only works */
@@ -26,9 +42,11 @@ typedef struct StorageStackFacts {
 /* As ErrorHandlerNotify; GONE comes once, whoever learns of it first. */
 typedef void (*StorageStackNotify)(ErrorHandlerEvent event, uint8_t lun, void *userdata);
 
-/* Takes `device` over, also on failure. `quirks` are borrowed and outlive it. */
+/* Takes `device` over, also on failure. `quirks` and `statistics`, on which it counts on, are
+ * borrowed and outlive it. */
 int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks *quirks,
-                      StorageStackNotify notify, void *userdata);
+                      StorageStackStatistics *statistics, StorageStackNotify notify,
+                      void *userdata);
 /* Stopped, or never started. Takes NULL, returns NULL. */
 StorageStack *storage_stack_free(StorageStack *stack);
 DEFINE_CLEANUP(StorageStack *, storage_stack_free);
@@ -50,6 +68,7 @@ ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
 StorageStackFacts storage_stack_get_facts(const StorageStack *stack);
 /* What a LUN's commands are validated against from now on; NULL: it is being asked. */
 void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk);
+StorageStackState storage_stack_get_state(const StorageStack *stack);
 unsigned storage_stack_get_n_luns(const StorageStack *stack);
 /* Whether the device told how many there are; else there is one, as far as is known. */
 bool storage_stack_has_told_luns(const StorageStack *stack);

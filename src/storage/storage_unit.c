@@ -41,8 +41,9 @@ static void medium_on_news(StorageMedium *medium, StorageMediumNews news) {
         unit->on_idle(unit);
 }
 
-void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle) {
-        *unit = (StorageUnit){ .lun = lun, .on_idle = on_idle };
+void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle,
+                       StorageUnitActive on_active) {
+        *unit = (StorageUnit){ .lun = lun, .on_idle = on_idle, .on_active = on_active };
         storage_medium_init(&unit->medium, loop, (uint8_t) lun, medium_on_news);
         list_init(&unit->sessions);
 }
@@ -63,6 +64,26 @@ static int make_lun(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
                                        .tells_losses = !options->has_cache,
                                        .command_timeout_ns = options->device_timeout_ms * NS_PER_MS,
                        });
+}
+
+static void monitor_on_active(void *userdata) {
+        StorageUnit *unit = userdata;
+
+        unit->on_active(unit);
+}
+
+static BlockDevice *get_unmonitored(const StorageUnit *unit) {
+        return unit->volume ?: unit->lun_device;
+}
+
+/* On top of the pipe. */
+static int add_monitor(StorageUnit *unit) {
+        return performance_monitor_new(&unit->monitor, get_unmonitored(unit), &unit->stats,
+                                       &(PerformanceMonitorOptions){
+                                                       .has_cache = unit->volume != NULL,
+                                                       .notify = monitor_on_active,
+                                                       .userdata = unit,
+                                       });
 }
 
 int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
@@ -89,7 +110,10 @@ int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *dis
         }
 
         unit->lun_device = TAKE_PTR(lun_device);
-        unit->block = unit->volume ?: unit->lun_device;
+        /* A LUN that nobody looks at is better than none. */
+        if (options->is_monitored && add_monitor(unit) < 0)
+                log_device_warning(unit->name, "No memory to count what is done");
+        unit->block = unit->monitor ?: get_unmonitored(unit);
         unit->identity = *identity;
         unit->disk = *disk;
         nbd_session_describe(unit->block, &unit->info);
@@ -182,6 +206,12 @@ static void flush_on_done(BlockRequest *request) {
         future_complete(&container_of(request, UnitFlush, request)->future, request->error);
 }
 
+void storage_unit_rest(StorageUnit *unit) {
+        if (unit->monitor)
+                performance_monitor_rest(unit->monitor);
+}
+
+/* No client asked for it. */
 int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns) {
         EventLoop *loop = unit->block->loop;
         UnitFlush flush = {
@@ -197,7 +227,7 @@ int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns) {
                 return 0;
 
         future_init(&flush.future, loop, NULL);
-        r = block_device_submit(unit->block, &flush.request);
+        r = block_device_submit(get_unmonitored(unit), &flush.request);
         if (r < 0)
                 return r;
         return task_await(task, &flush.future, TASK_NEVER);
@@ -298,6 +328,7 @@ void storage_unit_close(StorageUnit *unit, Task *task, bool with_discard) {
                 if (with_discard)
                         cache_volume_discard(unit->volume);
         }
+        unit->monitor = block_device_free(unit->monitor);
         unit->volume = block_device_free(unit->volume);
         unit->lun_device = block_device_free(unit->lun_device);
         unit->block = NULL;

@@ -15,6 +15,7 @@
 #include "cache/cache_identity.h"
 #include "cache/cache_manager.h"
 #include "export/nbd_session.h"
+#include "performance/performance_monitor.h"
 #include "scsi/scsi_disk.h"
 #include "storage/storage_manager.h"
 #include "storage/storage_medium.h"
@@ -25,6 +26,8 @@ typedef struct StorageUnit StorageUnit;
 
 /* The last session of a unit has ended, or another thing that its manager waits for. */
 typedef void (*StorageUnitIdle)(StorageUnit *unit);
+/* Its clients want something again, since storage_unit_rest(). */
+typedef void (*StorageUnitActive)(StorageUnit *unit);
 
 struct StorageUnit {
         unsigned lun;
@@ -47,15 +50,20 @@ struct StorageUnit {
         CacheIdentity identity;
         BlockDevice *lun_device; /* owned; NULL: the device is away */
         BlockDevice *volume;     /* owned; NULL: no cache */
+        BlockDevice *monitor;    /* owned; NULL: nobody looks on */
         BlockDevice *block;      /* borrowed: the top of the pipe */
+        StorageStats stats;      /* what monitors have seen, in all openings */
+        StorageStats told;       /* all that is counted of it, as others know it */
         Task *sampler;           /* takes samples of the medium; NULL: it has ended */
         uint64_t request_timeout_ns;
         ListNode sessions; /* StorageSession::node */
         unsigned n_sessions;
         StorageUnitIdle on_idle;
+        StorageUnitActive on_active;
 };
 
-void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle);
+void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle,
+                       StorageUnitActive on_active);
 /* Closed, and without sessions. */
 void storage_unit_done(StorageUnit *unit);
 
@@ -64,6 +72,8 @@ void storage_unit_done(StorageUnit *unit);
 int storage_unit_open(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
                       CacheManager *cache, const CacheIdentity *identity,
                       const StorageOptions *options);
+/* Brings the times of `stats` up to now; the next request of a client is told of. */
+void storage_unit_rest(StorageUnit *unit);
 /* Begins to take samples of the medium, if there is a cache. */
 void storage_unit_start_sampling(StorageUnit *unit);
 /* Takes `fd` over. -ESTALE: closed or another generation, -EUSERS: too many sessions. */

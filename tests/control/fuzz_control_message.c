@@ -31,6 +31,14 @@ static void use(const ControlMessage *message, size_t size) {
                 assert(message->body.save.luns != 0);
         if (message->type == CONTROL_TYPE_LUN_INFO)
                 assert(strlen(message->body.lun_info.last_sense) < CONTROL_SENSE_TEXT_SIZE);
+        if (message->type == CONTROL_TYPE_LUN_STATS) {
+                StorageStats sum = {};
+
+                storage_stats_add(&sum, &message->body.lun_stats.stats);
+                assert(storage_transfer_limit_to_string(sum.transfer_limit));
+        }
+        if (message->type == CONTROL_TYPE_DEVICE_STATS)
+                assert(storage_transport_to_string(message->body.device_stats.transport));
         if (message->type == CONTROL_TYPE_REQUEST)
                 assert(message->body.request.scsi.cdb_size <= SCSI_CDB_SIZE_MAX);
         if (message->type == CONTROL_TYPE_REPLY)

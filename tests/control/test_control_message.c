@@ -56,6 +56,8 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_REPLY, sizeof(ControlReply), 0, 0 },
         { CONTROL_TYPE_PROGRESS, sizeof(ControlProgress), 0, 0 },
         { CONTROL_TYPE_LEARNED, sizeof(ControlLearned), 0, 0 },
+        { CONTROL_TYPE_LUN_STATS, sizeof(ControlLunStats), 0, 0 },
+        { CONTROL_TYPE_DEVICE_STATS, sizeof(StorageDeviceStats), 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -83,6 +85,7 @@ static const LieCase lie_cases[] = {
         LIE(CONFIGURE, configure.skips_processing, 2),
         LIE(CONFIGURE, configure.skips_validation, 2),
         LIE(CONFIGURE, configure.n_commands_kept, 0xff),
+        LIE(CONFIGURE, configure.is_monitored, 2),
         LIE(LOG, log.level, 0xff),
         LIE(LOG, log.device, 'x'),
         LIE(LOG, log.message, 'x'),
@@ -134,6 +137,15 @@ static const LieCase lie_cases[] = {
         LIE(DEVICE_INFO, device_info.cache_mode, 3),
         LIE(DEVICE_INFO, device_info.has_cache, 2),
         LIE(DEVICE_INFO, device_info.is_pipelined, 2),
+        LIE(LUN_STATS, lun_stats.lun, 0x10),
+        LIE(LUN_STATS, lun_stats.stats.transfer_limit, 5),
+        LIE(LUN_STATS, lun_stats.stats.is_read_only_by_errors, 1),
+        LIE(DEVICE_STATS, device_stats.transport, 5),
+        LIE(DEVICE_STATS, device_stats.cache_mode, 4),
+        LIE(DEVICE_STATS, device_stats.offers_uas, 2),
+        LIE(DEVICE_STATS, device_stats.is_pipelined, 2),
+        LIE(DEVICE_STATS, device_stats.is_write_through_by_resets, 2),
+        LIE(DEVICE_STATS, device_stats.is_parked, 2),
         LIE(LUN_INFO, lun_info.lun, 0x10),
         LIE(LUN_INFO, lun_info.kind, 4),
         LIE(LUN_INFO, lun_info.degradations, 0xff),

@@ -168,6 +168,14 @@ START_TEST(key_of_devices_is_read) {
 }
 END_TEST
 
+START_TEST(performance_monitoring_is_on_unless_the_key_says_otherwise) {
+        ck_assert_int_eq(load(""), 0);
+        ck_assert(manager.is_monitored);
+        ck_assert_int_eq(load("[usb_storage]\nperformance_monitoring_enabled = false\n"), 0);
+        ck_assert(!manager.is_monitored);
+}
+END_TEST
+
 static uint32_t find(uint16_t vendor_id, uint16_t product_id) {
         return usb_quirks_list_find(manager.quirks, vendor_id, product_id);
 }
@@ -252,6 +260,7 @@ static const char *const other_values[] = {
         "[usb_storage]\nscsi_processing_enabled = false\n",
         "[usb_storage]\nscsi_validation_enabled = false\n",
         "[usb_storage]\nscsi_command_cache_size = 0\n",
+        "[usb_storage]\nperformance_monitoring_enabled = false\n",
         "[usb_storage]\nquirks = \"fff0:1:g, fff0:2:\"\n",
         "[usb_storage]\nquirks_file = /dev/null\n",
         "[usb_storage]\ncache_enabled = false\n",
@@ -397,6 +406,7 @@ int main(int argc, char **argv) {
         tcase_add_loop_test(tcase, key_of_the_cache_is_read, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, bad_value_is_refused, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, key_of_devices_is_read, 0, N_ELEMENTS(device_cases));
+        tcase_add_test(tcase, performance_monitoring_is_on_unless_the_key_says_otherwise);
         tcase_add_test(tcase, installed_file_tells_the_defaults);
         tcase_add_test(tcase,
                        quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file);

@@ -5,8 +5,9 @@
  * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
  * asks for its arena to be kept before it ends; "dies" then ends without a word;
  * "spotless" leaves its arena empty; "learns" tells that its device has no REPORT LUNS;
- * "silent" never says what is left of remains; "configured" tells of its settings. With a
- * file "unfit" beside the link, no remains can be given back; with "empty", there is no medium.
+ * "counts" tells what it counted; "silent" never says what is left of remains; "configured" tells
+ * of its settings. With a file "unfit" beside the link, no remains can be given back; with "empty",
+ * there is no medium.
  *
  * Of requests: "holds" answers when it is cancelled; "misleads" answers another; "overfills" with
  * more than was asked for; "perishes" dies; "refuses-requests" says EBUSY. Others do what they are
@@ -257,6 +258,21 @@ static void on_cancel(FakeChild *child, uint64_t id) {
         control_channel_send(child->channel, &message, NULL, 0);
 }
 
+static void say_stats(FakeChild *child) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_LUN_STATS);
+        message.body.lun_stats.lun = 1;
+        message.body.lun_stats.stats.operations[STORAGE_OPERATION_WRITE].n = 7;
+        message.body.lun_stats.stats.n_in_flight = 2;
+        control_channel_send(child->channel, &message, NULL, 0);
+        control_message_init(&message, CONTROL_TYPE_DEVICE_STATS);
+        message.body.device_stats.n_transfers = 21;
+        message.body.device_stats.transport = STORAGE_TRANSPORT_CBI;
+        control_channel_send(child->channel, &message, NULL, 0);
+        tell(child, "has told what it counted");
+}
+
 static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
                       const UsbLearnedFacts *facts) {
         if (is_called(child, "dies-at-work"))
@@ -276,6 +292,8 @@ static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
                 say_export(child, base_name);
         say_what_is_left(child);
         say(child, CONTROL_TYPE_BROUGHT_UP);
+        if (is_called(child, "counts"))
+                say_stats(child);
 }
 
 static void ask_to_save(FakeChild *child) {

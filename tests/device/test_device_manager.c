@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "broker.h"
+#include "device/device_stats.h"
+#include "device/device_view.h"
 
 START_TEST(device_is_brought_up_and_stopped) {
         Broker broker;
@@ -37,6 +39,39 @@ START_TEST(worker_cannot_take_the_name_of_another) {
         ck_assert_int_eq(broker_simulate(&broker), 0);
         fake_children_run_until(broker.loop, &broker.has_lie);
         ck_assert_uint_eq(device_manager_get_counts(broker.manager).n_exports, 0);
+        broker_done(&broker);
+}
+END_TEST
+
+START_TEST(what_workers_counted_is_added_up) {
+        const DeviceStats *stats;
+        StorageDeviceStats device;
+        DeviceView view;
+        StorageStats lun;
+        Broker broker;
+
+        broker_init(&broker, /* has_usb= */ false, "counts");
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        broker_run_until_told(&broker, "has told what it counted");
+        ck_assert(device_manager_get_device(broker.manager, 0, &view));
+        stats = device_manager_get_stats(broker.manager, view.id);
+        ck_assert_ptr_nonnull(stats);
+        ck_assert_ptr_null(device_manager_get_stats(broker.manager, view.id + 1));
+        ck_assert(!device_stats_get_lun(stats, 0, &lun));
+        ck_assert(device_stats_get_lun(stats, 1, &lun));
+        ck_assert_uint_eq(lun.operations[STORAGE_OPERATION_WRITE].n, 7);
+        ck_assert_uint_eq(lun.n_in_flight, 2);
+        ck_assert(device_stats_get_device(stats, &device));
+        ck_assert_uint_eq(device.transport, STORAGE_TRANSPORT_CBI);
+
+        broker_forget(&broker);
+        broker_replace_worker(&broker);
+        broker_run_until_told(&broker, "has told what it counted");
+        ck_assert(device_stats_get_lun(stats, 1, &lun));
+        ck_assert_uint_eq(lun.operations[STORAGE_OPERATION_WRITE].n, 14);
+        ck_assert_uint_eq(lun.n_in_flight, 2);
+        ck_assert(device_stats_get_device(stats, &device));
+        ck_assert_uint_eq(device.n_transfers, 42);
         broker_done(&broker);
 }
 END_TEST
@@ -170,6 +205,7 @@ int main(void) {
         tcase_add_test(tcase, device_is_brought_up_and_stopped);
         tcase_add_test(tcase, worker_that_dies_is_started_again);
         tcase_add_test(tcase, worker_cannot_take_the_name_of_another);
+        tcase_add_test(tcase, what_workers_counted_is_added_up);
         tcase_add_test(tcase, devices_beyond_the_limit_are_refused);
         tcase_add_test(tcase, quirks_of_a_model_reach_its_worker);
         tcase_add_loop_test(tcase, settings_reach_each_worker, 0, 4);

@@ -233,6 +233,25 @@ static void give_remains(Worker *worker) {
         }
 }
 
+/* Counting */
+
+/* What is counted is not looked at, but it must not be in anybody's way. */
+static void on_lun_stats(StorageManager *storage, unsigned lun, const StorageStats *stats,
+                         void *userdata) {
+        const Worker *worker = userdata;
+
+        if (stats->n_in_flight > stats->n_in_flight_max || stats->busy_ns > stats->weighted_ns)
+                journal_fail(worker->journal, "the counters of LUN %u do not fit together", lun);
+}
+
+static void on_device_stats(StorageManager *storage, const StorageDeviceStats *stats,
+                            void *userdata) {
+        const Worker *worker = userdata;
+
+        if (stats->transport >= _STORAGE_TRANSPORT_MAX)
+                journal_fail(worker->journal, "the device is driven by nothing known");
+}
+
 /* Living */
 
 static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
@@ -252,6 +271,8 @@ static const StorageHandlers handlers = {
         .returned = on_returned,
         .save = on_save,
         .remains_left = on_remains_left,
+        .lun_stats = on_lun_stats,
+        .device_stats = on_device_stats,
 };
 
 static void start(Worker *worker) {
@@ -261,6 +282,7 @@ static void start(Worker *worker) {
                 .serial = "1",
                 .is_trim_enabled = true,
                 .known = &worker->learned,
+                .is_monitored = true,
                 .n_luns_max = PLAN_LUNS_MAX,
                 .starts_with_reset = worker->has_failed,
                 .has_cache = plan->has_cache,

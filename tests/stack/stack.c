@@ -66,6 +66,23 @@ static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, vo
         stack->n_learned++;
 }
 
+static void on_lun_stats(StorageManager *storage, unsigned lun, const StorageStats *stats,
+                         void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert_uint_lt(lun, STACK_LUNS_MAX);
+        stack->stats[lun] = *stats;
+        stack->n_told++;
+}
+
+static void on_device_stats(StorageManager *storage, const StorageDeviceStats *stats,
+                            void *userdata) {
+        Stack *stack = userdata;
+
+        stack->device_stats = *stats;
+        stack->n_told++;
+}
+
 static void run_until(Stack *stack, const bool *condition, uint64_t timeout_ns) {
         uint64_t end_ns = event_loop_now_ns(stack->loop) + timeout_ns;
 
@@ -130,6 +147,8 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .returned = on_returned,
                 .save = on_save,
                 .remains_left = on_remains_left,
+                .lun_stats = on_lun_stats,
+                .device_stats = on_device_stats,
         };
         size_t n_images = 0;
         char *error = NULL;
@@ -162,6 +181,7 @@ void stack_init_with_timeout(Stack *stack, const char *text, uint32_t device_tim
                               .n_luns_max = STACK_LUNS_MAX,
                               .n_commands_kept = STACK_COMMANDS_KEPT,
                               .is_trim_enabled = true,
+                              .is_monitored = true,
               },
               NULL);
 }
@@ -177,6 +197,7 @@ void stack_init_with_facts(Stack *stack, const char *text, const UsbLearnedFacts
                               .known = known,
                               .n_luns_max = STACK_LUNS_MAX,
                               .is_trim_enabled = true,
+                              .is_monitored = true,
               },
               NULL);
 }
@@ -204,6 +225,7 @@ void stack_init_with_cache(Stack *stack, const char *text, const CacheOptions *c
                               .base_name = "stack",
                               .n_luns_max = STACK_LUNS_MAX,
                               .is_trim_enabled = true,
+                              .is_monitored = true,
                               .has_cache = true,
                               .arena_fd = stack->arena_fd,
                               .cache = *cache,

@@ -50,6 +50,9 @@ typedef struct Stack {
         int brought_up_result;
         bool is_stopped;
         int stopped_result;
+        StorageStats stats[STACK_LUNS_MAX]; /* as they were told last */
+        StorageDeviceStats device_stats;
+        unsigned n_told;         /* how often any of these were */
         UsbLearnedFacts learned; /* as told last */
         unsigned n_learned;
 
