@@ -26,21 +26,21 @@ read_and_write() { # EXPORT
 }
 
 guest() {
-        local export
+        local name
 
         start_daemon "present_devices = take"
-        export=$(wait_for_export DISK 0) || fail "the disk is exported"
-        check "the disk is read and written" read_and_write "$export"
+        name=$(wait_for_export DISK 0) || fail "the disk is exported"
+        check "the disk is read and written" read_and_write "$name"
         check "what it does not bear is in its file" wait_until 60 has_learned
         check "the worker is killed" kill_worker DISK
         check "its export is back" wait_for_export DISK 0
-        check "the disk is read and written" read_and_write "$export"
+        check "the disk is read and written" read_and_write "$name"
         check "the successor did not learn it again" test "$(count_lessons)" = 1
 
         stop_daemon
         start_daemon "present_devices = take"
         check "the next service has the export" wait_for_export DISK 0
-        check "the disk is read and written" read_and_write "$export"
+        check "the disk is read and written" read_and_write "$name"
         check "and it did not learn it again either" test "$(count_lessons)" = 1
         check "what it knows is still there" has_learned
 }
