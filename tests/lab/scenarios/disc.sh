@@ -1,4 +1,4 @@
-# QEMU's usb-bot with a CD drive: a disc is read, taken out, and another one put in.
+# QEMU's usb-bot with a CD drive: a disc is read, taken out, another one put in, and asked for by the drive's button.
 
 machine() {
         make_disc first 24
@@ -31,8 +31,17 @@ has_size_of() { # NAME
         [ "$(nbdinfo --size "$(export_uri "$name")" 2> /dev/null)" = "$(stat -c %s "$LAB_SCRATCH/$1.img")" ]
 }
 
+# QEMU's drive, whose tray is locked, passes it on to the host as its button.
+press_button() {
+        monitor '{"execute":"eject","arguments":{"id":"cd"}}' | grep -q 'is locked'
+}
+
+tray_is_open() {
+        monitor '{"execute":"query-block"}' | jq -e '.return[] | select(.qdev == "cd" or .device == "disc") | .tray_open'
+}
+
 guest() {
-        local name
+        local name client
 
         start_daemon "present_devices = take"
         name=$(wait_for_export DRIVE 0) || fail "the disc is exported"
@@ -44,4 +53,15 @@ guest() {
         check "another one is put in" change_disc second
         check "the export opens with its size" wait_until 30 has_size_of second
         check "and has its bytes" disc_agrees second
+
+        nbdsh -u "$(export_uri "$name")" -c "import os, time; os.mkdir('$state/connected'); time.sleep(20)" &
+        client=$!
+        check "a client connects" wait_until 30 test -d "$state/connected"
+        sleep 3
+        check "the tray is locked then" press_button
+        sleep 6
+        check "and stays shut" not tray_is_open
+        wait "$client"
+        check "it opens when the client has gone" wait_until 30 tray_is_open
+        check "and the export closes" wait_until 30 not export_name DRIVE 0
 }
