@@ -96,12 +96,17 @@ void storage_medium_detach(StorageMedium *medium) {
 
         medium->is_watched = false;
         medium->is_locked = false;
+        medium->is_lock_unknown = false;
         medium->cannot_lock = false;
         medium->has_events = false;
         medium->lacks_events = false;
 }
 
-void storage_medium_on_reset(StorageMedium *medium) { medium->is_locked = false; }
+/* Not each device keeps to it. */
+void storage_medium_on_reset(StorageMedium *medium) {
+        medium->is_lock_unknown |= medium->is_locked;
+        medium->is_locked = false;
+}
 
 /* Polling */
 
@@ -240,6 +245,17 @@ static bool is_told_in_its_place(const ScsiCommand *command) {
                 command->sense.key == SCSI_SENSE_KEY_NOT_READY);
 }
 
+static bool is_unanswered(const ScsiCommand *command) {
+        return command->result == SCSI_RESULT_TIMED_OUT ||
+               command->result == SCSI_RESULT_TRANSPORT_ERROR;
+}
+
+/* Whether it is worth nothing to ask for it again. A glitch may pass. */
+static bool is_lock_refused(const ScsiCommand *command) {
+        return command->result != SCSI_RESULT_TRANSPORT_ERROR &&
+               command->result != SCSI_RESULT_BUSY;
+}
+
 static void on_locked(ScsiCommand *command) {
         StorageMedium *medium = command->owner;
         StorageMediumNews news = STORAGE_MEDIUM_NEWS_NONE;
@@ -247,19 +263,24 @@ static void on_locked(ScsiCommand *command) {
         medium->is_locking = false;
         if (command->result == SCSI_RESULT_GOOD) {
                 medium->is_locked = medium->wants_lock;
+                medium->is_lock_unknown = false;
                 medium->n_lock_tries = 0;
         } else if (is_told_in_its_place(command)) {
                 /* Not carried out: whoever settles it next tries again. */
                 news = storage_medium_judge(medium->is_present, command->result, &command->sense);
                 medium->n_lock_tries++;
         } else {
-                medium->cannot_lock = true;
+                medium->is_lock_unknown = is_unanswered(command);
+                medium->cannot_lock |= medium->wants_lock && is_lock_refused(command);
+                medium->n_lock_tries++;
         }
         medium->notify(medium, news);
 }
 
 void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, bool is_locked) {
-        if (medium->is_locking || medium->cannot_lock || medium->is_locked == is_locked ||
+        bool is_settled = medium->is_locked == is_locked && !medium->is_lock_unknown;
+
+        if (medium->is_locking || is_settled || (is_locked && medium->cannot_lock) ||
             medium->n_lock_tries >= LOCK_TRIES_MAX)
                 return;
 
@@ -279,18 +300,23 @@ static void await_lock(StorageMedium *medium, Task *task) {
                 task_sleep(task, NS_PER_MS);
 }
 
+/* It must not stay locked for a glitch; but one that is silent is not waited for again. */
 void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler) {
         await_lock(medium, task);
-        storage_medium_set_locked(medium, handler, false);
+        medium->n_lock_tries = 0;
+        do {
+                storage_medium_set_locked(medium, handler, false);
+                await_lock(medium, task);
+        } while ((medium->is_locked || medium->is_lock_unknown) &&
+                 medium->n_lock_tries < LOCK_TRIES_MAX &&
+                 medium->lock.result != SCSI_RESULT_TIMED_OUT);
 }
 
 bool storage_medium_eject(StorageMedium *medium, Task *task, ErrorHandler *handler,
                           ScsiSense *ret_sense) {
         await_lock(medium, task);
-        medium->is_locked = true;
-        medium->n_lock_tries = 0;
-        storage_medium_set_locked(medium, handler, false);
-        await_lock(medium, task);
+        medium->is_lock_unknown = true;
+        storage_medium_unlock(medium, task, handler);
 
         *ret_sense = (ScsiSense){ 0 };
         return scsi_tray_set_open(task, error_handler_get_target(handler), medium->lun,

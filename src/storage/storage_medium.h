@@ -54,7 +54,8 @@ struct StorageMedium {
         uint8_t *event;    /* owned; while one is asked for */
 
         bool is_locked;
-        bool cannot_lock; /* the device refused */
+        bool is_lock_unknown; /* it did not answer, or was reset: it is told again */
+        bool cannot_lock;     /* the device refused */
         unsigned n_lock_tries;
         bool wants_lock; /* what the command in flight does */
         ScsiCommand lock;
@@ -77,7 +78,7 @@ void storage_medium_on_reset(StorageMedium *medium);
 
 /* Polls if that is due. Returns when it will be; TASK_NEVER: not before `notify`. */
 uint64_t storage_medium_poll(StorageMedium *medium, ErrorHandler *handler);
-/* Sends ALLOW after what is in flight. */
+/* Sends ALLOW after what is in flight, and waits for it. */
 void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler);
 /* Unlocks it, whoever locked it, and has the drive bring it out. False: it did not, for `ret_sense`
  * (a key of 0: it did not answer). */

@@ -360,6 +360,59 @@ START_TEST(a_tray_that_does_not_open_leaves_the_disc_exported) {
 }
 END_TEST
 
+/* One glitch at any of the commands that a drive sees in its life. */
+
+static const char *const glitches[] = {
+        "stall:data",
+        "stall:status",
+        "hang:data",
+        "freeze:status",
+        "csw-missing",
+        "csw-tag",
+        "phase-error",
+        "babble",
+        "wire-error:data",
+        "sense:b/47/00",
+        "unit-attention:29/00",
+        "unit-attention:28/00",
+        "not-ready:3000",
+        "short-data",
+};
+
+/* Enough for bring-up, a client, a press of the button, and what follows. */
+#define GLITCH_COMMANDS 48
+
+START_TEST(a_glitch_leaves_the_disc_exported_and_its_button_heard) {
+        for (unsigned nth = 1; nth <= GLITCH_COMMANDS; nth++) {
+                char spec[128];
+
+                snprintf(spec, sizeof(spec), DRIVE ",faults=%s@nth=%u", glitches[_i], nth);
+                set_up(0, spec);
+                ck_assert_int_eq(simulated_device_write_medium(stack.device, 0, 0, data,
+                                                               sizeof(data)),
+                                 0);
+                stack_sleep_ms(&stack, 60000);
+                ck_assert_msg(stack.exports[0].is_open, "%s", spec);
+                stack_connect(&stack, 0, /* is_structured= */ false);
+                if (stack_read(&stack, 0, 0, other, sizeof(other), NULL) == 0)
+                        ck_assert_mem_eq(other, data, sizeof(data));
+                stack_sleep_ms(&stack, 10000);
+                simulated_device_press_button(stack.device, 0);
+                stack_sleep_ms(&stack, 10000);
+                /* A drive that was reset has opened its tray at once. */
+                if (stack.clients[0].fd >= 0)
+                        stack_command(&stack, 0, NBD_CMD_DISC, 0, 0, 0);
+                stack_sleep_ms(&stack, 60000);
+                if (!simulated_device_is_tray_open(stack.device, 0))
+                        simulated_device_press_button(stack.device, 0);
+                stack_sleep_ms(&stack, 60000);
+                ck_assert_msg(simulated_device_is_tray_open(stack.device, 0), "%s", spec);
+                ck_assert(!stack.exports[0].is_open);
+                stack_done(&stack);
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("stack optical");
         TCase *tcase = tcase_create("optical");
@@ -387,6 +440,8 @@ int main(void) {
                             0, 2);
         tcase_add_loop_test(tcase, a_button_that_was_pressed_under_load_is_not_forgotten, 0, 2);
         tcase_add_loop_test(tcase, a_tray_that_does_not_open_leaves_the_disc_exported, 0, 2);
+        tcase_add_loop_test(tcase, a_glitch_leaves_the_disc_exported_and_its_button_heard, 0,
+                            N_ELEMENTS(glitches));
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
