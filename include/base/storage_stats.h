@@ -133,10 +133,16 @@ typedef struct StorageDeviceStats {
         uint32_t transport;                 /* now: StorageTransport */
         uint32_t depth;                     /* now: commands that the device takes at once */
         uint32_t cache_mode;                /* now: StorageCacheMode */
+        uint32_t speed_mbps;                /* now: of the link; 0: unknown */
+        uint32_t speed_mbps_max;            /* of the device, as it says; 0: unknown */
+        uint32_t usb_version;               /* bcdUSB, as it says at this speed; 0: unknown */
         uint8_t offers_uas;                 /* bools, all of now */
         uint8_t is_pipelined;               /* BOT: the phases of a command are queued together */
         uint8_t is_write_through_by_resets; /* it was reset too often for write-back */
         uint8_t is_parked;
+        uint8_t is_serial;      /* one command at a time, by the configuration */
+        uint8_t has_read_ahead; /* where there is a cache */
+        uint8_t unused[2];      /* 0 */
 } StorageDeviceStats;
 
 /* What came from another process: states that exist. */

@@ -10,9 +10,7 @@
 static_assert(offsetof(StorageStats, is_read_only_by_errors) + sizeof(uint32_t) ==
                               sizeof(StorageStats),
               "padding");
-static_assert(offsetof(StorageDeviceStats, is_parked) + sizeof(uint8_t) ==
-                              sizeof(StorageDeviceStats),
-              "padding");
+static_assert(offsetof(StorageDeviceStats, unused) + 2 == sizeof(StorageDeviceStats), "padding");
 
 StorageError storage_error_from_errno(int error) {
         assert(error < 0);
@@ -51,7 +49,7 @@ bool storage_device_stats_is_valid(const StorageDeviceStats *stats) {
         return stats->transport < _STORAGE_TRANSPORT_MAX &&
                stats->cache_mode < _STORAGE_CACHE_MODE_MAX && stats->offers_uas <= 1 &&
                stats->is_pipelined <= 1 && stats->is_write_through_by_resets <= 1 &&
-               stats->is_parked <= 1;
+               stats->is_parked <= 1 && stats->is_serial <= 1 && stats->has_read_ahead <= 1;
 }
 
 static void add_cache_counters(StorageCacheStats *to, const StorageCacheStats *from) {

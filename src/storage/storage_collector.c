@@ -128,6 +128,37 @@ static StorageCacheMode get_cache_mode(const StorageManager *manager) {
         assert_not_reached();
 }
 
+static uint32_t to_mbps(UsbSpeed speed) {
+        switch (speed) {
+        case USB_SPEED_UNKNOWN:
+                return 0;
+        case USB_SPEED_LOW: /* 1.5 */
+                return 1;
+        case USB_SPEED_FULL:
+                return 12;
+        case USB_SPEED_HIGH:
+                return 480;
+        case USB_SPEED_SUPER:
+                return 5000;
+        case USB_SPEED_SUPER_PLUS:
+                return 10000;
+        case _USB_SPEED_MAX:
+                break;
+        }
+        assert_not_reached();
+}
+
+static void add_link(const UsbDevice *device, StorageDeviceStats *stats) {
+        const UsbDescriptors *descriptors = usb_device_get_descriptors(device);
+        UsbSpeed speed_max = descriptors->is_super_speed_plus_capable ? USB_SPEED_SUPER_PLUS
+                             : descriptors->is_super_speed_capable    ? USB_SPEED_SUPER
+                                                                      : USB_SPEED_UNKNOWN;
+
+        stats->usb_version = descriptors->usb_version;
+        stats->speed_mbps = to_mbps(usb_device_get_speed(device));
+        stats->speed_mbps_max = to_mbps(speed_max);
+}
+
 static void add_stack(const StorageStack *stack, StorageDeviceStats *stats) {
         StorageStackState state = storage_stack_get_state(stack);
         UsbDeviceStatistics usb = usb_device_get_statistics(storage_stack_get_device(stack));
@@ -137,6 +168,7 @@ static void add_stack(const StorageStack *stack, StorageDeviceStats *stats) {
         stats->zero_copy_size = usb.zero_copy_size;
         stats->heap_size = usb.heap_size;
         stats->offers_uas = state.offers_uas;
+        add_link(storage_stack_get_device(stack), stats);
         if (!state.is_started)
                 return;
         stats->transport = to_transport(state.protocol);
@@ -158,6 +190,8 @@ static void collect_device(StorageManager *manager, StorageDeviceStats *ret) {
                                           manager->options.cache.mode == CACHE_MODE_WRITE_BACK &&
                                           ret->cache_mode == STORAGE_CACHE_MODE_WRITE_THROUGH;
         ret->is_parked = collector->parked_ns != 0;
+        ret->is_serial = manager->options.is_serial;
+        ret->has_read_ahead = manager->cache && manager->options.cache.has_read_ahead;
         if (manager->stack)
                 add_stack(manager->stack, ret);
 }

@@ -146,6 +146,8 @@ static const LieCase lie_cases[] = {
         LIE(DEVICE_STATS, device_stats.is_pipelined, 2),
         LIE(DEVICE_STATS, device_stats.is_write_through_by_resets, 2),
         LIE(DEVICE_STATS, device_stats.is_parked, 2),
+        LIE(DEVICE_STATS, device_stats.is_serial, 2),
+        LIE(DEVICE_STATS, device_stats.has_read_ahead, 2),
         LIE(LUN_INFO, lun_info.lun, 0x10),
         LIE(LUN_INFO, lun_info.kind, 4),
         LIE(LUN_INFO, lun_info.degradations, 0xff),

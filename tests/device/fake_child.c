@@ -269,6 +269,9 @@ static void say_stats(FakeChild *child) {
         control_message_init(&message, CONTROL_TYPE_DEVICE_STATS);
         message.body.device_stats.n_transfers = 21;
         message.body.device_stats.transport = STORAGE_TRANSPORT_CBI;
+        message.body.device_stats.cache_mode = STORAGE_CACHE_MODE_WRITE_BACK;
+        message.body.device_stats.speed_mbps = 480;
+        message.body.device_stats.speed_mbps_max = 5000;
         control_channel_send(child->channel, &message, NULL, 0);
         tell(child, "has told what it counted");
 }

@@ -8,6 +8,7 @@
 #include "broker.h"
 #include "device/device_stats.h"
 #include "device/device_view.h"
+#include "device/optimization_advice.h"
 
 START_TEST(device_is_brought_up_and_stopped) {
         Broker broker;
@@ -45,6 +46,7 @@ END_TEST
 
 START_TEST(what_workers_counted_is_added_up) {
         const DeviceStats *stats;
+        OptimizationAdvice advice[_OPTIMIZATION_TOPIC_MAX];
         StorageDeviceStats device;
         DeviceView view;
         StorageStats lun;
@@ -63,6 +65,9 @@ START_TEST(what_workers_counted_is_added_up) {
         ck_assert_uint_eq(lun.n_in_flight, 2);
         ck_assert(device_stats_get_device(stats, &device));
         ck_assert_uint_eq(device.transport, STORAGE_TRANSPORT_CBI);
+        ck_assert_uint_eq(device_manager_get_advice(broker.manager, view.id, advice), 1);
+        ck_assert_int_eq(advice[0].topic, OPTIMIZATION_TOPIC_LINK);
+        ck_assert_uint_eq(device_manager_get_advice(broker.manager, view.id + 1, advice), 0);
 
         broker_forget(&broker);
         broker_replace_worker(&broker);

@@ -161,6 +161,22 @@ START_TEST(resets_and_degradation_are_told) {
 }
 END_TEST
 
+START_TEST(the_link_is_told) {
+        start("size=16M,speed=super,transport=uas", &write_back);
+        ck_assert_uint_eq(stack.device_stats.speed_mbps, 5000);
+        ck_assert_uint_eq(stack.device_stats.speed_mbps_max, 5000);
+        ck_assert_uint_eq(stack.device_stats.transport, STORAGE_TRANSPORT_UAS);
+        ck_assert(stack.device_stats.offers_uas);
+        stack_done(&stack);
+        start("size=16M,speed=high", &write_back);
+        ck_assert_uint_eq(stack.device_stats.speed_mbps, 480);
+        ck_assert_uint_eq(stack.device_stats.speed_mbps_max, 0);
+        ck_assert_uint_eq(stack.device_stats.usb_version, 0x0200);
+        ck_assert(!stack.device_stats.offers_uas);
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(counters_outlive_a_replug) {
         uint64_t n_transfers, n_commands;
 
@@ -212,6 +228,7 @@ int main(void) {
         tcase_add_test(tcase, layers_agree_on_where_the_time_went);
         tcase_add_test(tcase, what_goes_wrong_is_counted_where_it_went_wrong);
         tcase_add_test(tcase, resets_and_degradation_are_told);
+        tcase_add_test(tcase, the_link_is_told);
         tcase_add_test(tcase, counters_outlive_a_replug);
         tcase_add_test(tcase, what_happened_last_is_told_at_the_end);
         suite_add_tcase(suite, tcase);
