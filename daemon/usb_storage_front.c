@@ -95,6 +95,15 @@ static void on_listen(Front *front, int *fd) {
                 log_error("A listening socket can't be used: %s", strerror(-r));
 }
 
+/* A socket that is refused is closed, which is all that its client needs to be told. */
+static void on_connect(Front *front, const ControlConnect *message, int *fd) {
+        int r;
+
+        r = nbd_server_accept(front->server, TAKE_FD(*fd), message->generation);
+        if (r < 0)
+                log_debug("A client of one export can't be taken: %s", strerror(-r));
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Front *front = userdata;
@@ -126,6 +135,10 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_LISTEN:
                 assert(front->server);
                 on_listen(front, &fds[0]);
+                return;
+        case CONTROL_TYPE_CONNECT:
+                assert(front->server);
+                on_connect(front, &message->body.connect, &fds[0]);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:

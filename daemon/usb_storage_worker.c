@@ -496,6 +496,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_EXPORT:
         case CONTROL_TYPE_EXPORT_CLOSED:
         case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_CONNECT:
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:

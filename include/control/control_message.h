@@ -19,7 +19,7 @@
  * asks to SAVE what it has, and stops.
  * A worker that has its device answers each REQUEST by one REPLY, at its end at the latest.
  *
- * manager → front: CONFIGURE, LISTEN, EXPORT, EXPORT_CLOSED, PING, STOP.
+ * manager → front: CONFIGURE, LISTEN, CONNECT, EXPORT, EXPORT_CLOSED, PING, STOP.
  * front → manager: HELLO, READY, HANDOVER, PONG, LOG, STOPPED.
  */
 
@@ -61,6 +61,7 @@ typedef enum ControlType {
         CONTROL_TYPE_EXPORT,     /* a LUN can be exported (worker), or offered to clients (front) */
         CONTROL_TYPE_EXPORT_CLOSED, /* no longer */
         CONTROL_TYPE_LISTEN,        /* fd 0: a listening socket */
+        CONTROL_TYPE_CONNECT,       /* fd 0: a client that may see one export alone */
         CONTROL_TYPE_HANDOVER,      /* fd 0: a client in transmission phase, for an export */
         CONTROL_TYPE_CLIENT,        /* the same, from the manager to the worker */
         CONTROL_TYPE_CACHE,         /* fd 0: the arena, a memfd; before the device */
@@ -146,6 +147,10 @@ typedef struct ControlExportClosed {
         uint64_t generation;
 } ControlExportClosed;
 
+typedef struct ControlConnect { /* fd 0: a connected socket, before negotiation */
+        uint64_t generation;    /* of the export, by the manager's numbering */
+} ControlConnect;
+
 typedef struct ControlBroughtUp {
         uint32_t n_luns;
         uint32_t n_exports;
@@ -207,6 +212,7 @@ typedef struct ControlMessage {
                 ControlSimulate simulate;
                 ControlExport export;
                 ControlExportClosed export_closed;
+                ControlConnect connect;
                 ControlBroughtUp brought_up;
                 ControlFailed failed;
                 ControlHandover handover;

@@ -41,9 +41,10 @@ DEFINE_CLEANUP(NbdServer *, nbd_server_free);
 
 /* Takes `fd` over, also on failure: a listening stream socket. */
 int nbd_server_listen(NbdServer *server, int fd);
-/* Takes `fd` over, also on failure: a connected client (inetd, tests). -EBUSY: as many as may be
- * are in handshake, -ESHUTDOWN, -ENOMEM. */
-int nbd_server_accept(NbdServer *server, int fd);
+/* Takes `fd` over, also on failure: a connected client. `only_generation`: of the one export that it
+ * may see and choose; 0: it may choose any. -EBUSY: as many as may be are in handshake, -ESHUTDOWN,
+ * -ENOMEM. */
+int nbd_server_accept(NbdServer *server, int fd, uint64_t only_generation);
 /* -EEXIST: that name or generation, -ENOSPC: too many, -EINVAL: no name, or block sizes that the
  * protocol does not allow (all 0: not known, then not told), -ENOMEM. */
 int nbd_server_add_export(NbdServer *server, const NbdServerExport *export);

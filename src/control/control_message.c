@@ -37,6 +37,7 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_EXPORT] = { "EXPORT", sizeof(ControlExport) },
         [CONTROL_TYPE_EXPORT_CLOSED] = { "EXPORT_CLOSED", sizeof(ControlExportClosed) },
         [CONTROL_TYPE_LISTEN] = { "LISTEN", 0, 1, 1 },
+        [CONTROL_TYPE_CONNECT] = { "CONNECT", sizeof(ControlConnect), 1, 1 },
         [CONTROL_TYPE_HANDOVER] = { "HANDOVER", sizeof(ControlHandover), 1, 1 },
         [CONTROL_TYPE_CLIENT] = { "CLIENT", sizeof(ControlHandover), 1, 1 },
         [CONTROL_TYPE_CACHE] = { "CACHE", sizeof(ControlCache), 1, 1 },
@@ -183,6 +184,7 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_STOPPED:
         case CONTROL_TYPE_GONE:
         case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_CONNECT:
         case CONTROL_TYPE_CACHE_SIZE:
         case CONTROL_TYPE_PARKED:
         case CONTROL_TYPE_CANCEL:

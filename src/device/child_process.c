@@ -152,6 +152,7 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_EXPORT:
         case CONTROL_TYPE_EXPORT_CLOSED:
         case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_CONNECT:
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
         case CONTROL_TYPE_CACHE:

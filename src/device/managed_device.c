@@ -302,6 +302,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_SIMULATE:
         case CONTROL_TYPE_GONE:
         case CONTROL_TYPE_LISTEN:
+        case CONTROL_TYPE_CONNECT:
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
         case CONTROL_TYPE_CACHE:

@@ -240,8 +240,9 @@ NbdHandshake *nbd_handshake_free(NbdHandshake *handshake) {
         return NULL;
 }
 
-int nbd_handshake_new(NbdHandshake **ret, EventLoop *loop, const NbdExportTable *table, int fd,
-                      uint64_t timeout_ns, NbdHandshakeEnded ended, void *userdata) {
+int nbd_handshake_new(NbdHandshake **ret, EventLoop *loop, const NbdExportTable *table,
+                      uint64_t only_generation, int fd, uint64_t timeout_ns,
+                      NbdHandshakeEnded ended, void *userdata) {
         _cleanup_(fd_closep) int owned_fd = fd;
         _cleanup_(freep) NbdHandshake *unfinished = NULL;
         NbdHandshake *h;
@@ -267,7 +268,7 @@ int nbd_handshake_new(NbdHandshake **ret, EventLoop *loop, const NbdExportTable 
         h->fd = TAKE_FD(owned_fd);
         list_init(&h->node);
         enter(h, HANDSHAKE_STATE_CLIENT_FLAGS, NBD_CLIENT_FLAGS_SIZE);
-        r = nbd_handshake_options_init(&h->options, table);
+        r = nbd_handshake_options_init(&h->options, table, only_generation);
         if (r < 0)
                 return r;
         r = event_fd_add(&h->watch, loop, h->fd, EPOLLOUT, on_ready); /* for the greeting */

@@ -19,9 +19,11 @@ typedef struct NbdHandshake NbdHandshake;
  */
 typedef void (*NbdHandshakeEnded)(NbdHandshake *handshake, int *fd, void *userdata);
 
-/* Takes `fd` over, also on failure. `table` is borrowed and must outlive it. -ENOMEM, -errno. */
-int nbd_handshake_new(NbdHandshake **ret, EventLoop *loop, const NbdExportTable *table, int fd,
-                      uint64_t timeout_ns, NbdHandshakeEnded ended, void *userdata);
+/* Takes `fd` over, also on failure. `table` is borrowed and must outlive it. `only_generation`: of
+ * the one export that the client may see; 0: it may see all. -ENOMEM, -errno. */
+int nbd_handshake_new(NbdHandshake **ret, EventLoop *loop, const NbdExportTable *table,
+                      uint64_t only_generation, int fd, uint64_t timeout_ns,
+                      NbdHandshakeEnded ended, void *userdata);
 /* Closes the socket unless it was taken. */
 NbdHandshake *nbd_handshake_free(NbdHandshake *handshake);
 DEFINE_CLEANUP(NbdHandshake *, nbd_handshake_free);

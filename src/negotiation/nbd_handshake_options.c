@@ -112,6 +112,20 @@ static bool text_is(const OptionText *text, const char *other) {
         return text->size == strlen(other) && memcmp(text->text, other, text->size) == 0;
 }
 
+/* The one that a client may choose by that name. */
+static const NbdServerExport *find_export(const NbdHandshakeOptions *o, const char *name,
+                                          size_t name_size) {
+        const NbdServerExport *only;
+
+        if (o->only_generation == 0)
+                return nbd_export_table_find(o->table, name, name_size);
+        only = nbd_export_table_find_generation(o->table, o->only_generation);
+        if (!only || name_size == 0)
+                return only;
+        return strlen(only->name) == name_size && memcmp(only->name, name, name_size) == 0 ? only
+                                                                                           : NULL;
+}
+
 /* DF means something only in structured replies. */
 static uint16_t transmission_flags(const NbdHandshakeOptions *o, const NbdServerExport *export) {
         unsigned flags = export->info.transmission_flags | NBD_FLAG_HAS_FLAGS;
@@ -141,7 +155,7 @@ static NbdOptionVerdict answer_export_name(NbdHandshakeOptions *o, const uint8_t
 
         if (size > NBD_STRING_SIZE_MAX || o->table->is_shut_down)
                 return NBD_OPTION_VERDICT_CLOSE;
-        export = nbd_export_table_find(o->table, (const char *) data, size);
+        export = find_export(o, (const char *) data, size);
         if (!export)
                 return NBD_OPTION_VERDICT_CLOSE;
 
@@ -164,6 +178,8 @@ static NbdOptionVerdict answer_list(NbdHandshakeOptions *o, size_t size) {
                 size_t description_size = strlen(export->description);
                 uint8_t length[4];
 
+                if (o->only_generation != 0 && export->generation != o->only_generation)
+                        continue;
                 put_be32(length, (uint32_t) name_size);
                 reply_header(o, NBD_OPT_LIST, NBD_REP_SERVER,
                              sizeof(length) + name_size + description_size);
@@ -250,7 +266,7 @@ static NbdOptionVerdict answer_info(NbdHandshakeOptions *o, uint32_t option, Opt
         r = parse_info(reader, &request);
         if (r < 0)
                 return reply_malformed(o, option, r);
-        export = nbd_export_table_find(o->table, request.name.text, request.name.size);
+        export = find_export(o, request.name.text, request.name.size);
         if (!export)
                 return reply_error(o, option, NBD_REP_ERR_UNKNOWN, "there is no such export");
 
@@ -352,7 +368,7 @@ static NbdOptionVerdict answer_meta_context(NbdHandshakeOptions *o, uint32_t opt
         r = parse_meta_context(reader, is_list, &request);
         if (r < 0)
                 return reply_malformed(o, option, r);
-        export = nbd_export_table_find(o->table, request.name.text, request.name.size);
+        export = find_export(o, request.name.text, request.name.size);
         if (!export)
                 return reply_error(o, option, NBD_REP_ERR_UNKNOWN, "there is no such export");
 
@@ -445,7 +461,8 @@ int nbd_handshake_options_set_client_flags(NbdHandshakeOptions *options, uint32_
         return 0;
 }
 
-int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdExportTable *table) {
+int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdExportTable *table,
+                               uint64_t only_generation) {
         uint8_t greeting[GREETING_SIZE];
 
         assert(options);

@@ -23,6 +23,7 @@ typedef enum NbdOptionVerdict {
 
 typedef struct NbdHandshakeOptions {
         const NbdExportTable *table; /* borrowed */
+        uint64_t only_generation;    /* of the one export that it may see; 0: it may see all */
         Buffer output;               /* to be sent before anything else is read */
         bool has_lost_output;        /* no memory: the connection closes */
         bool is_fixed_newstyle;
@@ -35,8 +36,9 @@ typedef struct NbdHandshakeOptions {
         NbdAgreement agreement;       /* TRANSMIT */
 } NbdHandshakeOptions;
 
-/* Puts the greeting into the output; -ENOMEM. */
-int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdExportTable *table);
+/* Puts the greeting into the output; -ENOMEM. `only_generation` as above. */
+int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdExportTable *table,
+                               uint64_t only_generation);
 void nbd_handshake_options_done(NbdHandshakeOptions *options);
 /* -EBADMSG: flags that we did not offer. */
 int nbd_handshake_options_set_client_flags(NbdHandshakeOptions *options, uint32_t flags);

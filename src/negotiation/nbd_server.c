@@ -93,7 +93,7 @@ static void on_handshake_ended(NbdHandshake *handshake, int *fd, void *userdata)
         server->handover(server, &export, &agreement, TAKE_FD(client_fd), server->userdata);
 }
 
-int nbd_server_accept(NbdServer *server, int fd) {
+int nbd_server_accept(NbdServer *server, int fd, uint64_t only_generation) {
         _cleanup_(fd_closep) int client_fd = fd;
         NbdHandshake *handshake;
         int r;
@@ -106,9 +106,9 @@ int nbd_server_accept(NbdServer *server, int fd) {
         if (server->n_handshakes >= server->options.n_connections_max)
                 return -EBUSY;
 
-        r = nbd_handshake_new(&handshake, server->loop, &server->table, TAKE_FD(client_fd),
-                              server->options.handshake_timeout_ms * NS_PER_MS, on_handshake_ended,
-                              server);
+        r = nbd_handshake_new(&handshake, server->loop, &server->table, only_generation,
+                              TAKE_FD(client_fd), server->options.handshake_timeout_ms * NS_PER_MS,
+                              on_handshake_ended, server);
         if (r < 0)
                 return r;
 
@@ -135,7 +135,7 @@ static void on_listener(EventFd *watch, uint32_t events) {
 
         for (size_t i = 0; i < ACCEPT_BATCH_MAX && can_accept(server); i++) {
                 int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-                int r = fd < 0 ? -errno : nbd_server_accept(server, fd);
+                int r = fd < 0 ? -errno : nbd_server_accept(server, fd, /* only_generation= */ 0);
 
                 if (r == -EAGAIN)
                         return;

@@ -40,6 +40,7 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_EXPORT, sizeof(ControlExport), 0, 0 },
         { CONTROL_TYPE_EXPORT_CLOSED, sizeof(ControlExportClosed), 0, 0 },
         { CONTROL_TYPE_LISTEN, 0, 1, 1 },
+        { CONTROL_TYPE_CONNECT, sizeof(ControlConnect), 1, 1 },
         { CONTROL_TYPE_HANDOVER, sizeof(ControlHandover), 1, 1 },
         { CONTROL_TYPE_CLIENT, sizeof(ControlHandover), 1, 1 },
         { CONTROL_TYPE_CACHE, sizeof(ControlCache), 1, 1 },

@@ -336,6 +336,20 @@ static void on_configure(FakeChild *child, const ControlConfigure *configure) {
              configure->skips_validation ? ", no validation" : "");
 }
 
+/* Writes to it, so that its other end sees whose client it is. */
+static void on_client(FakeChild *child, const ControlMessage *message, int fd) {
+        const ControlHandover *handover = &message->body.handover;
+
+        if (write(fd, child->name, strlen(child->name)) < 0)
+                abort();
+        if (message->type == CONTROL_TYPE_CONNECT)
+                tell(child, "negotiates about export %llu",
+                     (unsigned long long) message->body.connect.generation);
+        else
+                tell(child, "serves export %llu%s", (unsigned long long) handover->generation,
+                     handover->agreement.has_structured_replies ? " in structures" : "");
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         FakeChild *child = userdata;
@@ -362,6 +376,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_saved(child);
         } else if (message->type == CONTROL_TYPE_REQUEST) {
                 on_request(child, &message->body.request, n_fds > 0 ? fds[0] : -EBADF);
+        } else if (message->type == CONTROL_TYPE_CLIENT || message->type == CONTROL_TYPE_CONNECT) {
+                on_client(child, message, fds[0]);
         } else if (message->type == CONTROL_TYPE_CANCEL) {
                 on_cancel(child, message->body.cancel.id);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         add_exports(&table, (data[0] >> 2) & 3);
         table.is_shut_down = data[0] & 0x10;
-        if (nbd_handshake_options_init(&options, &table) < 0)
+        if (nbd_handshake_options_init(&options, &table, 0) < 0)
                 abort();
         buffer_clear(&options.output);
         (void) nbd_handshake_options_set_client_flags(&options, data[0] & 3);

@@ -57,7 +57,7 @@ static void client_init(Client *client) {
                 abort();
         add_exports(client->server);
         client->fd = fds[0];
-        if (nbd_server_accept(client->server, fds[1]) < 0)
+        if (nbd_server_accept(client->server, fds[1], 0) < 0)
                 abort();
 }
 

@@ -43,6 +43,7 @@ typedef struct Dialogue {
         Step steps[STEPS_MAX];
         NbdAgreement agreement; /* if the last verdict is TRANSMIT */
         uint64_t generation;
+        uint64_t only_generation; /* of the export that the client is restricted to */
 } Dialogue;
 
 #define TRANSMIT NBD_OPTION_VERDICT_TRANSMIT
@@ -113,6 +114,43 @@ typedef struct Dialogue {
         }
 
 static const Dialogue dialogues[] = {
+        /* Clients that may see one export alone */
+        { "LIST tells a restricted client its export alone",
+          { { NBD_OPT_LIST, .replies = { { NBD_REP_SERVER, DATA("\0\0\0\x09"
+                                                                "beta-lun0") },
+                                         ACK } } },
+          .only_generation = 8 },
+        { "GO of another export is unknown to a restricted client",
+          { { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), .replies = { ERR(UNKNOWN) } } },
+          .only_generation = 8 },
+        { "INFO of another export is unknown to a restricted client",
+          { { NBD_OPT_INFO, DATA(META_ALPHA "\0\0"), .replies = { ERR(UNKNOWN) } } },
+          .only_generation = 8 },
+        { "SET_META_CONTEXT for another export is unknown to a restricted client",
+          { STRUCTURED,
+            { NBD_OPT_SET_META_CONTEXT, DATA(META_ALPHA "\0\0\0\1" META_QUERY),
+              .replies = { ERR(UNKNOWN) } } },
+          .only_generation = 8 },
+        { "EXPORT_NAME of another export closes a restricted client",
+          { { NBD_OPT_EXPORT_NAME, DATA("alpha-lun0"), CLOSE } },
+          .only_generation = 8 },
+        { "the empty name is a restricted client's export",
+          { { NBD_OPT_GO,
+              DATA("\0\0\0\0"
+                   "\0\0"),
+              TRANSMIT,
+              { INFO_EXPORT_BETA, ACK } } },
+          .generation = 8,
+          .only_generation = 8 },
+        { "GO of its own export serves a restricted client",
+          { { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .generation = 7,
+          .only_generation = 7 },
+        { "an export that has gone is nobody's",
+          { { NBD_OPT_LIST, .replies = { ACK } },
+            { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), .replies = { ERR(UNKNOWN) } } },
+          .only_generation = 99 },
+
         /* LIST */
         { "LIST tells names and descriptions, in order",
           { { NBD_OPT_LIST, .replies = { { NBD_REP_SERVER, DATA("\0\0\0\x0a"
@@ -426,7 +464,7 @@ static void set_up(void) {
         fixture = (Fixture){ 0 };
         ck_assert_int_eq(nbd_export_table_add(&fixture.table, &alpha), 0);
         ck_assert_int_eq(nbd_export_table_add(&fixture.table, &beta), 0);
-        ck_assert_int_eq(nbd_handshake_options_init(&fixture.options, &fixture.table), 0);
+        ck_assert_int_eq(nbd_handshake_options_init(&fixture.options, &fixture.table, 0), 0);
         ck_assert_int_eq(nbd_handshake_options_set_client_flags(&fixture.options,
                                                                 NBD_FLAG_FIXED_NEWSTYLE |
                                                                                 NBD_FLAG_NO_ZEROES),
@@ -464,6 +502,7 @@ START_TEST(each_rule_is_kept) {
         const Dialogue *d = &dialogues[_i];
         NbdOptionVerdict verdict = NBD_OPTION_VERDICT_CONTINUE;
 
+        fixture.options.only_generation = d->only_generation;
         for (size_t i = 0; i < STEPS_MAX; i++) {
                 const Step *step = &d->steps[i];
 
@@ -494,7 +533,7 @@ START_TEST(the_greeting_is_fixed_newstyle) {
                                           "\0\3";
         NbdHandshakeOptions options;
 
-        ck_assert_int_eq(nbd_handshake_options_init(&options, &fixture.table), 0);
+        ck_assert_int_eq(nbd_handshake_options_init(&options, &fixture.table, 0), 0);
         ck_assert_uint_eq(options.output.size, sizeof(greeting) - 1);
         ck_assert_mem_eq(buffer_data(&options.output), greeting, sizeof(greeting) - 1);
         nbd_handshake_options_done(&options);

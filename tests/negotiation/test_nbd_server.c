@@ -120,7 +120,7 @@ static int connect_client(void) {
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
                          0);
-        ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1]), 0);
+        ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1], 0), 0);
         return fds[0];
 }
 
@@ -425,7 +425,7 @@ START_TEST(shut_down_refuses_newcomers_and_tells_the_others) {
         ck_assert_uint_eq(fixture.n_handovers, 0);
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1]), -ESHUTDOWN);
+        ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1], 0), -ESHUTDOWN);
         ck_assert_int_eq(recv(fds[0], bytes, 1, 0), 0);
         fd_close(fds[0]);
         fd_close(client);
@@ -486,7 +486,7 @@ START_TEST(newcomers_wait_while_too_many_are_in_handshake) {
         ck_assert_int_eq(hear(clients[2], bytes, sizeof(bytes)), 0);
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1]), -EBUSY);
+        ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1], 0), -EBUSY);
         fd_close(fds[0]);
 
         /* One that leaves makes room, and so does one that is handed over. */
