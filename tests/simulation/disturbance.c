@@ -57,6 +57,22 @@ static void have_hiccup(Disturbances *disturbances) {
         hardware_add_faults(disturbances->hardware, CHOOSE(disturbances, faults));
 }
 
+/* By Bulk-Only it works: it is changed for that, and nobody notices. */
+static void have_uas_broken(Disturbances *disturbances) {
+        static const char *const faults[] = {
+                "stall:command",   "stall:data",        "stall:status", "wire-error:command",
+                "wire-error:data", "wire-error:status", "csw-tag",      "csw-signature",
+                "csw-size:3",      "phase-error",
+        };
+        static const char *const opcodes[] = { "", "+opcode=28", "+opcode=2A", "+opcode=35" };
+        char text[128];
+
+        disturbances->world->was_reset = true;
+        snprintf(text, sizeof(text), "%s@over=uas%s*always", CHOOSE(disturbances, faults),
+                 CHOOSE(disturbances, opcodes));
+        hardware_add_faults(disturbances->hardware, text);
+}
+
 static void have_power_cycle(Disturbances *disturbances) {
         if (!disturbances->hardware->device)
                 return;
@@ -228,6 +244,7 @@ typedef struct Kind {
         void (*happen)(Disturbances *disturbances);
         PlanWeather from; /* which weather */
         unsigned weight;
+        bool needs_both; /* UAS and Bulk-Only */
 } Kind;
 
 static const Kind kinds[] = {
@@ -246,18 +263,24 @@ static const Kind kinds[] = {
         { have_bad_blocks, PLAN_WEATHER_STORM, 3 },
         { exchange_disk, PLAN_WEATHER_STORM, 10 },
         { have_medium_reported, PLAN_WEATHER_STORM, 1 },
+        { have_uas_broken, PLAN_WEATHER_ROUGH, 5, .needs_both = true },
 };
 
+static bool may_happen(const Plan *plan, const Kind *kind) {
+        return plan->weather >= kind->from &&
+               (!kind->needs_both || plan->transport == SIMULATOR_TRANSPORT_UAS);
+}
+
 static void happen(Disturbances *disturbances) {
-        PlanWeather weather = disturbances->world->plan->weather;
+        const Plan *plan = disturbances->world->plan;
         unsigned sum = 0;
         uint64_t dice;
 
         for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
-                sum += weather >= kinds[i].from ? kinds[i].weight : 0;
+                sum += may_happen(plan, &kinds[i]) ? kinds[i].weight : 0;
         dice = below(disturbances, sum);
         for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
-                if (weather < kinds[i].from)
+                if (!may_happen(plan, &kinds[i]))
                         continue;
                 if (dice < kinds[i].weight) {
                         kinds[i].happen(disturbances);

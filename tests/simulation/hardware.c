@@ -83,6 +83,9 @@ static void make_spec(const Hardware *hardware, SimulatorSpec *spec, uint64_t se
         spec->loses_cache_on_reset = plan->loses_cache_on_reset;
         spec->has_unmap = plan->has_unmap;
         spec->bears_pipelining = plan->bears_pipelining;
+        if (hardware->speed >= USB_SPEED_HIGH)
+                spec->transport = plan->transport;
+        spec->disorder_us = plan->disorder_us;
         spec->seed = seed;
         if (hardware->disk == HARDWARE_DISK_OTHER_DEVICE)
                 snprintf(spec->model, sizeof(spec->model), "FOREIGN");

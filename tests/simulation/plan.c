@@ -135,6 +135,10 @@ void plan_make(Plan *plan, uint64_t seed) {
         plan->has_foreign_disk = plan->weather == PLAN_WEATHER_STORM && plan->has_cache &&
                                  one_in(&random, 2);
         plan->has_bad_manager = plan->weather == PLAN_WEATHER_STORM && one_in(&random, 2);
+        plan->transport = (SimulatorTransport) CHOOSE(
+                        &random, SIMULATOR_TRANSPORT_BOT, SIMULATOR_TRANSPORT_BOT,
+                        SIMULATOR_TRANSPORT_UAS, SIMULATOR_TRANSPORT_UAS_ONLY);
+        plan->disorder_us = CHOOSE(&random, 0, 0, 300, 3000);
 }
 
 const char *plan_weather_to_string(PlanWeather weather) {
@@ -145,6 +149,21 @@ const char *plan_weather_to_string(PlanWeather weather) {
         };
 
         return names[weather];
+}
+
+static const char *get_transport_name(SimulatorTransport transport) {
+        switch (transport) {
+        case SIMULATOR_TRANSPORT_BOT:
+                return "bot";
+        case SIMULATOR_TRANSPORT_UAS:
+                return "uas";
+        case SIMULATOR_TRANSPORT_UAS_ONLY:
+                return "uas-only";
+        case SIMULATOR_TRANSPORT_CBI:
+        case SIMULATOR_TRANSPORT_CB:
+                break; /* no plan has them */
+        }
+        assert_not_reached();
 }
 
 static const char *yes_no(bool is) { return is ? "yes" : "no"; }
@@ -166,14 +185,15 @@ void plan_print(const Plan *plan) {
                plan_weather_to_string(plan->weather), plan->n_requests, plan->n_disturbances);
         printf("device: luns=%u size=%ju block-size=%u speed=%s latency=%ju us removable=%s "
                "read-only=%s write-cache=%s (%ju KiB) reset-loses-cache=%s unmap=%s pipelining=%s "
-               "filled=%s foreign-disk=%s bad-manager=%s\n",
+               "filled=%s foreign-disk=%s bad-manager=%s transport=%s disorder=%ju us\n",
                plan->n_luns, (uintmax_t) plan->size, plan->block_size,
                usb_speed_to_string(plan->speed), (uintmax_t) plan->latency_us,
                yes_no(plan->is_removable), yes_no(plan->is_read_only),
                yes_no(plan->has_volatile_cache), (uintmax_t) (plan->device_cache_size / KIB),
                yes_no(plan->loses_cache_on_reset), yes_no(plan->has_unmap),
                yes_no(plan->bears_pipelining), yes_no(plan->fill_number != 0),
-               yes_no(plan->has_foreign_disk), yes_no(plan->has_bad_manager));
+               yes_no(plan->has_foreign_disk), yes_no(plan->has_bad_manager),
+               get_transport_name(plan->transport), (uintmax_t) plan->disorder_us);
         if (plan->has_cache)
                 printf("cache: %s %s line=%u arena=%ju read-ahead=%s verifies=%s age=%ju ms "
                        "park=%u ms\n",

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "cache/cache_manager.h"
+#include "simulator/simulator_spec.h"
 #include "usb/usb_device.h"
 
 #define PLAN_LUNS_MAX 3
@@ -63,6 +64,8 @@ typedef struct Plan {
         bool loses_cache_on_reset;
         bool has_unmap;
         bool bears_pipelining;
+        SimulatorTransport transport; /* but at full speed, where it is Bulk-Only */
+        uint64_t disorder_us;         /* UAS */
         uint64_t device_cache_size;
         bool has_foreign_disk; /* which may be plugged in instead */
         bool has_bad_manager;  /* saving takes its time, and may fail */
