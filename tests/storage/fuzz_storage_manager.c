@@ -17,6 +17,7 @@
 /* Virtual: more than bring-up, a request and the way down may take one after the other. */
 #define PATIENCE_NS (UINT64_C(7200) * NS_PER_S)
 #define WORK_NS (120 * NS_PER_S)
+#define OPTIONS_BITS 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -104,7 +105,7 @@ static void drop_log(const LogRecord *record, void *userdata) {
         assert(strlen(record->message) > 0);
 }
 
-static void life_init(Life *life, const HostileScript *script, uint8_t options) {
+static void life_init(Life *life, HostileForm form, const HostileScript *script, uint8_t options) {
         static const StorageHandlers handlers = {
                 .export_opened = on_export_opened,
                 .export_closed = on_export_closed,
@@ -115,7 +116,7 @@ static void life_init(Life *life, const HostileScript *script, uint8_t options) 
         *life = (Life){ .client_fd = -1 };
         log_set_sink(drop_log, NULL);
         if (virtual_event_loop_new(&life->loop) < 0 ||
-            storage_manager_new(&life->storage, hostile_device_new(life->loop, script),
+            storage_manager_new(&life->storage, hostile_device_new(life->loop, form, script),
                                 &(StorageOptions){
                                                 .base_name = "fuzz",
                                                 .is_read_only = options & 1,
@@ -132,14 +133,15 @@ static void life_done(Life *life) {
         event_loop_free(life->loop);
 }
 
-/* The first byte chooses options, the rest is the device's script: see hostile_device.h. */
+/* The first byte chooses options and what the device is driven by, the rest is its script: see
+ * hostile_device.h. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         HostileScript script = { data + 1, size - 1 };
         Life life;
 
         if (size < 1)
                 return 0;
-        life_init(&life, &script, data[0]);
+        life_init(&life, (data[0] >> OPTIONS_BITS) % _HOSTILE_FORM_MAX, &script, data[0]);
         life_run(&life, PATIENCE_NS, &life.is_brought_up);
         assert(life.is_brought_up || life.has_ended);
         if (!life.has_ended)
