@@ -27,7 +27,7 @@
  *
  * With UAS the CSW is the sense IU: csw-status is its status, csw-signature its id, csw-missing keeps
  * the command until a task management function or a reset ends it, and phase-error is a response IU
- * that calls the command's invalid. What hangs is silent until a port reset.
+ * that calls the command's invalid. It has no residue, so data that is written is never short. What hangs is silent until a port reset.
  *
  *     KIND [:ARGUMENT]            what happens
  *     stall:PHASE                 PHASE is command, data, status or control; the endpoint halts

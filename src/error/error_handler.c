@@ -303,6 +303,9 @@ static void error_handler_begin_recovery(ErrorHandler *handler, const ScsiComman
         const TransportRequest *request = &command->request;
         TransportRecovery step = error_recovery_first_step(command->result, request->direction);
 
+        /* What comes back beside it has a say in how often this has happened. */
+        if (handler->state == ERROR_HANDLER_STATE_DRAINING)
+                handler->recovery.is_relapse |= error_handler_is_relapse(handler, command);
         if (handler->state != ERROR_HANDLER_STATE_NORMAL)
                 return;
 

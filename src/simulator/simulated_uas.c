@@ -119,17 +119,23 @@ static void plan_time(SimulatedUas *uas, SimulatedUasTask *task) {
                 task->ready_at_ns = event_loop_now_ns(target->loop) + delay_ns;
 }
 
+/* UAS has no word for data that was taken and is missing. */
 static void begin_command(SimulatedUas *uas, SimulatedUasTask *task, const uint8_t *iu) {
+        bool is_in;
+
         simulated_command_start(task->command, uas->wire.target, task->lun, iu + 16);
+        is_in = simulated_command_get_direction(task->command) == SIMULATED_DIRECTION_IN;
         plan_time(uas, task);
-        task->n_relevant = simulated_wire_shorten(&uas->wire, task->command->data_size);
+        task->n_relevant = task->command->data_size;
+        if (is_in)
+                task->n_relevant = simulated_wire_shorten(&uas->wire, task->n_relevant);
         if (has_fault(uas, SIMULATOR_FAULT_DATA_SKIPPED))
                 task->n_relevant = 0;
         if (has_fault(uas, SIMULATOR_FAULT_PHASE_ERROR))
                 respond(uas, task, RESPONSE_INVALID_IU);
         else if (task->n_relevant == 0)
                 end_data(uas, task);
-        else if (simulated_command_get_direction(task->command) == SIMULATED_DIRECTION_IN)
+        else if (is_in)
                 task->state = SIMULATED_UAS_STATE_DATA_IN;
         else
                 task->state = SIMULATED_UAS_STATE_DATA_OUT;

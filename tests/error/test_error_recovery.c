@@ -192,6 +192,48 @@ START_TEST(a_transport_that_needs_recovery_again_and_again_is_changed) {
 }
 END_TEST
 
+static void on_flushed(ScsiCommand *command) {
+        fixture.n_done++;
+        scsi_target_submit(fixture.target, &fixture.commands[0]);
+}
+
+/* With a success before it is sent again. */
+static void on_probed(ScsiCommand *command) {
+        ScsiCommand *flush;
+
+        if (command->result == SCSI_RESULT_GOOD) {
+                fixture.n_done++;
+                return;
+        }
+        flush = prepare(2);
+        scsi_command_synchronize_cache(flush);
+        flush->done = on_flushed;
+        scsi_target_submit(fixture.target, flush);
+}
+
+/* The one that fails first each time is never tried again; the other one is, and has its limit. */
+START_TEST(what_fails_beside_counts_as_well) {
+        static const ScriptedAnswer answers[] = {
+                { READ_10, .has_lun = true, .lun = 0, .result = TRANSPORT_RESULT_ERROR },
+                { READ_10, .result = TRANSPORT_RESULT_ERROR, .delay_ns = 10 * NS_PER_MS },
+                { SYNC },
+                { TEST_UNIT_READY },
+        };
+        ScsiCommand *probe, *read;
+
+        start(answers, N_ELEMENTS(answers), good, N_ELEMENTS(good));
+        probe = prepare(0);
+        scsi_command_read(probe, 0, 8, data, sizeof(data));
+        probe->flags = SCSI_COMMAND_NO_RETRY;
+        probe->done = on_probed;
+        scsi_target_submit(fixture.target, probe);
+        read = submit_read(1);
+        scripted_transport_run(&fixture.first);
+        ck_assert_int_eq(read->result, SCSI_RESULT_GOOD);
+        finish();
+}
+END_TEST
+
 static void on_pause(EventTimer *timer) {}
 
 /* Virtual time stands still where nothing is waited for. */
@@ -320,6 +362,7 @@ int main(void) {
                             N_ELEMENTS(change_cases));
         tcase_add_loop_test(tcase, a_third_port_reset_within_ten_minutes_changes_the_transport, 0,
                             N_ELEMENTS(frequency_cases));
+        tcase_add_test(tcase, what_fails_beside_counts_as_well);
         tcase_add_test(tcase, it_may_be_unplugged_at_any_moment_of_the_change);
         tcase_add_test(tcase, the_other_transport_has_a_depth_of_its_own);
         tcase_add_test(tcase, what_hangs_beside_a_command_that_hangs_does_not_delay_the_recovery);
