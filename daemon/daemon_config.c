@@ -5,6 +5,7 @@
 
 #include "config/config_writer.h"
 #include "daemon_config.h"
+#include "daemon_policy.h"
 #include "daemon_quirks.h"
 #include "daemon_settings.h"
 
@@ -16,6 +17,7 @@ struct DaemonConfig {
         ConfigTable table;    /* its target: `settings` */
         ConfigParser *parser; /* owned: where the values came from */
         UsbQuirksList quirks; /* owned */
+        DevicePolicy *policy; /* owned */
 };
 
 static const ConfigOption *find_option(const DaemonConfig *config, size_t offset) {
@@ -60,11 +62,26 @@ static int load_quirks(DaemonConfig *config, bool is_applied, ConfigComplain com
         return daemon_quirks_load(&config->quirks, &sources, complain, userdata);
 }
 
+static int load_policy(DaemonConfig *config, bool is_applied, ConfigComplain complain,
+                       void *userdata) {
+        const ConfigOption *option = find_option(config, offsetof(DaemonSettings, rules_file));
+        const char *path = is_applied ? config->settings.rules_file
+                                      : config_parser_peek(config->parser, option);
+        bool is_default = !path || path[0] == '\0';
+        int r;
+
+        r = device_policy_new(&config->policy, (DeviceTarget) config->settings.default_target);
+        if (r < 0)
+                return r;
+        return daemon_policy_load(config->policy, is_default ? DAEMON_POLICY_DEFAULT_PATH : path,
+                                  is_default, complain, userdata);
+}
+
 int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigComplain complain,
                        void *userdata) {
         _cleanup_(daemon_config_freep) DaemonConfig *config = NULL;
         const char *path = options->config_path ? options->config_path : DEFAULT_PATH;
-        int r, quirks_r;
+        int r, quirks_r, policy_r;
 
         config = calloc(1, sizeof(*config));
         if (!config)
@@ -87,8 +104,9 @@ int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigC
         if (r < 0 && r != -EINVAL)
                 return r;
         quirks_r = load_quirks(config, /* is_applied= */ r == 0, complain, userdata);
-        if (r < 0 || quirks_r < 0)
-                return r < 0 ? r : quirks_r;
+        policy_r = load_policy(config, /* is_applied= */ r == 0, complain, userdata);
+        if (r < 0 || quirks_r < 0 || policy_r < 0)
+                return r < 0 ? r : quirks_r < 0 ? quirks_r : policy_r;
 
         *ret = TAKE_PTR(config);
         return 0;
@@ -100,6 +118,7 @@ DaemonConfig *daemon_config_free(DaemonConfig *config) {
 
         daemon_settings_done(&config->settings);
         usb_quirks_list_done(&config->quirks);
+        device_policy_free(config->policy);
         config_parser_free(config->parser);
         free(config);
         return NULL;
@@ -123,6 +142,7 @@ void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *option
         options->n_commands_kept = settings->n_commands_kept;
         options->is_monitored = settings->is_monitored;
         options->quirks = &config->quirks;
+        options->policy = config->policy;
         options->cache = settings->cache;
         options->cache.policy = (CachePolicyKind) settings->cache_policy;
 }

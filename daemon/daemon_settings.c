@@ -7,7 +7,14 @@
 static const char *const present_device_names[] = {
         [DEVICE_PRESENT_POLICY_KEEP] = "keep",
         [DEVICE_PRESENT_POLICY_TAKE] = "take",
+        [DEVICE_PRESENT_POLICY_APPLY] = "apply-policy",
         NULL,
+};
+
+static const char *const target_names[] = {
+        [DEVICE_TARGET_ALLOW] = "allow", [DEVICE_TARGET_READ_ONLY] = "read-only",
+        [DEVICE_TARGET_BLOCK] = "block", [DEVICE_TARGET_REJECT] = "reject",
+        [_DEVICE_TARGET_MAX] = NULL,
 };
 
 static const char *const cache_policy_names[] = {
@@ -193,6 +200,23 @@ static const ConfigOption options[] = {
         },
         {
                         .section = "device",
+                        .key = "rules_file",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, rules_file),
+                        .help = "Which devices are taken, and how.",
+        },
+        {
+                        .section = "device",
+                        .key = "default_target",
+                        .effect = CONFIG_EFFECT_DEVICES,
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonSettings, default_target),
+                        .names = target_names,
+                        .help = "What becomes of devices that no rule is about.",
+        },
+        {
+                        .section = "device",
                         .key = "trim",
                         .effect = CONFIG_EFFECT_DEVICES,
                         .type = CONFIG_TYPE_BOOL,
@@ -244,4 +268,6 @@ void daemon_settings_done(DaemonSettings *settings) {
         settings->quirks = config_option_strings_free(settings->quirks);
         free(settings->quirks_file);
         settings->quirks_file = NULL;
+        free(settings->rules_file);
+        settings->rules_file = NULL;
 }

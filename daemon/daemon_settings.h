@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/config_option.h"
 #include "device/device_manager.h"
+#include "device/device_policy.h"
 
 typedef struct DaemonSettings {
         uint32_t device_timeout_ms;
@@ -25,6 +26,8 @@ typedef struct DaemonSettings {
         DeviceCacheOptions cache;
         int cache_policy;    /* CachePolicyKind */
         int present_devices; /* DevicePresentPolicy */
+        char *rules_file;    /* owned; NULL: the default, if it exists */
+        int default_target;  /* DeviceTarget, of what no rule is about */
         bool is_trim_enabled;
         int log_level; /* LogLevel */
 } DaemonSettings;

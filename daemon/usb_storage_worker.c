@@ -221,6 +221,7 @@ typedef struct DeviceTraits {
         const char *serial;
         uint32_t quirks;
         const UsbLearnedFacts *facts;
+        uint64_t rate_max;
         bool is_read_only;
         bool is_restart;
 } DeviceTraits;
@@ -249,6 +250,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .serial = traits->serial,
                                                 .quirks = traits->quirks,
                                                 .known = traits->facts,
+                                                .rate_max = traits->rate_max,
                                                 .is_read_only = traits->is_read_only,
                                                 .is_trim_enabled = settings->is_trim_enabled,
                                                 .is_monitored = settings->is_monitored,
@@ -325,6 +327,7 @@ static void on_usb_device(Worker *worker, const ControlUsbDevice *message, int *
                                                      .serial = message->serial,
                                                      .quirks = message->quirks,
                                                      .facts = &message->facts,
+                                                     .rate_max = message->rate_max,
                                                      .is_read_only = message->is_read_only,
                                                      .is_restart = message->is_restart,
                                      });
@@ -354,6 +357,7 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
                                              .serial = spec.serial,
                                              .quirks = message->quirks,
                                              .facts = &message->facts,
+                                             .rate_max = message->rate_max,
                                              .is_read_only = message->is_read_only,
                                              .is_restart = message->is_restart,
                              });

@@ -119,6 +119,7 @@ typedef struct ControlUsbDevice {              /* fd 0: the usbfs node */
         uint32_t speed_mbps;                   /* as sysfs tells it; 0: unknown */
         uint32_t quirks;                       /* UsbQuirk */
         UsbLearnedFacts facts;                 /* known so far */
+        uint64_t rate_max;                     /* of its clients: bytes a second; 0: no limit */
         uint8_t is_read_only;
         uint8_t is_restart; /* a predecessor died, or it came back: begin with a port reset */
 } ControlUsbDevice;
@@ -129,6 +130,7 @@ typedef struct ControlSimulate {          /* fds: the image files in the order o
         char spec[CONTROL_SPEC_SIZE_MAX];
         uint32_t quirks; /* UsbQuirk */
         UsbLearnedFacts facts;
+        uint64_t rate_max;
         uint8_t is_read_only;
         uint8_t is_restart;
 } ControlSimulate;

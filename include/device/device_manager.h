@@ -20,11 +20,13 @@
 #define DEVICE_MANAGER_COMMANDS_KEPT_MAX 4096
 
 typedef struct DeviceManager DeviceManager;
+typedef struct DevicePolicy DevicePolicy;
 
 /* What happens to disks that were plugged in before the service started. */
 typedef enum DevicePresentPolicy {
         DEVICE_PRESENT_POLICY_KEEP, /* the kernel keeps them */
         DEVICE_PRESENT_POLICY_TAKE,
+        DEVICE_PRESENT_POLICY_APPLY, /* those that a rule is about; the kernel keeps the others */
         _DEVICE_PRESENT_POLICY_MAX,
 } DevicePresentPolicy;
 
@@ -60,6 +62,7 @@ typedef struct DeviceManagerOptions {
         const char *state_dir;    /* copied: of orphan files and what devices taught */
         const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
         const UsbQuirksList *quirks; /* borrowed for the manager's life; NULL: none */
+        DevicePolicy *policy;        /* likewise; NULL: all are allowed */
         DeviceCacheOptions cache;
 } DeviceManagerOptions;
 

@@ -11,6 +11,7 @@
 #include "base/nbd_protocol.h"
 #include "control/control_description.h"
 #include "device/device_manager.h"
+#include "device/device_policy.h"
 #include "usb/usb_learned_facts.h"
 
 typedef enum DeviceViewState {
@@ -36,7 +37,9 @@ typedef struct DeviceView {
         bool is_simulated;
         DeviceViewState state;
         const char *failure_reason; /* why it could not be driven; "": it can */
-        bool is_read_only;          /* by policy */
+        DeviceTarget target;        /* of the policy: allow or read-only */
+        const char *rule;           /* that decided; "": none, the default */
+        bool is_read_only;          /* by policy, or as its image is */
         uint32_t quirks;            /* UsbQuirk */
         UsbLearnedFacts learned;    /* what it has taught */
         uint32_t degradations;      /* ControlDegradation: of it or of one of its LUNs */

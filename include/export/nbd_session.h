@@ -9,6 +9,7 @@
  */
 
 #include "base/nbd_protocol.h"
+#include "base/rate_budget.h"
 #include "block/block_device.h"
 
 #define NBD_SESSION_REQUESTS_MAX 128
@@ -22,6 +23,8 @@ typedef struct NbdSessionOptions {
         uint64_t request_timeout_ns;
         uint64_t send_timeout_ns; /* a client that takes no reply for so long is dropped; 0:
                                         default, 60 s */
+        RateBudget *budget;       /* of READs and WRITEs: borrowed, outlives the session; NULL: no
+                                        limit */
 } NbdSessionOptions;
 
 /* The connection has ended and nothing of it is in flight; free it now or later. Once. */

@@ -45,6 +45,7 @@ typedef struct StorageOptions {
         const char *serial;           /* of the USB device; copied; NULL: none */
         uint32_t quirks;              /* UsbQuirk */
         const UsbLearnedFacts *known; /* of the device, from earlier; copied; NULL: nothing */
+        uint64_t rate_max;            /* of all clients: bytes a second; 0: no limit */
         bool is_read_only;
         bool is_trim_enabled;
         bool is_monitored;          /* what clients do is counted, and told of */

@@ -8,6 +8,8 @@
 #include "device/device_identity.h"
 #include "usb/usb_descriptors.h"
 
+#define VERSION_OFFSET 12
+
 static_assert(BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE) < DEVICE_IDENTITY_HASH_SIZE,
               "a hash has its place");
 
@@ -22,6 +24,25 @@ static void hash_id(struct sha256_ctx *context, uint16_t id) {
         hash_text(context, text);
 }
 
+/* The kernel's own hubs have its version in bcdDevice (USB 2.0, table 9-8). */
+static bool is_root_hub(const DeviceIdentity *identity) {
+        return identity->vendor_id == 0x1d6b && identity->product_id >= 1 &&
+               identity->product_id <= 3;
+}
+
+static void hash_descriptors(struct sha256_ctx *context, const DeviceIdentity *identity,
+                             const uint8_t *descriptors, size_t size) {
+        static const uint8_t no_version[2];
+
+        if (is_root_hub(identity) && size >= VERSION_OFFSET + sizeof(no_version)) {
+                sha256_update(context, VERSION_OFFSET, descriptors);
+                sha256_update(context, sizeof(no_version), no_version);
+                descriptors += VERSION_OFFSET + sizeof(no_version);
+                size -= VERSION_OFFSET + sizeof(no_version);
+        }
+        sha256_update(context, size, descriptors);
+}
+
 static void make_hash(DeviceIdentity *identity, const uint8_t *descriptors, size_t size) {
         struct sha256_ctx context;
         uint8_t digest[SHA256_DIGEST_SIZE];
@@ -31,7 +52,7 @@ static void make_hash(DeviceIdentity *identity, const uint8_t *descriptors, size
         hash_id(&context, identity->vendor_id);
         hash_id(&context, identity->product_id);
         hash_text(&context, identity->serial);
-        sha256_update(&context, size, descriptors);
+        hash_descriptors(&context, identity, descriptors, size);
         sha256_digest(&context, sizeof(digest), digest);
         base64_encode_raw(identity->hash, sizeof(digest), digest);
         identity->hash[BASE64_ENCODE_RAW_LENGTH(sizeof(digest))] = '\0';

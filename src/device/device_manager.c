@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "device/device_admission.h"
 #include "device/device_manager_internal.h"
 #include "device/device_manager_nodes.h"
 
@@ -232,11 +233,13 @@ ManagedDevice *device_manager_get(const DeviceManager *manager, uint64_t id) {
         return NULL;
 }
 
-static bool is_base_name_taken(DeviceManager *manager, const char *base_name) {
-        LIST_FOR_EACH (node, &manager->devices)
-                if (strcmp(list_entry(node, ManagedDevice, node_of_manager)->base_name,
-                           base_name) == 0)
+static bool is_name_taken(DeviceManager *manager, const char *name) {
+        LIST_FOR_EACH (node, &manager->devices) {
+                const ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
+
+                if (strcmp(device->base_name, name) == 0 || strcmp(device->export_name, name) == 0)
                         return true;
+        }
         return false;
 }
 
@@ -266,7 +269,18 @@ static void set_quirks(const DeviceManager *manager, ManagedDevice *device) {
         managed_device_set_quirks(device, quirks);
 }
 
-int device_manager_add(DeviceManager *manager, const UsbNode *node, ManagedDevice **ret) {
+static int set_decision(DeviceManager *manager, ManagedDevice *device,
+                        const DeviceDecision *decision) {
+        char name[EXPORT_NAME_SIZE_MAX];
+
+        snprintf(name, sizeof(name), "%s", decision->options.export_name);
+        if (name[0] != '\0' && is_name_taken(manager, name))
+                export_name_add_port(name, device->name);
+        return managed_device_set_decision(device, decision, name);
+}
+
+int device_manager_add(DeviceManager *manager, const UsbNode *node, const DeviceDecision *decision,
+                       ManagedDevice **ret) {
         static const ManagedDeviceHandlers handlers = {
                 .get_worker = on_get_worker,
                 .export_opened = on_export_opened,
@@ -278,6 +292,7 @@ int device_manager_add(DeviceManager *manager, const UsbNode *node, ManagedDevic
                 .lun_changed = on_lun_changed,
                 .happened = on_device_happened,
         };
+        _cleanup_(managed_device_freep) ManagedDevice *device = NULL;
         char base_name[EXPORT_NAME_SIZE_MAX];
         int r;
 
@@ -285,22 +300,26 @@ int device_manager_add(DeviceManager *manager, const UsbNode *node, ManagedDevic
                 return -ENOSPC;
 
         export_name_format(base_name, node->vendor_id, node->product_id, node->serial, node->name);
-        if (is_base_name_taken(manager, base_name))
+        if (is_name_taken(manager, base_name))
                 export_name_add_port(base_name, node->name);
-        r = managed_device_new(ret, manager->loop, node->name, base_name, &handlers, manager);
+        r = managed_device_new(&device, manager->loop, node->name, base_name, &handlers, manager);
         if (r < 0)
                 return r;
-        (*ret)->id = ++manager->last_id;
-        (*ret)->node = *node;
-        managed_device_set_cache(*ret, manager->store, &manager->options.cache);
-        managed_device_set_learned(*ret, manager->learned);
-        set_quirks(manager, *ret);
-        list_append(&manager->devices, &(*ret)->node_of_manager);
+        device->id = ++manager->last_id;
+        device->node = *node;
+        managed_device_set_cache(device, manager->store, &manager->options.cache);
+        managed_device_set_learned(device, manager->learned);
+        r = set_decision(manager, device, decision);
+        if (r < 0)
+                return r;
+        set_quirks(manager, device);
+        list_append(&manager->devices, &device->node_of_manager);
         manager->n_devices++;
         share_cache(manager);
-        device_manager_tell_device(manager, *ret, MANAGED_DEVICE_NEWS_ADDED);
-        device_manager_tell_event(manager, DEVICE_EVENT_ADDED, (*ret)->id, CONTROL_LUN_ALL,
+        device_manager_tell_device(manager, device, MANAGED_DEVICE_NEWS_ADDED);
+        device_manager_tell_event(manager, DEVICE_EVENT_ADDED, device->id, CONTROL_LUN_ALL,
                                   "is taken");
+        *ret = TAKE_PTR(device);
         return 0;
 }
 
@@ -315,21 +334,27 @@ int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation
                 .vendor_id = simulation->vendor_id,
                 .product_id = simulation->product_id,
         };
+        DeviceDecision decision;
         ManagedDevice *device;
         int r;
 
-        snprintf(node.name, sizeof(node.name), "sim%u", manager->n_simulations);
+        snprintf(node.name, sizeof(node.name), "sim%u", manager->n_simulations++);
         snprintf(node.serial, sizeof(node.serial), "%s", simulation->serial);
         if (device_manager_ignores(manager, &node)) {
                 close_images(simulation);
                 return 0;
         }
-        r = device_manager_add(manager, &node, &device);
+        decision = device_admission_decide_simulated(manager, &node);
+        if (decision.target == DEVICE_TARGET_BLOCK || decision.target == DEVICE_TARGET_REJECT) {
+                log_device_notice(node.name, "is %sed", device_target_to_string(decision.target));
+                close_images(simulation);
+                return 0;
+        }
+        r = device_manager_add(manager, &node, &decision, &device);
         if (r < 0) {
                 close_images(simulation);
                 return r;
         }
-        manager->n_simulations++;
         return managed_device_start_simulation(device, simulation);
 }
 

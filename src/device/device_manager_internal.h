@@ -31,8 +31,8 @@ struct DeviceManager {
         UsbMonitor *monitor; /* owned; NULL without USB */
         ListNode devices;    /* ManagedDevice::node_of_manager */
         unsigned n_devices;
-        unsigned n_simulations;
-        uint64_t last_id; /* of a device */
+        unsigned n_simulations; /* that came, also those that are not driven */
+        uint64_t last_id;       /* of a device */
         DeviceOthers others;
         ListNode observers; /* DeviceObserver::node */
         uint64_t last_generation;
@@ -53,8 +53,9 @@ struct DeviceManager {
 ManagedDevice *device_manager_find(const DeviceManager *manager, const char *name);
 /* NULL: there is none (any more). */
 ManagedDevice *device_manager_get(const DeviceManager *manager, uint64_t id);
-/* Makes a device under a name that is its alone: the first holder of a serial keeps it. */
-int device_manager_add(DeviceManager *manager, const UsbNode *node, ManagedDevice **ret);
+/* Makes a device under names that are its alone: the first holder of a serial keeps it. */
+int device_manager_add(DeviceManager *manager, const UsbNode *node, const DeviceDecision *decision,
+                       ManagedDevice **ret);
 /* Whether its model has the quirk i, which is told in the log. */
 bool device_manager_ignores(const DeviceManager *manager, const UsbNode *node);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "device/device_admission.h"
 #include "device/device_manager_internal.h"
 #include "device/device_request.h"
 
@@ -38,19 +39,37 @@ static int take_from_kernel(DeviceManager *manager, const UsbNode *node, UsbTake
         return r;
 }
 
-static int take(DeviceManager *manager, const UsbNode *node, ManagedDevice **ret) {
-        ManagedDevice *device;
-        UsbTakeover takeover;
+/* 0: it may be taken, as `ret` says; -EPERM: not; -ENODEV. */
+static int admit(DeviceManager *manager, const UsbNode *node, DeviceDecision *ret) {
         int r;
 
         if (device_manager_ignores(manager, node)) {
                 leave_alone(manager, node, DEVICE_OTHER_REASON_POLICY);
                 return -EPERM;
         }
+        r = device_admission_decide(manager, node, ret);
+        if (r < 0)
+                return r;
+        if (ret->target == DEVICE_TARGET_ALLOW || ret->target == DEVICE_TARGET_READ_ONLY)
+                return 0;
+        leave_alone(manager, node, DEVICE_OTHER_REASON_POLICY);
+        (void) device_admission_block(manager, node, ret->target);
+        return -EPERM;
+}
+
+static int take(DeviceManager *manager, const UsbNode *node, ManagedDevice **ret) {
+        DeviceDecision decision;
+        ManagedDevice *device;
+        UsbTakeover takeover;
+        int r;
+
+        r = admit(manager, node, &decision);
+        if (r < 0)
+                return r;
         r = take_from_kernel(manager, node, &takeover);
         if (r < 0)
                 return r;
-        r = device_manager_add(manager, node, &device);
+        r = device_manager_add(manager, node, &decision, &device);
         if (r < 0) {
                 log_device_warning(node->name, "can't be taken: %s",
                                    r == -ENOSPC ? "there are too many devices" : strerror(-r));
@@ -106,14 +125,16 @@ static bool is_same_device(const UsbNode *a, const UsbNode *b) {
         return a->serial[0] != '\0' || strcmp(a->name, b->name) == 0;
 }
 
-/* Of several with a cloned serial number, the one that was in this port. */
+/* Of several with a cloned serial number, the one that was in this port. What the policy sees with
+ * other eyes now is none of them. */
 static ManagedDevice *find_former(DeviceManager *manager, const UsbNode *node) {
         ManagedDevice *former = NULL;
 
         LIST_FOR_EACH (list_node, &manager->devices) {
                 ManagedDevice *device = list_entry(list_node, ManagedDevice, node_of_manager);
 
-                if (!device->is_unplugged || !is_same_device(&device->node, node))
+                if (!device->is_unplugged || !is_same_device(&device->node, node) ||
+                    !device_admission_agrees(manager, node, &device->decision))
                         continue;
                 if (!former || strcmp(device->name, node->name) == 0)
                         former = device;
@@ -152,6 +173,22 @@ static bool was_released(const DeviceManager *manager, const UsbNode *node) {
                strcmp(other->node.dev_path, node->dev_path) == 0;
 }
 
+/* Of those that were there before the service. */
+static bool is_kernels(const DeviceManager *manager, const UsbNode *node) {
+        switch (manager->options.present_devices) {
+        case DEVICE_PRESENT_POLICY_KEEP:
+                return true;
+        case DEVICE_PRESENT_POLICY_TAKE:
+                return false;
+        case DEVICE_PRESENT_POLICY_APPLY:
+                return !device_admission_has_rule(manager, node);
+        case _DEVICE_PRESENT_POLICY_MAX:
+                break;
+        }
+        assert_not_reached();
+        return true;
+}
+
 void device_manager_nodes_on_added(const UsbNode *node, bool was_present, void *userdata) {
         DeviceManager *manager = userdata;
         ManagedDevice *device = device_manager_find(manager, node->name);
@@ -164,7 +201,7 @@ void device_manager_nodes_on_added(const UsbNode *node, bool was_present, void *
         /* Another number, so it is another device: the removal of the former was not told. */
         if (device)
                 managed_device_set_unplugged(device);
-        if (was_present && manager->options.present_devices == DEVICE_PRESENT_POLICY_KEEP) {
+        if (was_present && is_kernels(manager, node)) {
                 log_device_info(node->name, "%04x:%04x %s was there before, the kernel keeps it",
                                 node->vendor_id, node->product_id, node->product);
                 leave_alone(manager, node, DEVICE_OTHER_REASON_PRESENT);

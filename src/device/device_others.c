@@ -13,6 +13,7 @@ void device_others_init(DeviceOthers *others) {
 
 static void drop(DeviceOthers *others, DeviceOther *other) {
         list_unlink(&other->node_of_others);
+        usb_block_free(other->block);
         free(other);
         others->n--;
 }
@@ -51,6 +52,16 @@ void device_others_set(DeviceOthers *others, const UsbNode *node, DeviceOtherRea
         }
         other->node = *node;
         other->reason = reason;
+        other->block = usb_block_free(other->block);
+}
+
+void device_others_set_block(DeviceOthers *others, const char *name, UsbBlock *block) {
+        DeviceOther *other = find(others, name);
+
+        if (other)
+                other->block = block;
+        else
+                usb_block_free(block);
 }
 
 void device_others_remove(DeviceOthers *others, const char *name) {

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "device/device_view.h"
-#include "device/usb_node.h"
+#include "device/usb_block.h"
 
 /* Beyond it devices are not listed, and can't be taken. */
 #define DEVICE_OTHERS_MAX 256
@@ -16,6 +16,7 @@
 typedef struct DeviceOther {
         UsbNode node;
         DeviceOtherReason reason;
+        UsbBlock *block;         /* owned; NULL: the kernel may have it */
         ListNode node_of_others; /* DeviceOthers::list */
 } DeviceOther;
 
@@ -26,8 +27,10 @@ typedef struct DeviceOthers {
 
 void device_others_init(DeviceOthers *others);
 void device_others_done(DeviceOthers *others);
-/* Or changes what is known of that port. */
+/* Or changes what is known of that port, which is not blocked any more. */
 void device_others_set(DeviceOthers *others, const UsbNode *node, DeviceOtherReason reason);
+/* After it was set. Takes the block over: if it is not listed, it is freed. */
+void device_others_set_block(DeviceOthers *others, const char *name, UsbBlock *block);
 /* It was unplugged, or is driven. Harmless if there is none. */
 void device_others_remove(DeviceOthers *others, const char *name);
 /* NULL: there is none. */

@@ -114,7 +114,7 @@ static void device_close_exports(ManagedDevice *device) {
 static bool is_own_export_name(const ManagedDevice *device, const ControlExport *export) {
         char expected[CONTROL_NAME_SIZE_MAX];
 
-        snprintf(expected, sizeof(expected), "%s-lun%u", device->base_name, export->lun);
+        snprintf(expected, sizeof(expected), "%s-lun%u", device->export_name, export->lun);
         return strcmp(expected, export->name) == 0;
 }
 
@@ -360,18 +360,23 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
         device_requests_on_worker_ended(device);
 }
 
+bool managed_device_is_read_only(const ManagedDevice *device) {
+        return device->is_read_only || device->decision.target == DEVICE_TARGET_READ_ONLY;
+}
+
 static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
         ControlMessage message;
         ControlUsbDevice *body = &message.body.usb_device;
 
         control_message_init(&message, CONTROL_TYPE_USB_DEVICE);
         snprintf(body->name, sizeof(body->name), "%s", device->name);
-        snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
+        snprintf(body->base_name, sizeof(body->base_name), "%s", device->export_name);
         snprintf(body->serial, sizeof(body->serial), "%s", device->node.serial);
         body->speed_mbps = device->node.speed_mbps;
         body->quirks = device->quirks;
         body->facts = device->learned.facts;
-        body->is_read_only = device->is_read_only;
+        body->is_read_only = managed_device_is_read_only(device);
+        body->rate_max = device->decision.options.rate_max;
         body->is_restart = needs_reset || device->is_restart;
         child_process_send(device->worker, &message, &fd, 1);
 }
@@ -382,11 +387,12 @@ static void device_send_simulation(ManagedDevice *device) {
 
         control_message_init(&message, CONTROL_TYPE_SIMULATE);
         snprintf(body->name, sizeof(body->name), "%s", device->name);
-        snprintf(body->base_name, sizeof(body->base_name), "%s", device->base_name);
+        snprintf(body->base_name, sizeof(body->base_name), "%s", device->export_name);
         snprintf(body->spec, sizeof(body->spec), "%s", device->spec);
         body->quirks = device->quirks;
         body->facts = device->learned.facts;
-        body->is_read_only = device->is_read_only;
+        body->is_read_only = managed_device_is_read_only(device);
+        body->rate_max = device->decision.options.rate_max;
         body->is_restart = device->is_restart;
         child_process_send(device->worker, &message, device->fds, device->n_fds);
 }
@@ -520,6 +526,7 @@ int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
         device->taken_us = get_realtime_us();
         snprintf(device->name, sizeof(device->name), "%s", name);
         snprintf(device->base_name, sizeof(device->base_name), "%s", base_name);
+        snprintf(device->export_name, sizeof(device->export_name), "%s", base_name);
         *ret = TAKE_PTR(device);
         return 0;
 }
@@ -539,6 +546,7 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
                 fd_close(device->fds[i]);
         free(device->fds);
         free(device->spec);
+        free(device->rule);
         free(device);
         return NULL;
 }
@@ -549,6 +557,25 @@ void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
 }
 
 void managed_device_set_quirks(ManagedDevice *device, uint32_t quirks) { device->quirks = quirks; }
+
+int managed_device_set_decision(ManagedDevice *device, const DeviceDecision *decision,
+                                const char *export_name) {
+        char *rule = strdup(decision->rule);
+
+        if (!rule)
+                return -ENOMEM;
+        free(device->rule);
+        device->rule = rule;
+        device->decision = *decision;
+        device->decision.rule = rule;
+        if (decision->options.has_cache_mode) {
+                device_cache_prepare_mode(&device->cache, decision->options.cache_mode);
+                device_cache_set_mode(&device->cache, decision->options.cache_mode);
+        }
+        snprintf(device->export_name, sizeof(device->export_name), "%s",
+                 export_name[0] != '\0' ? export_name : device->base_name);
+        return 0;
+}
 
 void managed_device_set_learned(ManagedDevice *device, LearnedStore *store) {
         device_learned_init(&device->learned, device->loop, store);

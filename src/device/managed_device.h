@@ -11,6 +11,7 @@
 #include "device/device_cache.h"
 #include "device/device_learned.h"
 #include "device/device_observer.h"
+#include "device/device_policy.h"
 #include "device/device_requests.h"
 #include "device/device_stats.h"
 #include "device/device_view.h"
@@ -79,15 +80,18 @@ struct ManagedDevice {
         EventLoop *loop; /* borrowed */
         uint64_t id;     /* never used again */
         ManagedDeviceState state;
-        char name[64];                        /* the port path, or "sim0" */
-        char base_name[EXPORT_NAME_SIZE_MAX]; /* of the exports */
-        UsbNode node;                         /* of a simulated one what has a meaning */
-        struct udev *udev;                    /* borrowed; NULL: simulated */
-        char *spec;                           /* owned; a simulated one */
-        int *fds;                             /* owned: its image files */
+        char name[64];                          /* the port path, or "sim0" */
+        char base_name[EXPORT_NAME_SIZE_MAX];   /* of what is kept of it */
+        char export_name[EXPORT_NAME_SIZE_MAX]; /* of its exports: the same, but by policy */
+        UsbNode node;                           /* of a simulated one what has a meaning */
+        struct udev *udev;                      /* borrowed; NULL: simulated */
+        char *spec;                             /* owned; a simulated one */
+        int *fds;                               /* owned: its image files */
         size_t n_fds;
-        bool is_read_only;
-        uint32_t quirks; /* UsbQuirk */
+        bool is_read_only;       /* a simulated one's image is */
+        DeviceDecision decision; /* of the policy; its rule is `rule` */
+        char *rule;              /* owned */
+        uint32_t quirks;         /* UsbQuirk */
         DeviceLearned learned;
         ChildProcess *worker; /* owned; NULL while pausing */
         ManagedExport exports[CONTROL_LUNS_MAX];
@@ -132,6 +136,12 @@ void managed_device_set_cache(ManagedDevice *device, CacheStore *store,
                               const DeviceCacheOptions *options);
 /* What is known of its model; before it is started. */
 void managed_device_set_quirks(ManagedDevice *device, uint32_t quirks);
+/* Whether nothing may be written to it. */
+bool managed_device_is_read_only(const ManagedDevice *device);
+/* What the policy says of it, copied; `export_name` "": its base name. Before it is started, after
+ * its cache was set. -ENOMEM. */
+int managed_device_set_decision(ManagedDevice *device, const DeviceDecision *decision,
+                                const char *export_name);
 /* Where what is learned of it outlives the service; before it is started. Borrowed. */
 void managed_device_set_learned(ManagedDevice *device, LearnedStore *store);
 /* Its share of the cache; before it is started, and whenever that changes. */

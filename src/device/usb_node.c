@@ -1,7 +1,9 @@
 /* Reads sysfs through libudev, which works with and without udevd. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libudev.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,8 @@
 #include "device/usb_node.h"
 
 #define USB_CLASS_STORAGE 0x08
+/* Of the device and all its configurations, as far as sysfs tells: 65535 each at most. */
+#define DESCRIPTORS_SIZE_MAX (64 * KIB)
 
 static inline void udev_enumerate_unrefp(struct udev_enumerate **enumerate) {
         if (*enumerate)
@@ -109,6 +113,52 @@ int usb_node_read(UsbNode *node, struct udev *udev, struct udev_device *device) 
         copy_attribute(node->manufacturer, sizeof(node->manufacturer), device, "manufacturer");
         copy_attribute(node->product, sizeof(node->product), device, "product");
         return read_interfaces(node, udev);
+}
+
+static int read_descriptors(const char *sys_path, DeviceIdentity *identity) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        uint8_t bytes[DESCRIPTORS_SIZE_MAX];
+        char path[PATH_MAX];
+        ssize_t size;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/descriptors", sys_path) >= sizeof(path))
+                return -ENODEV;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        size = fd < 0 ? -errno : fd_read_all(fd, bytes, sizeof(bytes));
+        if (size < 0)
+                return (int) size;
+        device_identity_set_descriptors(identity, bytes, (size_t) size);
+        return 0;
+}
+
+static int identify(struct udev_device *device, DeviceIdentity *ret) {
+        *ret = (DeviceIdentity){
+                .vendor_id = (uint16_t) number_attribute(device, "idVendor", 16),
+                .product_id = (uint16_t) number_attribute(device, "idProduct", 16),
+        };
+        copy_attribute(ret->serial, sizeof(ret->serial), device, "serial");
+        copy_attribute(ret->name, sizeof(ret->name), device, "product");
+        copy_attribute(ret->connect_type, sizeof(ret->connect_type), device, "port/connect_type");
+        snprintf(ret->port, sizeof(ret->port), "%s", udev_device_get_sysname(device));
+        return read_descriptors(udev_device_get_syspath(device), ret);
+}
+
+int usb_node_identify(const UsbNode *node, struct udev *udev, DeviceIdentity *ret) {
+        _cleanup_(udev_device_unrefp) struct udev_device *device = NULL;
+        struct udev_device *parent;
+        DeviceIdentity hub;
+        int r;
+
+        device = udev_device_new_from_syspath(udev, node->sys_path);
+        if (!device)
+                return -ENODEV;
+        r = identify(device, ret);
+        if (r < 0)
+                return -ENODEV;
+        parent = udev_device_get_parent_with_subsystem_devtype(device, "usb", "usb_device");
+        if (parent && identify(parent, &hub) == 0)
+                memcpy(ret->parent_hash, hub.hash, sizeof(hub.hash));
+        return 0;
 }
 
 int usb_node_find_disks(const UsbNode *node, struct udev *udev, UsbNodeDisks *ret) {

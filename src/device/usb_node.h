@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device/device_identity.h"
+
 #define USB_NODE_INTERFACES_MAX 8
 #define USB_NODE_DISKS_MAX 64
 
@@ -40,5 +42,7 @@ typedef struct UsbNodeDisks {
 
 /* Reads `device` (a usb_device). -ENODEV: it is no storage device, or vanishing. */
 int usb_node_read(UsbNode *node, struct udev *udev, struct udev_device *device);
+/* Who it says it is, for rules; -ENODEV: it is vanishing. Blocks for sysfs. */
+int usb_node_identify(const UsbNode *node, struct udev *udev, DeviceIdentity *ret);
 /* The whole disks that the kernel has on it now; -errno. */
 int usb_node_find_disks(const UsbNode *node, struct udev *udev, UsbNodeDisks *ret);

@@ -65,6 +65,7 @@ struct NbdSession {
         EventDefer defer; /* sends replies, goes on reading, ends */
         EventTimer send_timer;
         EventTimer closing_timer;
+        EventTimer budget_timer; /* the next request may pass */
 };
 
 static const char *state_to_string(NbdSessionState state) {
@@ -126,6 +127,7 @@ static void enter(NbdSession *session, NbdSessionState state) {
                 event_fd_remove(&session->watch);
                 event_timer_clear(&session->send_timer);
                 event_timer_clear(&session->closing_timer);
+                event_timer_clear(&session->budget_timer);
                 session->fd = fd_close(session->fd);
                 break;
         case NBD_SESSION_STATE_RUNNING:
@@ -197,6 +199,26 @@ static int judge(const NbdSession *session, const NbdRequest *request) {
         return nbd_request_check(request, session->device, &session->agreement);
 }
 
+static bool has_bytes(const NbdRequest *request) {
+        return request->command == NBD_CMD_READ || request->command == NBD_CMD_WRITE;
+}
+
+/* A client that is too fast is not read from, so nothing waits that was accepted. */
+static bool may_pass(NbdSession *session, const NbdRequest *request) {
+        RateBudget *budget = session->options.budget;
+        uint64_t now_ns = event_loop_now_ns(session->device->loop), due_ns;
+
+        if (!budget || !has_bytes(request))
+                return true;
+        due_ns = rate_budget_get_due_ns(budget, now_ns);
+        if (due_ns > 0) {
+                event_timer_set(&session->budget_timer, due_ns);
+                return false;
+        }
+        rate_budget_spend(budget, request->size, now_ns);
+        return true;
+}
+
 /* Takes the request whose header was decoded into the first free object. */
 static void accept_request(NbdSession *session, NbdRequest *request) {
         uint32_t payload_size = nbd_request_payload_size(request);
@@ -240,8 +262,9 @@ static bool take_header(NbdSession *session) {
                 return false;
         }
         request->error = judge(session, request);
-        session->is_throttled =
-                        request->error == 0 && !has_room(session, nbd_request_data_size(request));
+        session->is_throttled = request->error == 0 &&
+                                (!has_room(session, nbd_request_data_size(request)) ||
+                                 !may_pass(session, request));
         if (session->is_throttled)
                 return false;
 
@@ -388,6 +411,10 @@ static void on_closing_timer(EventTimer *timer) {
         settle(session);
 }
 
+static void on_budget_timer(EventTimer *timer) {
+        event_defer_schedule(&container_of(timer, NbdSession, budget_timer)->defer);
+}
+
 void nbd_session_shut_down(NbdSession *session) {
         session->is_shut_down = true;
         enter(session, NBD_SESSION_STATE_CLOSING);
@@ -468,6 +495,9 @@ static int init_sources(NbdSession *session) {
         r = event_timer_init(&session->closing_timer, loop, on_closing_timer);
         if (r < 0)
                 return r;
+        r = event_timer_init(&session->budget_timer, loop, on_budget_timer);
+        if (r < 0)
+                return r;
         r = event_fd_add(&session->watch, loop, session->fd, EPOLLIN, on_fd);
         if (r < 0)
                 return r;
@@ -493,6 +523,7 @@ NbdSession *nbd_session_free(NbdSession *session) {
         event_defer_cancel(&session->defer);
         event_timer_done(&session->send_timer);
         event_timer_done(&session->closing_timer);
+        event_timer_done(&session->budget_timer);
         nbd_receiver_done(&session->receiver);
         fd_close(session->fd);
         free(session->requests);

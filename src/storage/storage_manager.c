@@ -701,9 +701,12 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         storage_facts_init(&manager->facts, options->quirks, options->known);
         storage_facts_apply(&manager->facts, &manager->quirks);
         storage_remains_init(&manager->remains);
-        for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
+        manager->budget.rate_max = options->rate_max;
+        for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++) {
                 storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle,
                                   unit_on_active);
+                manager->units[i].budget = &manager->budget;
+        }
 
         r = storage_stack_new(&manager->stack, device, &manager->quirks, &manager->collector.stack,
                               on_stack_event, manager);

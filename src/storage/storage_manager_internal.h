@@ -27,6 +27,7 @@ struct StorageManager {
         StorageOptions options;
         StorageQuirks quirks;
         StorageFacts facts;
+        RateBudget budget;               /* of all clients */
         const StorageHandlers *handlers; /* borrowed */
         void *userdata;
 

@@ -181,7 +181,10 @@ int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
         list_init(&session->node);
 
         r = nbd_session_new(&session->session, unit->block, TAKE_FD(owned_fd), agreement,
-                            &(NbdSessionOptions){ .request_timeout_ns = unit->request_timeout_ns },
+                            &(NbdSessionOptions){
+                                            .request_timeout_ns = unit->request_timeout_ns,
+                                            .budget = unit->budget,
+                            },
                             session_on_ended, session);
         if (r < 0)
                 return r;

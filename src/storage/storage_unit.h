@@ -56,7 +56,8 @@ struct StorageUnit {
         StorageStats told;       /* all that is counted of it, as others know it */
         Task *sampler;           /* takes samples of the medium; NULL: it has ended */
         uint64_t request_timeout_ns;
-        ListNode sessions; /* StorageSession::node */
+        RateBudget *budget; /* borrowed: the device's */
+        ListNode sessions;  /* StorageSession::node */
         unsigned n_sessions;
         StorageUnitIdle on_idle;
         StorageUnitActive on_active;

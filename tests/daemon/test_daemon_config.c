@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon_config.h"
 #include "daemon_options.h"
+#include "device/device_policy.h"
 
 #define COMPLAINTS_SIZE_MAX 4096
 #define DUMP_SIZE_MAX 16384
@@ -272,8 +274,72 @@ static const char *const other_values[] = {
         "[device]\npark_timeout = 0\n",
         "[device]\npresent_devices = take\n",
         "[device]\ntrim = true\n",
+        "[device]\nrules_file = /dev/null\n",
+        "[device]\ndefault_target = read-only\n",
         "[daemon]\nlog_level = debug\n",
 };
+
+/* One file and two drop-ins of it. */
+static void write_rules(const char *folder, const char *name, const char *text) {
+        char path[256];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_ge(fputs(text, file), 0);
+        ck_assert_int_eq(fclose(file), 0);
+}
+
+static void remove_rules(const char *folder) {
+        static const char *const names[] = { "rules.d/20.conf", "rules.d/10.conf", "rules.d",
+                                             "rules", "." };
+        char path[256];
+
+        for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+                snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+                ck_assert_int_eq(remove(i + 1 < N_ELEMENTS(names) ? path : folder), 0);
+        }
+}
+
+static int load_rules(const char *folder) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "[device]\nrules_file = %s/rules\ndefault_target = block\n",
+                 folder);
+        return load(text);
+}
+
+START_TEST(rules_are_those_of_the_file_and_its_drop_ins_in_their_order) {
+        char folder[] = "/tmp/daemon-rules-XXXXXX", path[256];
+        const char *source;
+
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        snprintf(path, sizeof(path), "%s/rules.d", folder);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+        write_rules(folder, "rules", "allow 0001:*\n");
+        write_rules(folder, "rules.d/20.conf", "reject 0003:*\n");
+        write_rules(folder, "rules.d/10.conf", "read-only 0002:*\n");
+        ck_assert_int_eq(load_rules(folder), 0);
+        ck_assert_int_eq(device_policy_get_default(manager.policy), DEVICE_TARGET_BLOCK);
+        ck_assert_uint_eq(device_policy_get_n_rules(manager.policy), 3);
+        ck_assert_str_eq(device_policy_get_rule(manager.policy, 1, &source), "read-only 0002:*");
+        ck_assert_ptr_nonnull(strstr(source, "rules.d/10.conf:1"));
+
+        write_rules(folder, "rules", "allow\nallow 1\n");
+        write_rules(folder, "rules.d/20.conf", "perhaps");
+        ck_assert_int_eq(load_rules(folder), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(complaints, "2: column 7: "));
+        ck_assert_ptr_nonnull(strstr(complaints, "1: column 1: a rule begins with"));
+        remove_rules(folder);
+}
+END_TEST
+
+START_TEST(rules_that_were_asked_for_must_be_there) {
+        ck_assert_int_eq(load("[device]\nrules_file = /nowhere/rules\n"), -ENOENT);
+        ck_assert_ptr_nonnull(strstr(complaints, "No such file"));
+}
+END_TEST
 
 static const char *changed_key;
 static unsigned n_changed;
@@ -385,12 +451,14 @@ START_TEST(installed_file_tells_the_defaults) {
         ck_assert_uint_eq(n_changed, 0);
         daemon_config_free(defaults);
 
-        /* All but the quirks, which there are none of. */
+        /* All but the quirks, which there are none of, and the file of rules, which need not be. */
         dump(dumped);
         first = strstr(dumped, "# Set by: default");
         ck_assert_ptr_nonnull(strstr(first, "\nquirks ="));
         first = strstr(first + 1, "# Set by: default");
         ck_assert_ptr_nonnull(strstr(first, "\nquirks_file ="));
+        first = strstr(first + 1, "# Set by: default");
+        ck_assert_ptr_nonnull(strstr(first, "\nrules_file ="));
         ck_assert_ptr_null(strstr(first + 1, "# Set by: default"));
 }
 END_TEST
@@ -416,6 +484,8 @@ int main(int argc, char **argv) {
         tcase_add_test(tcase, all_mistakes_of_all_sources_are_told_at_once);
         tcase_add_loop_test(tcase, what_is_dumped_can_be_read_back, 0, N_ELEMENTS(other_values));
         tcase_add_test(tcase, each_key_has_another_value);
+        tcase_add_test(tcase, rules_are_those_of_the_file_and_its_drop_ins_in_their_order);
+        tcase_add_test(tcase, rules_that_were_asked_for_must_be_there);
         tcase_add_test(tcase, the_dump_tells_where_values_came_from);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);

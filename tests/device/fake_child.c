@@ -381,9 +381,12 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         } else if (message->type == CONTROL_TYPE_CANCEL) {
                 on_cancel(child, message->body.cancel.id);
         } else if (message->type == CONTROL_TYPE_SIMULATE) {
+                tell(child, "may %s", message->body.simulate.is_read_only ? "only read" : "write");
                 on_device(child, message->body.simulate.base_name, message->body.simulate.quirks,
                           &message->body.simulate.facts);
         } else if (message->type == CONTROL_TYPE_USB_DEVICE) {
+                tell(child, "may %s",
+                     message->body.usb_device.is_read_only ? "only read" : "write");
                 if (child->has_parked)
                         on_resumed(child, &message->body.usb_device);
                 else

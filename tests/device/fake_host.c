@@ -9,12 +9,15 @@
 #include <libudev.h>
 #include <linux/usbdevice_fs.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "fake_host.h"
+
+#define DESCRIPTORS_FILE "/descriptors"
 
 struct udev {
         unsigned n_references;
@@ -338,6 +341,38 @@ static int open_node(const char *path) {
         return -1;
 }
 
+/* One interface of Bulk-Only: a device of 12 and a configuration of 09 and 04 and 05. */
+static const uint8_t descriptors[] = {
+        0x12, 0x01, 0x00, 0x02, 0x00, 0x00, 0x00, 0x40, 0x09, 0x12, 0x01, 0x00, 0x00,
+        0x01, 0x01, 0x02, 0x03, 0x01, 0x09, 0x02, 0x20, 0x00, 0x01, 0x01, 0x00, 0x80,
+        0x32, 0x09, 0x04, 0x00, 0x00, 0x02, 0x08, 0x06, 0x50, 0x00, 0x07, 0x05, 0x81,
+        0x02, 0x00, 0x02, 0x00, 0x07, 0x05, 0x02, 0x02, 0x00, 0x02, 0x00,
+};
+
+/* The file of that name below a device. */
+static int open_descriptors(const char *path) {
+        size_t size = strlen(path) - strlen(DESCRIPTORS_FILE);
+        char sys_path[256];
+        int fd;
+
+        snprintf(sys_path, sizeof(sys_path), "%.*s", (int) size, path);
+        if (!find_device(sys_path)) {
+                errno = ENOENT;
+                return -1;
+        }
+        fd = memfd_create("descriptors", MFD_CLOEXEC);
+        ck_assert_int_eq(write(fd, descriptors, sizeof(descriptors)), sizeof(descriptors));
+        ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+        return fd;
+}
+
+static bool is_descriptors_file(const char *path) {
+        size_t size = strlen(path);
+
+        return strncmp(path, "/sys/", 5) == 0 && size > strlen(DESCRIPTORS_FILE) &&
+               strcmp(path + size - strlen(DESCRIPTORS_FILE), DESCRIPTORS_FILE) == 0;
+}
+
 int __wrap_open64(const char *path, int flags, ...) {
         va_list arguments;
         unsigned mode;
@@ -345,6 +380,8 @@ int __wrap_open64(const char *path, int flags, ...) {
         va_start(arguments, flags);
         mode = va_arg(arguments, unsigned);
         va_end(arguments);
+        if (the_host && is_descriptors_file(path))
+                return open_descriptors(path);
         if (!the_host || strncmp(path, "/dev/", 5) != 0 || is_path(path, "/dev/null"))
                 return __real_open64(path, flags, mode);
         if (is_path(path, the_host->busy_path) || is_path(path, the_host->empty_path)) {
@@ -387,6 +424,14 @@ static int get_driver(struct usbdevfs_getdriver *driver) {
         return 0;
 }
 
+static int claim(unsigned interface) {
+        ck_assert_uint_lt(interface, FAKE_HOST_INTERFACES_MAX);
+        if (the_host->drivers[interface])
+                return fail_with(EBUSY);
+        the_host->n_claimed++;
+        return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...) {
         va_list arguments;
         void *argument;
@@ -398,5 +443,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
                 return control_driver(argument);
         if (the_host && request == USBDEVFS_GETDRIVER)
                 return get_driver(argument);
+        if (the_host && request == USBDEVFS_CLAIMINTERFACE)
+                return claim(*(unsigned *) argument);
         return __real_ioctl(fd, request, argument);
 }

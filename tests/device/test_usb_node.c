@@ -10,6 +10,10 @@
 #include "fake_host.h"
 #include "unit_test.h"
 
+/* Made by other programs. */
+#define STICK_HASH "WEP2TkUHDJc11Ls38HR23wiDwu2vWOW2PeWLcFYp3TY="
+#define HUB_HASH "Q1Dobzv+3tftMVv/r9vz2fD7K27TolNUPJ0x5t6BuFw="
+
 static FakeHost host;
 static UsbNode node;
 
@@ -134,6 +138,37 @@ START_TEST(serial_is_cut_to_its_field) {
 }
 END_TEST
 
+START_TEST(who_it_says_it_is_is_read_for_rules) {
+        DeviceIdentity identity;
+
+        fake_host_add(&host, &(FakeDevice){ "/sys/devices/usb1",
+                                            "usb",
+                                            "usb_device",
+                                            "/dev/usb0",
+                                            { { "idVendor", "1d6b" }, { "idProduct", "0002" } } });
+        fake_host_add_stick(&host);
+        ck_assert_int_eq(read_node(FAKE_STICK), 0);
+        ck_assert_int_eq(usb_node_identify(&node, NULL, &identity), 0);
+        ck_assert_uint_eq(identity.vendor_id, 0x1209);
+        ck_assert_str_eq(identity.serial, "STICK");
+        ck_assert_str_eq(identity.port, "1-1");
+        ck_assert_uint_eq(identity.n_interfaces, 1);
+        ck_assert_uint_eq(identity.interfaces[0].subclass, 0x06);
+        ck_assert_str_eq(identity.hash, STICK_HASH);
+        ck_assert_str_eq(identity.parent_hash, HUB_HASH);
+}
+END_TEST
+
+START_TEST(who_is_vanishing_is_nobody) {
+        DeviceIdentity identity;
+
+        fake_host_add_stick(&host);
+        ck_assert_int_eq(read_node(FAKE_STICK), 0);
+        fake_host_remove(&host, FAKE_STICK);
+        ck_assert_int_eq(usb_node_identify(&node, NULL, &identity), -ENODEV);
+}
+END_TEST
+
 START_TEST(disks_below_the_device_are_found) {
         static const FakeDevice partition = {
                 FAKE_STICK_INTERFACE "/host0/block/sda/sda1", "block", "partition", "/dev/sda1", {},
@@ -183,6 +218,8 @@ int main(void) {
                 device_that_vanishes_is_none,
                 paths_that_do_not_fit_are_refused,
                 serial_is_cut_to_its_field,
+                who_it_says_it_is_is_read_for_rules,
+                who_is_vanishing_is_nobody,
                 disks_below_the_device_are_found,
                 more_disks_than_can_be_held_are_an_error,
                 NULL,

@@ -197,6 +197,46 @@ START_TEST(replies_carry_their_cookies_when_the_device_reorders) {
 }
 END_TEST
 
+/* 4 KiB a request, so that the socket holds all replies. */
+static size_t count_answers_in(uint64_t duration_ns) {
+        fixture_run_for(&fixture, duration_ns);
+        fixture_receive(&fixture);
+        return fixture.replies_size / (16 + 4096);
+}
+
+START_TEST(a_client_that_is_too_fast_is_not_read_from) {
+        RateBudget budget = { .rate_max = 64 * KIB };
+
+        fixture_set_up(&fixture, FIXTURE_DEVICE_SIZE);
+        fixture_start(&fixture, (NbdAgreement){ 0 }, &(NbdSessionOptions){ .budget = &budget });
+        for (unsigned i = 0; i < 64; i++)
+                fixture_request(&fixture, 0, NBD_CMD_READ, i, i * 4096, 4096);
+        ck_assert_uint_le(count_answers_in(NS_PER_MS), 4);
+        /* 16 a second. */
+        ck_assert_uint_le(count_answers_in(NS_PER_S), 20);
+        ck_assert_uint_ge(count_answers_in(NS_PER_S), 30);
+        ck_assert_uint_eq(count_answers_in(3 * NS_PER_S), 64);
+        finish();
+}
+END_TEST
+
+START_TEST(a_client_that_waits_for_its_turn_is_told_of_the_end) {
+        RateBudget budget = { .rate_max = 64 * KIB };
+        Reply reply;
+
+        fixture_set_up(&fixture, FIXTURE_DEVICE_SIZE);
+        fixture_start(&fixture, (NbdAgreement){ 0 }, &(NbdSessionOptions){ .budget = &budget });
+        write_bytes(0, 1, 0, 1 * MIB, 1);
+        write_bytes(0, 2, 0, 512, 1);
+        ck_assert(fixture_next_reply(&fixture, 0, &reply));
+        ck_assert_uint_eq(reply.error, 0);
+        nbd_session_shut_down(fixture.session);
+        ck_assert(fixture_next_reply(&fixture, 0, &reply));
+        ck_assert_uint_eq(reply.error, NBD_ESHUTDOWN);
+        finish();
+}
+END_TEST
+
 START_TEST(flags_reach_the_device) {
         begin_simple();
         write_bytes(NBD_CMD_FLAG_FUA, 1, 0, 512, 1);
@@ -770,6 +810,8 @@ int main(void) {
                 large_writes_in_a_row_stay_in_step,
                 a_batch_of_requests_is_answered_whole,
                 replies_carry_their_cookies_when_the_device_reorders,
+                a_client_that_is_too_fast_is_not_read_from,
+                a_client_that_waits_for_its_turn_is_told_of_the_end,
                 flags_reach_the_device,
                 the_payload_of_a_refused_write_is_consumed,
                 no_length_is_no_reason_to_disconnect,
