@@ -22,7 +22,7 @@ typedef struct ScsiDisk {
         bool has_medium;
         bool is_read_only;
         bool has_events;   /* an optical drive that tells what happens to its medium */
-        bool lacks_events; /* it was asked, and does not */
+        bool lacks_events; /* it was asked, and does not; or it was not asked for that */
         uint64_t n_blocks;
         uint32_t block_size;          /* 512, 1024, 2048 or 4096 */
         uint32_t physical_block_size; /* at least block_size */

@@ -37,11 +37,13 @@ typedef enum UsbUnitFact {
         USB_UNIT_FACT_NO_SYNCHRONIZE = 1 << 2, /* it knows no SYNCHRONIZE CACHE */
         USB_UNIT_FACT_UNMAP_PROVEN = 1 << 3,   /* tried out, and right */
         USB_UNIT_FACT_UNMAP_REFUSED = 1 << 4,  /* tried out, and wrong */
+        USB_UNIT_FACT_NO_EVENTS = 1 << 5,      /* an optical drive's: refused, or broke it */
 } UsbUnitFact;
 
-#define USB_UNIT_FACTS_ALL ((UINT32_C(1) << 5) - 1)
+#define USB_UNIT_FACTS_ALL ((UINT32_C(1) << 6) - 1)
 /* Those that may be known of a unit that has not told yet which one it is. */
-#define USB_UNIT_FACTS_ANONYMOUS (USB_UNIT_FACT_NO_CAPACITY_16 | USB_UNIT_FACT_MODE_SENSE_10)
+#define USB_UNIT_FACTS_ANONYMOUS \
+        (USB_UNIT_FACT_NO_CAPACITY_16 | USB_UNIT_FACT_MODE_SENSE_10 | USB_UNIT_FACT_NO_EVENTS)
 
 typedef struct UsbLearnedUnit {
         uint64_t identity;      /* a sum of what it tells of itself; 0: unknown */

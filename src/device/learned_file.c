@@ -12,7 +12,7 @@
 #include "device/learned_file.h"
 
 #define N_FACTS 6
-#define N_UNIT_FACTS 5
+#define N_UNIT_FACTS 6
 #define N_UNIT_OPTIONS (N_UNIT_FACTS + 2)
 #define N_OPTIONS (N_FACTS + USB_LEARNED_UNITS_MAX * N_UNIT_OPTIONS)
 
@@ -26,7 +26,7 @@ static const char *const fact_names[N_FACTS] = {
 };
 static const char *const unit_fact_names[N_UNIT_FACTS] = {
         "no-read-capacity-16", "only-mode-sense-10", "no-synchronize-cache",
-        "unmap-proven",        "unmap-refused",
+        "unmap-proven",        "unmap-refused",      "no-media-events",
 };
 
 typedef struct LearnedUnitFields {

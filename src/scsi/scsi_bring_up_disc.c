@@ -47,16 +47,15 @@ static ScsiBringUpResult scsi_bring_up_disc_drain_events(ScsiBringUp *bring_up) 
         ScsiDisk *disk = &bring_up->disk;
         ScsiMediaEvent event = { 0 };
 
-        if (!bring_up->optical.has_configuration || bring_up->options.asks_no_events)
+        disk->lacks_events = bring_up->options.asks_no_events;
+        if (!bring_up->optical.has_configuration || disk->lacks_events)
                 return SCSI_BRING_UP_RESULT_READY;
-        for (unsigned i = 0; i < EVENTS_MAX; i++) {
-                disk->has_events = scsi_bring_up_disc_get_event(bring_up, &event);
-                if (!disk->has_events || event.code == SCSI_MEDIA_EVENT_CODE_NONE)
+        for (unsigned i = 0; i < EVENTS_MAX && !disk->lacks_events; i++) {
+                disk->lacks_events = !scsi_bring_up_disc_get_event(bring_up, &event);
+                if (event.code == SCSI_MEDIA_EVENT_CODE_NONE)
                         break;
         }
-        if (!event.is_present)
-                disk->has_events = false;
-        disk->lacks_events = !disk->has_events;
+        disk->has_events = !disk->lacks_events && event.is_present;
         return scsi_bring_up_go_on(bring_up);
 }
 

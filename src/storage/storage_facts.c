@@ -70,6 +70,7 @@ void storage_facts_apply_to_look(const StorageFacts *facts, unsigned lun,
 
         options->avoids_capacity_16 = known & USB_UNIT_FACT_NO_CAPACITY_16;
         options->prefers_mode_sense_10 = known & USB_UNIT_FACT_MODE_SENSE_10;
+        options->asks_no_events = known & USB_UNIT_FACT_NO_EVENTS;
 }
 
 /* FNV-1a, with the terminator, so that what one string lacks is not the next one's. */
@@ -157,6 +158,8 @@ bool storage_facts_learn_disk(StorageFacts *facts, unsigned lun, const ScsiDisk 
                 set_fact(&unit->facts, USB_UNIT_FACT_NO_CAPACITY_16, disk->lacks_capacity_16);
         if (is_ready)
                 set_fact(&unit->facts, USB_UNIT_FACT_MODE_SENSE_10, disk->has_mode_sense_10);
+        if (is_ready || disk->lacks_events)
+                set_fact(&unit->facts, USB_UNIT_FACT_NO_EVENTS, disk->lacks_events);
         return false;
 }
 

@@ -106,7 +106,7 @@ static UnitLook unit_begin_look(StorageManager *manager, StorageUnit *unit) {
 
         look.look.options.command_set = storage_stack_get_command_set(manager->stack);
         storage_facts_apply_to_look(&manager->facts, unit->lun, &look.look.options);
-        look.look.options.asks_no_events = unit->medium.lacks_events;
+        look.look.options.asks_no_events |= unit->medium.lacks_events;
         return look;
 }
 

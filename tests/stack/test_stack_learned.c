@@ -8,11 +8,13 @@
 #include "usb/usb_quirks.h"
 
 #define SIZE (1 * MIB)
+#define OPTICAL "type=optical,size=16M"
 #define MINUTE_MS UINT64_C(60000)
 #define MODE_SENSE_6 0x1A
 #define READ_10 0x28
 #define SYNCHRONIZE_CACHE 0x35
 #define UNMAP 0x42
+#define GET_EVENT 0x4A
 #define WRITE_SAME_16 0x93
 #define CAPACITY_16 0x9E
 #define REPORT_LUNS 0xA0
@@ -45,7 +47,11 @@ static void stop(void) {
 
 static void use(void) {
         stack_fill(written, SIZE, 1);
-        ck_assert_int_eq(stack_write(&stack, 0, 0, written, SIZE, 0), 0);
+        if (stack.exports[0].info.transmission_flags & NBD_FLAG_READ_ONLY)
+                ck_assert_int_eq(simulated_device_write_medium(stack.device, 0, 0, written, SIZE),
+                                 0);
+        else
+                ck_assert_int_eq(stack_write(&stack, 0, 0, written, SIZE, 0), 0);
         ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_FLUSH, 0, 0, 0), 0);
         memset(got, 0xEE, SIZE);
         ck_assert_int_eq(stack_read(&stack, 0, 0, got, SIZE, NULL), 0);
@@ -69,6 +75,9 @@ static const QuestionCase question_cases[] = {
           USB_UNIT_FACT_MODE_SENSE_10 },
         { "size=16M,transport=uas,faults=sense:5/20/00@opcode=A0*always", REPORT_LUNS,
           USB_FACT_NO_REPORT_LUNS, 0 },
+        { OPTICAL ",faults=hang:data@opcode=4A*always", GET_EVENT, 0, USB_UNIT_FACT_NO_EVENTS },
+        { OPTICAL ",faults=sense:5/20/00@opcode=4A*always", GET_EVENT, 0, USB_UNIT_FACT_NO_EVENTS },
+        { OPTICAL ",faults=csw-missing@opcode=4A*always", GET_EVENT, 0, USB_UNIT_FACT_NO_EVENTS },
 };
 
 START_TEST(what_a_device_does_not_know_is_asked_by_its_first_worker_alone) {

@@ -225,7 +225,7 @@ static const Misbehaviour misbehaviours[] = {
         { "sense:5/24/00@opcode=4a*always", 1 },
         { "sense:5/20/00@opcode=46*always", 0 },
         { "short-data:4@opcode=4a*always", 1 },
-        { "event-wrong", 1 },
+        { "event-wrong", 3 }, /* once for each disc */
         { "hang:data@opcode=4a*always", 2 },
         { "freeze:data@opcode=4a*always", 2 },
         { "csw-missing@opcode=4a*always", 2 },

@@ -175,6 +175,25 @@ START_TEST(a_unit_that_never_became_ready_may_have_taught_why) {
 }
 END_TEST
 
+START_TEST(a_drive_without_events_is_not_asked_for_them_whatever_its_disc_is) {
+        ScsiDisk drive = { .device_type = SCSI_DEVICE_TYPE_OPTICAL, .lacks_events = true };
+        ScsiBringUpOptions look = { 0 };
+
+        init(0, 0, NULL);
+        storage_facts_apply_to_look(&facts, LUN, &look);
+        ck_assert(!look.asks_no_events);
+        ck_assert(!storage_facts_learn_disk(&facts, LUN, &drive, /* is_ready= */ false));
+        ck_assert_uint_eq(facts.known.units[LUN].facts, USB_UNIT_FACT_NO_EVENTS);
+        ck_assert(usb_learned_facts_is_valid(&facts.known));
+        storage_facts_apply_to_look(&facts, LUN, &look);
+        ck_assert(look.asks_no_events);
+        /* An empty one tells nothing about it. */
+        drive.lacks_events = false;
+        ck_assert(!storage_facts_learn_disk(&facts, LUN, &drive, /* is_ready= */ false));
+        ck_assert_uint_eq(facts.known.units[LUN].facts, USB_UNIT_FACT_NO_EVENTS);
+}
+END_TEST
+
 START_TEST(what_we_refuse_ourselves_is_no_fact) {
         ScsiDisk lacking = disk;
 
@@ -234,6 +253,7 @@ int main(void) {
         tcase_add_test(tcase, of_a_drive_the_medium_does_not_count_nor_does_it_prove_unmap);
         tcase_add_test(tcase, another_unit_that_was_looked_at_by_wrong_facts_is_looked_at_again);
         tcase_add_test(tcase, a_unit_that_never_became_ready_may_have_taught_why);
+        tcase_add_test(tcase, a_drive_without_events_is_not_asked_for_them_whatever_its_disc_is);
         tcase_add_test(tcase, what_we_refuse_ourselves_is_no_fact);
         tcase_add_test(tcase, lengths_that_a_message_may_not_have_are_brought_into_its_range);
         tcase_add_test(tcase, pauses_double_up_to_a_limit);
