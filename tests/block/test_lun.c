@@ -233,11 +233,17 @@ START_TEST(nothing_more_is_cut_after_a_failure) {
 END_TEST
 
 START_TEST(transfers_shrink_when_memory_is_short_and_grow_back) {
+        LunCondition condition;
+
         lun_fixture_start(&fixture);
         fixture.ram.transfer_size_limit = 16 * KIB;
         ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 0, 256 * KIB, data), 0);
         ck_assert_mem_eq(data, medium(0), 256 * KIB);
         fixture.ram.transfer_size_limit = 0;
+        condition = lun_get_condition(fixture.lun);
+        ck_assert_uint_eq(condition.transfer_size, 16 * KIB);
+        ck_assert_uint_gt(condition.transfer_size_max, 16 * KIB);
+        ck_assert(!condition.is_shortened && !condition.is_read_only);
 
         lun_fixture_forget_journal(&fixture);
         ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 0, 64 * KIB, data), 0);
@@ -250,6 +256,8 @@ START_TEST(transfers_shrink_when_memory_is_short_and_grow_back) {
         lun_fixture_forget_journal(&fixture);
         ck_assert_int_eq(lun_fixture_do(&fixture, BLOCK_OPERATION_READ, 0, 0, 64 * KIB, data), 0);
         ck_assert_str_eq(lun_fixture_journal(&fixture), "read 0+128");
+        condition = lun_get_condition(fixture.lun);
+        ck_assert_uint_ge(condition.transfer_size, 64 * KIB);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stack.h"
+#include "usb/usb_quirks.h"
 
 #define BLOCK 4096
 #define WRITE_10 0x2A
@@ -161,6 +162,32 @@ START_TEST(resets_and_degradation_are_told) {
 }
 END_TEST
 
+START_TEST(a_device_that_refuses_writes_is_told_of) {
+        start("size=16M", NULL);
+        stack_add_faults(&stack, "sense:7/27/00@opcode=2A*always");
+        for (unsigned i = 0; i < 3; i++)
+                ck_assert_int_eq(stack_write(&stack, 0, 0, data, BLOCK, 0), NBD_EPERM);
+        stack_sleep_ms(&stack, 2000);
+        ck_assert(stack.stats[0].is_read_only_by_errors);
+        ck_assert_uint_eq(stack.stats[0].operations[STORAGE_OPERATION_WRITE].n_errors, 3);
+        ck_assert_uint_eq(stack.stats[0].n_errors[STORAGE_ERROR_READ_ONLY], 3);
+        ck_assert_uint_ge(stack.stats[0].n_check_conditions[7], 3);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(what_a_quirk_limits_is_told) {
+        static const UsbLearnedFacts nothing;
+
+        stack_init_with_facts(&stack, "size=16M", &nothing, USB_QUIRK_MAX_SECTORS_64);
+        ck_assert_int_eq(stack.brought_up_result, 0);
+        stack_sleep_ms(&stack, 2000);
+        ck_assert_uint_eq(stack.stats[0].transfer_size, 32 * KIB);
+        ck_assert_uint_eq(stack.stats[0].transfer_limit, STORAGE_TRANSFER_LIMIT_QUIRK);
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(the_link_is_told) {
         start("size=16M,speed=super,transport=uas", &write_back);
         ck_assert_uint_eq(stack.device_stats.speed_mbps, 5000);
@@ -228,6 +255,8 @@ int main(void) {
         tcase_add_test(tcase, layers_agree_on_where_the_time_went);
         tcase_add_test(tcase, what_goes_wrong_is_counted_where_it_went_wrong);
         tcase_add_test(tcase, resets_and_degradation_are_told);
+        tcase_add_test(tcase, a_device_that_refuses_writes_is_told_of);
+        tcase_add_test(tcase, what_a_quirk_limits_is_told);
         tcase_add_test(tcase, the_link_is_told);
         tcase_add_test(tcase, counters_outlive_a_replug);
         tcase_add_test(tcase, what_happened_last_is_told_at_the_end);
