@@ -32,6 +32,8 @@ declare -gA _usb_storagectl_verbs=(
         [metrics]=''
         [diagnose]=''
         [trace]='--pcap= --seconds='
+        [copy]='--map= --retry --depth= --yes'
+        [benchmark]='--write --yes --seconds= --depth='
 )
 
 # The service's devices, and their units where a verb takes one.
@@ -45,7 +47,11 @@ _usb_storagectl_arguments() {
         take) usb-storagectl list --no-legend --timeout=2 -o NAME,STATE 2> /dev/null |
                 awk '$2 ~ /^(present|policy|busy|limit|released)$/ { print $1 }' ;;
         release | device-* | status | cache-info | cache-reset | diagnose | trace) _usb_storagectl_names PORT ;;
-        scsi-* | cache-flush | performance-stats | optimization-info | power-* | smart*) _usb_storagectl_names NAME ;;
+        copy)
+                _usb_storagectl_names NAME
+                compgen -f -- "$2"
+                ;;
+        benchmark | scsi-* | cache-flush | performance-stats | optimization-info | power-* | smart*) _usb_storagectl_names NAME ;;
         policy) echo list test generate ;;
         esac
 }
@@ -90,7 +96,7 @@ _usb_storagectl() {
         elif [ -z "$verb" ]; then
                 mapfile -t COMPREPLY < <(compgen -W "${!_usb_storagectl_verbs[*]}" -- "$word")
         else
-                mapfile -t COMPREPLY < <(compgen -W "$(_usb_storagectl_arguments "$verb")" -- "$word")
+                mapfile -t COMPREPLY < <(compgen -W "$(_usb_storagectl_arguments "$verb" "$word")" -- "$word")
         fi
 }
 

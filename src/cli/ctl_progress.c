@@ -68,12 +68,16 @@ static unsigned stderr_width(void) {
         return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+bool ctl_progress_is_due(const CtlProgress *progress, uint64_t now_ns) {
+        return progress->is_shown &&
+               (progress->drawn_ns == 0 || now_ns - progress->drawn_ns >= REDRAW_NS);
+}
+
 void ctl_progress_update(CtlProgress *progress, uint64_t now_ns, uint64_t done, uint64_t sum,
                          const char *note) {
         _cleanup_(freep) char *line = NULL;
 
-        if (!progress->is_shown ||
-            (progress->drawn_ns > 0 && now_ns - progress->drawn_ns < REDRAW_NS))
+        if (!ctl_progress_is_due(progress, now_ns))
                 return;
         line = ctl_progress_format(progress, now_ns, done, sum, note, stderr_width());
         fprintf(stderr, "\r\033[K%s", line);

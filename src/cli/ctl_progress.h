@@ -19,7 +19,9 @@ typedef struct CtlProgress {
 
 void ctl_progress_init(CtlProgress *progress, const Ctl *ctl, const char *title, uint64_t now_ns,
                        uint64_t done);
-/* Draws, unless it did a moment ago. `done` of `sum` bytes; `note` is put behind, or "". */
+/* True: there is somebody to draw for, and it was not just done. */
+bool ctl_progress_is_due(const CtlProgress *progress, uint64_t now_ns);
+/* Draws, if it is due. `done` of `sum` bytes; `note` is put behind, or "". */
 void ctl_progress_update(CtlProgress *progress, uint64_t now_ns, uint64_t done, uint64_t sum,
                          const char *note);
 /* Leaves an empty line. */

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cli/ctl_verb.h"
+#include "cli/verb_benchmark.h"
 #include "cli/verb_cache.h"
+#include "cli/verb_copy.h"
 #include "cli/verb_device.h"
 #include "cli/verb_list.h"
 #include "cli/verb_manager.h"
@@ -75,6 +77,10 @@ const CtlVerb ctl_verbs[] = {
         { "diagnose", NULL, "DEV", "a report for a bug", 1, 1, 0, true, verb_manager_diagnose },
         { "trace", NULL, "DEV", "record what goes over the wire", 1, 1, BIT(PCAP) | BIT(SECONDS),
           false, verb_trace },
+        { "copy", NULL, "DEV[.LUN] FILE | FILE DEV[.LUN]", "an image out of a disk, or into it", 2,
+          2, BIT(MAP) | BIT(RETRY) | BIT(DEPTH) | BIT(YES), false, verb_copy },
+        { "benchmark", NULL, "DEV[.LUN]", "how fast it is", 1, 1,
+          BIT(WRITE) | BIT(YES) | BIT(SECONDS) | BIT(DEPTH), false, verb_benchmark },
 };
 const size_t ctl_verbs_n = N_ELEMENTS(ctl_verbs);
 

@@ -331,30 +331,37 @@ class Service:
                  ("speed", "warning", "A SuperSpeed device at high speed: try another port")],)  # fmt: skip
 
 
-def start_nbd():
-    """nbdkit on one end of a pair of sockets: FAKE_MEDIUM is the disk, FAKE_BAD "FIRST-LAST" are its bad bytes."""
-    ours, theirs = socket.socketpair()
-    path = os.environ["FAKE_MEDIUM"]
-    bad_first, bad_last = (int(n) for n in os.environ.get("FAKE_BAD", "-1-").strip("-").split("-")) \
-        if os.environ.get("FAKE_BAD") else (1, 0)
-    script = f"""
-overlaps() {{ [ {bad_first} -le {bad_last} ] && [ $(($2 + $1)) -gt {bad_first} ] && [ $2 -le {bad_last} ]; }}
+NBD_SCRIPT = """#!/bin/bash
+overlaps() { [ $(($2 + $1)) -gt "$FAKE_BAD_FIRST" ] && [ "$2" -le "$FAKE_BAD_LAST" ]; }
 case $1 in
-get_size) stat -c %s '{path}' ;;
-pread) if overlaps "$3" "$4"; then echo 'EIO bad block' >&2; exit 1; fi
-       dd if='{path}' bs=64K iflag=skip_bytes,count_bytes skip="$4" count="$3" status=none ;;
-can_write|can_flush) exit 0 ;;
-pwrite) if overlaps "$3" "$4"; then cat > /dev/null; echo 'EIO bad block' >&2; exit 1; fi
-        dd of='{path}' bs=64K oflag=seek_bytes seek="$4" conv=notrunc iflag=fullblock status=none ;;
+get_size) stat -L -c %s "$FAKE_MEDIUM" ;;
+pread)
+        [ "$4" -lt "${FAKE_DIES:-9000000000}" ] || { kill -9 $PPID; exit 1; }
+        while [ "$4" -ge 4194304 ] && [ -e "$FAKE_MEDIUM.wait" ]; do sleep 0.05; done
+        if overlaps "$3" "$4"; then echo 'EIO bad block' >&2; exit 1; fi
+        exec dd if="$FAKE_MEDIUM" bs=64K iflag=skip_bytes,count_bytes skip="$4" count="$3" status=none ;;
+can_write | can_flush) exit 0 ;;
+pwrite)
+        if overlaps "$3" "$4"; then cat > /dev/null; echo 'EIO bad block' >&2; exit 1; fi
+        exec dd of="$FAKE_MEDIUM" bs=64K oflag=seek_bytes seek="$4" conv=notrunc iflag=fullblock status=none ;;
 flush) exit 0 ;;
 *) exit 2 ;;
 esac
 """
-    with open(path + ".sh", "w", encoding="utf-8") as file:
-        file.write("#!/bin/bash\n" + script)
-    os.chmod(path + ".sh", 0o755)
+
+
+def start_nbd():
+    """nbdkit on one end of a pair of sockets: FAKE_MEDIUM is the disk, FAKE_BAD "FIRST-LAST" are its bad bytes, it dies
+    when it shall read beyond FAKE_DIES, and waits in its middle as long as FAKE_MEDIUM.wait exists."""
+    ours, theirs = socket.socketpair()
+    first, last = os.environ.get("FAKE_BAD", "9000000000-0").split("-")
+    script = os.environ["FAKE_MEDIUM"] + ".sh"
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(NBD_SCRIPT)
+    os.chmod(script, 0o755)
     with ours:
-        subprocess.Popen(["nbdkit", "-s", "sh", path + ".sh"], stdin=ours, stdout=ours)
+        subprocess.Popen(["nbdkit", "-s", "sh", script], stdin=ours, stdout=ours, stderr=subprocess.DEVNULL,
+                         env=os.environ | {"FAKE_BAD_FIRST": first, "FAKE_BAD_LAST": last})
     return theirs
 
 
