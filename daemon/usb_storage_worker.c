@@ -18,6 +18,7 @@
 #include "simulator/simulated_device.h"
 #include "simulator/simulator_spec.h"
 #include "storage/storage_manager.h"
+#include "storage/storage_settings.h"
 #include "usb/libusb_device.h"
 
 #define CONTROL_FD 3
@@ -226,6 +227,16 @@ typedef struct DeviceTraits {
         bool is_restart;
 } DeviceTraits;
 
+static CacheOptions get_cache_options(const ControlCache *message) {
+        return (CacheOptions){
+                .mode = (CacheMode) message->mode,
+                .policy = (CachePolicyKind) message->policy,
+                .has_read_ahead = message->has_read_ahead,
+                .verifies_hits = message->verifies_hits,
+                .size_max = message->size_max,
+        };
+}
+
 static void worker_start_storage(Worker *worker, UsbDevice *device, const DeviceTraits *traits) {
         static const StorageHandlers handlers = {
                 .export_opened = on_export_opened,
@@ -255,8 +266,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .is_trim_enabled = settings->is_trim_enabled,
                                                 .is_monitored = settings->is_monitored,
                                                 .starts_with_reset = traits->is_restart,
-                                                .device_timeout_ms =
-                                                                settings->device_timeout_ms,
+                                                .device_timeout_ms = settings->device_timeout_ms,
                                                 .n_luns_max = settings->n_luns_max,
                                                 .is_serial = settings->is_serial,
                                                 .skips_processing = settings->skips_processing,
@@ -264,16 +274,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .n_commands_kept = settings->n_commands_kept,
                                                 .has_cache = worker->arena_fd >= 0,
                                                 .arena_fd = worker->arena_fd,
-                                                .cache = {
-                                                                .mode = (CacheMode) cache->mode,
-                                                                .policy = (CachePolicyKind)
-                                                                                cache->policy,
-                                                                .has_read_ahead =
-                                                                                cache->has_read_ahead,
-                                                                .verifies_hits =
-                                                                                cache->verifies_hits,
-                                                                .size_max = cache->size_max,
-                                                },
+                                                .cache = get_cache_options(cache),
                                                 .park_timeout_ms = cache->park_timeout_ms,
                                 },
                                 &handlers, worker);
@@ -366,6 +367,13 @@ static void on_simulate(Worker *worker, const ControlSimulate *message, int *fds
 static void on_configure(Worker *worker, const ControlConfigure *message) {
         log_set_level((LogLevel) message->log_level);
         worker->settings = *message;
+        if (worker->storage)
+                storage_settings_set(
+                                worker->storage,
+                                &(StorageOptions){
+                                                .device_timeout_ms = message->device_timeout_ms,
+                                                .is_trim_enabled = message->is_trim_enabled,
+                                });
 }
 
 static void on_cache(Worker *worker, const ControlCache *message, int *fd) {
@@ -391,12 +399,17 @@ static void on_remains(Worker *worker, const ControlRemains *message, int *fd) {
         }
 }
 
-static void on_cache_size(Worker *worker, const ControlCacheSize *message) {
-        CacheManager *cache = worker->storage ? storage_manager_get_cache(worker->storage) : NULL;
+/* A mode that was asked for meanwhile holds, unless the manager has another one now. */
+static void on_cache_options(Worker *worker, const ControlCache *message) {
+        bool has_other_mode = message->mode != worker->cache.mode;
+        CacheOptions options = get_cache_options(message);
 
-        worker->cache.size_max = message->size_max;
-        if (cache)
-                cache_manager_set_size(cache, message->size_max);
+        worker->cache = *message;
+        if (!worker->storage)
+                return;
+        if (has_other_mode)
+                storage_settings_set_cache_mode(worker->storage, options.mode);
+        storage_settings_set_cache(worker->storage, &options, message->park_timeout_ms);
 }
 
 static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
@@ -476,8 +489,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_CACHE:
                 on_cache(worker, &message->body.cache, &fds[0]);
                 return;
-        case CONTROL_TYPE_CACHE_SIZE:
-                on_cache_size(worker, &message->body.cache_size);
+        case CONTROL_TYPE_CACHE_OPTIONS:
+                on_cache_options(worker, &message->body.cache);
                 return;
         case CONTROL_TYPE_REMAINS:
                 on_remains(worker, &message->body.remains, &fds[0]);

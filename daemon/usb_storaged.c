@@ -19,6 +19,7 @@
 #include "daemon_config.h"
 #include "daemon_listeners.h"
 #include "daemon_options.h"
+#include "daemon_reload.h"
 #include "daemon_simulation.h"
 #include "dbus/bus_service.h"
 #include "device/device_manager.h"
@@ -90,6 +91,29 @@ static void daemon_stop(Daemon *daemon, const char *why) {
         device_manager_stop(daemon->manager);
 }
 
+static void log_mistake(const char *file, unsigned line, const char *text, void *userdata) {
+        if (line > 0)
+                log_error("%s:%u: %s", file, line, text);
+        else
+                log_error("%s: %s", file, text);
+}
+
+static void daemon_read_again(Daemon *daemon) {
+        int r;
+
+        if (daemon->is_stopping)
+                return;
+        sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long) (event_loop_now_ns(daemon->loop) / NS_PER_US));
+        log_notice("SIGHUP: the configuration is read again");
+        r = daemon_reload(&daemon->config, &daemon->options, daemon->manager, log_mistake, NULL);
+        if (r < 0)
+                log_error("The configuration stays as it was: %s",
+                          r == -EINVAL ? "there are mistakes in the new one" : strerror(-r));
+        sd_notify(/* unset_environment= */ 0, "READY=1");
+        daemon_tell_status(daemon);
+}
+
 static void on_signal(EventFd *watch, uint32_t events) {
         Daemon *daemon = container_of(watch, Daemon, signal_watch);
         struct signalfd_siginfo info;
@@ -97,7 +121,7 @@ static void on_signal(EventFd *watch, uint32_t events) {
         if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
                 return;
         if (info.ssi_signo == SIGHUP)
-                log_notice("SIGHUP: the configuration is read at the start only, ignoring");
+                daemon_read_again(daemon);
         else
                 daemon_stop(daemon, info.ssi_signo == SIGINT ? "Interrupted" : "Terminated");
 }

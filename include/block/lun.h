@@ -47,6 +47,8 @@ typedef struct LunCondition {
 int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk, const LunOptions *options);
 /* What is known by now. */
 LunFacts lun_get_facts(const BlockDevice *lun);
+/* Of commands that are sent from now on. */
+void lun_set_command_timeout(BlockDevice *lun, uint64_t timeout_ns);
 /* The device is gone or failed: new requests get -ESHUTDOWN. */
 void lun_shut_down(BlockDevice *lun);
 LunCondition lun_get_condition(const BlockDevice *lun);

@@ -71,6 +71,11 @@ void cache_manager_set_size(CacheManager *manager, uint64_t size_max);
 /* Takes effect for new writes at once; what is dirty is written soon. */
 void cache_manager_set_mode(CacheManager *manager, CacheMode mode);
 CacheMode cache_manager_get_mode(const CacheManager *manager);
+/* Each takes effect at once. The policy may stay as it was, for lack of memory: -ENOMEM. */
+int cache_manager_set_policy(CacheManager *manager, CachePolicyKind policy);
+int cache_manager_set_read_ahead(CacheManager *manager, bool has_read_ahead);
+void cache_manager_set_verification(CacheManager *manager, bool verifies_hits);
+void cache_manager_set_request_timeout(CacheManager *manager, uint64_t timeout_ns);
 /* The device was reset, or lost its power: what it had not synchronised is written again. */
 void cache_manager_on_reset(CacheManager *manager);
 /* What a FLUSH of all that is dirty may take: twice what it needs at the rate at which the device

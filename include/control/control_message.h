@@ -8,8 +8,8 @@
  * Strings are NUL-terminated within their field; who receives a message checks that by
  * control_message_validate() before using it.
  *
- * manager → worker: CONFIGURE, CACHE, REMAINS for each that there is, then USB_DEVICE or SIMULATE
- *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_SIZE, PING, STOP, GONE;
+ * manager → worker: CONFIGURE (again when settings change), CACHE, REMAINS for each that there is, then USB_DEVICE or SIMULATE
+ *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_OPTIONS, PING, STOP, GONE;
  *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
  *                   LEARNED, PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY;
@@ -65,7 +65,7 @@ typedef enum ControlType {
         CONTROL_TYPE_HANDOVER,      /* fd 0: a client in transmission phase, for an export */
         CONTROL_TYPE_CLIENT,        /* the same, from the manager to the worker */
         CONTROL_TYPE_CACHE,         /* fd 0: the arena, a memfd; before the device */
-        CONTROL_TYPE_CACHE_SIZE,    /* at any time after CACHE */
+        CONTROL_TYPE_CACHE_OPTIONS, /* at any time after CACHE: what it said has changed */
         CONTROL_TYPE_REMAINS,       /* fd 0: a predecessor's arena, or an orphan file */
         CONTROL_TYPE_REMAINS_LEFT,  /* after bring-up, and when it changes */
         CONTROL_TYPE_SAVE,          /* the medium is gone or another: keep the arena's data */
@@ -169,7 +169,7 @@ typedef struct ControlHandover { /* fd 0: the client's socket; HANDOVER and CLIE
         NbdAgreement agreement;
 } ControlHandover;
 
-typedef struct ControlCache {
+typedef struct ControlCache {     /* CACHE and CACHE_OPTIONS alike */
         uint64_t size_max;        /* bytes of lines in use; less than the arena has room for */
         uint32_t mode;            /* CacheMode */
         uint32_t policy;          /* CachePolicyKind */
@@ -177,10 +177,6 @@ typedef struct ControlCache {
         uint8_t has_read_ahead;
         uint8_t verifies_hits;
 } ControlCache;
-
-typedef struct ControlCacheSize {
-        uint64_t size_max;
-} ControlCacheSize;
 
 typedef struct ControlRemains { /* REMAINS and REMAINS_LEFT alike */
         uint32_t id;            /* the manager's numbering, for this worker */
@@ -219,7 +215,6 @@ typedef struct ControlMessage {
                 ControlFailed failed;
                 ControlHandover handover;
                 ControlCache cache;
-                ControlCacheSize cache_size;
                 ControlRemains remains;
                 ControlSave save;
                 ControlLunStats lun_stats;

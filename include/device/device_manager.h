@@ -61,7 +61,7 @@ typedef struct DeviceManagerOptions {
         bool is_monitored;        /* what clients do is counted */
         const char *state_dir;    /* copied: of orphan files and what devices taught */
         const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
-        const UsbQuirksList *quirks; /* borrowed for the manager's life; NULL: none */
+        const UsbQuirksList *quirks; /* borrowed, until there are other options; NULL: none */
         DevicePolicy *policy;        /* likewise; NULL: all are allowed */
         DeviceCacheOptions cache;
 } DeviceManagerOptions;
@@ -105,4 +105,10 @@ int device_manager_add_simulation(DeviceManager *manager, const DeviceSimulation
 int device_manager_start(DeviceManager *manager);
 /* Ends clients, flushes, gives devices back to the kernel; then `stopped`. */
 void device_manager_stop(DeviceManager *manager);
+/*
+ * Other options from now on: what devices that are there can change is changed at once, the rest
+ * counts for those that come. Not those that say where it runs, and with which programs; nor
+ * `present_devices`.
+ */
+void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptions *options);
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager);

@@ -39,6 +39,8 @@ int nbd_session_new(NbdSession **ret, BlockDevice *device, int fd, const NbdAgre
 /* Only after `ended`, or within it. */
 NbdSession *nbd_session_free(NbdSession *session);
 DEFINE_CLEANUP(NbdSession *, nbd_session_free);
+/* Of requests that come from now on; see NbdSessionOptions. */
+void nbd_session_set_request_timeout(NbdSession *session, uint64_t timeout_ns);
 /*
  * The export closes: finishes what is in flight, answers what comes with ESHUTDOWN for a moment,
  * then ends; at the latest a moment after the last request in flight has ended.

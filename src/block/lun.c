@@ -379,6 +379,12 @@ LunCondition lun_get_condition(const BlockDevice *device) {
         };
 }
 
+void lun_set_command_timeout(BlockDevice *device, uint64_t timeout_ns) {
+        assert(timeout_ns > 0);
+
+        container_of(device, Lun, device)->command_timeout_ns = timeout_ns;
+}
+
 void lun_shut_down(BlockDevice *device) {
         static const LunRequestState states[] = {
                 LUN_REQUEST_STATE_CUTTING,

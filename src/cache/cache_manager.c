@@ -153,6 +153,42 @@ void cache_manager_set_mode(CacheManager *manager, CacheMode mode) {
         manager->options.mode = mode;
         LIST_FOR_EACH (node, &manager->volumes)
                 cache_writer_start_upkeep(list_entry(node, CacheVolume, node));
+        if (mode == CACHE_MODE_OFF)
+                cache_table_empty(&manager->table);
+}
+
+int cache_manager_set_policy(CacheManager *manager, CachePolicyKind policy) {
+        int r;
+
+        if (manager->options.policy == policy)
+                return 0;
+        r = cache_table_set_policy(&manager->table, policy);
+        if (r < 0)
+                return r;
+        manager->options.policy = policy;
+        return 0;
+}
+
+int cache_manager_set_read_ahead(CacheManager *manager, bool has_read_ahead) {
+        int r, result = 0;
+
+        manager->options.has_read_ahead = has_read_ahead;
+        LIST_FOR_EACH (node, &manager->volumes) {
+                r = cache_volume_update_read_ahead(list_entry(node, CacheVolume, node));
+                if (r < 0)
+                        result = r;
+        }
+        return result;
+}
+
+void cache_manager_set_verification(CacheManager *manager, bool verifies_hits) {
+        manager->options.verifies_hits = verifies_hits;
+}
+
+void cache_manager_set_request_timeout(CacheManager *manager, uint64_t timeout_ns) {
+        assert(timeout_ns > 0);
+
+        manager->options.request_timeout_ns = timeout_ns;
 }
 
 CacheMode cache_manager_get_mode(const CacheManager *manager) { return manager->options.mode; }

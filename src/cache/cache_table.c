@@ -188,3 +188,30 @@ void cache_table_set_limit(CacheTable *table, uint32_t n_used_max) {
         while (table->n_used > table->n_used_max && evict(table))
                 ;
 }
+
+void cache_table_empty(CacheTable *table) {
+        while (evict(table))
+                ;
+}
+
+static bool is_any(uint32_t slot, void *userdata) { return true; }
+
+int cache_table_set_policy(CacheTable *table, CachePolicyKind kind) {
+        CachePolicy *former = table->policy;
+        uint32_t slot;
+        int r;
+
+        r = cache_policy_new(&table->policy, kind, table->n_slots);
+        if (r < 0) {
+                table->policy = former;
+                return r;
+        }
+        while ((slot = cache_policy_get_victim(former, is_any, NULL)) != CACHE_POLICY_NONE) {
+                const CacheEntry *entry = &table->entries[slot];
+
+                cache_policy_remove(former, slot, /* is_evicted= */ false);
+                cache_policy_insert(table->policy, slot, key_of(entry->lun, entry->line));
+        }
+        cache_policy_free(former);
+        return 0;
+}

@@ -41,5 +41,9 @@ CacheEntry *cache_table_get(CacheTable *table, CacheVolume *volume, unsigned lun
 void cache_table_touch(CacheTable *table, const CacheEntry *entry);
 /* The entry is not kept, pinned or waited for. */
 void cache_table_release(CacheTable *table, CacheEntry *entry);
+/* What is there keeps its order. -ENOMEM: all is as before. */
+int cache_table_set_policy(CacheTable *table, CachePolicyKind policy);
+/* Of all that can be emptied, as if to make room. */
+void cache_table_empty(CacheTable *table);
 /* Empties what it can at once; the rest when it is released. */
 void cache_table_set_limit(CacheTable *table, uint32_t n_used_max);

@@ -479,14 +479,20 @@ static int init_sources(CacheVolume *volume) {
 static int init_streams(CacheVolume *volume) {
         uint64_t share = (uint64_t) volume->table->n_slots * volume->line_size / WINDOW_SHARE;
 
-        if (!volume->manager->options.has_read_ahead)
-                return 0;
         return cache_streams_new(&volume->streams,
                                  &(CacheStreamsOptions){
                                                  .device_size = volume->device.info.size,
                                                  .window_size_max = MIN(WINDOW_SIZE_MAX, share),
                                                  .alignment = CACHE_CHUNK_SIZE,
                                  });
+}
+
+int cache_volume_update_read_ahead(CacheVolume *volume) {
+        if (!volume->manager->options.has_read_ahead)
+                volume->streams = cache_streams_free(volume->streams);
+        else if (!volume->streams)
+                return init_streams(volume);
+        return 0;
 }
 
 int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
@@ -538,7 +544,7 @@ int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
         r = init_sources(volume);
         if (r < 0)
                 return r;
-        r = init_streams(volume);
+        r = cache_volume_update_read_ahead(volume);
         if (r < 0)
                 return r;
         r = cache_ghost_init(&volume->passed, volume->table->n_slots);

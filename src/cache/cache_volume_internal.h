@@ -125,6 +125,8 @@ void cache_volume_run_later(CacheVolume *volume);
 CacheBits cache_volume_blocks(const CacheVolume *volume, uint64_t offset, uint64_t end);
 /* A request ends by then: the timer is set if it is not early enough. */
 void cache_volume_watch_deadline(CacheVolume *volume, uint64_t deadline_ns);
+/* As the manager's options have it now. -ENOMEM. */
+int cache_volume_update_read_ahead(CacheVolume *volume);
 CacheEntry *cache_volume_find(const CacheVolume *volume, uint64_t offset);
 /* The line was wanted. */
 void cache_volume_touch(CacheVolume *volume, const CacheEntry *entry);

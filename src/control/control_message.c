@@ -41,7 +41,7 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_HANDOVER] = { "HANDOVER", sizeof(ControlHandover), 1, 1 },
         [CONTROL_TYPE_CLIENT] = { "CLIENT", sizeof(ControlHandover), 1, 1 },
         [CONTROL_TYPE_CACHE] = { "CACHE", sizeof(ControlCache), 1, 1 },
-        [CONTROL_TYPE_CACHE_SIZE] = { "CACHE_SIZE", sizeof(ControlCacheSize) },
+        [CONTROL_TYPE_CACHE_OPTIONS] = { "CACHE_OPTIONS", sizeof(ControlCache) },
         [CONTROL_TYPE_REMAINS] = { "REMAINS", sizeof(ControlRemains), 1, 1 },
         [CONTROL_TYPE_REMAINS_LEFT] = { "REMAINS_LEFT", sizeof(ControlRemains) },
         [CONTROL_TYPE_SAVE] = { "SAVE", sizeof(ControlSave) },
@@ -150,6 +150,7 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_CLIENT:
                 return is_handover_valid(&message->body.handover);
         case CONTROL_TYPE_CACHE:
+        case CONTROL_TYPE_CACHE_OPTIONS:
                 return is_cache_valid(&message->body.cache);
         case CONTROL_TYPE_REMAINS:
                 return is_some_luns(message->body.remains.luns);
@@ -185,7 +186,6 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_GONE:
         case CONTROL_TYPE_LISTEN:
         case CONTROL_TYPE_CONNECT:
-        case CONTROL_TYPE_CACHE_SIZE:
         case CONTROL_TYPE_PARKED:
         case CONTROL_TYPE_CANCEL:
                 return true;

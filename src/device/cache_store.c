@@ -250,6 +250,10 @@ CacheStore *cache_store_free(CacheStore *store) {
         return NULL;
 }
 
+void cache_store_set_cache_size(CacheStore *store, uint64_t cache_size) {
+        store->options.cache_size = cache_size;
+}
+
 int cache_store_make(CacheStore *store, const char *base_name, DeviceArena **ret) {
         return device_arena_new(ret, base_name, ++store->last_sequence, store->options.cache_size,
                                 store->arena_folder);

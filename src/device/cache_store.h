@@ -33,6 +33,8 @@ DEFINE_CLEANUP(CacheStore *, cache_store_free);
 
 /* What systemd kept under `name`: `fd` is taken over. -EBADMSG: it is none of ours, and closed. */
 int cache_store_take_stored(CacheStore *store, int fd, const char *name);
+/* Of arenas that are made from now on. */
+void cache_store_set_cache_size(CacheStore *store, uint64_t cache_size);
 /* A new one. -errno. */
 int cache_store_make(CacheStore *store, const char *base_name, DeviceArena **ret);
 /* Appends to `list` all that waits for a device, the oldest first. What can't be opened is told in

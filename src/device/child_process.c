@@ -156,7 +156,7 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
         case CONTROL_TYPE_CACHE:
-        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_CACHE_OPTIONS:
         case CONTROL_TYPE_REMAINS:
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:

@@ -15,15 +15,18 @@ static void cache_pump(DeviceCache *cache);
 
 static uint32_t lun_bit(unsigned lun) { return UINT32_C(1) << lun; }
 
+static CacheMode get_configured_mode(const DeviceCacheOptions *options) {
+        if (!options->is_enabled)
+                return CACHE_MODE_OFF;
+        return options->is_write_back ? CACHE_MODE_WRITE_BACK : CACHE_MODE_WRITE_THROUGH;
+}
+
 void device_cache_init(DeviceCache *cache, CacheStore *store, const DeviceCacheOptions *options,
                        const char *base_name) {
         cache->store = store;
         cache->options = options;
         cache->base_name = base_name;
-        cache->mode = CACHE_MODE_OFF;
-        if (options->is_enabled)
-                cache->mode = options->is_write_back ? CACHE_MODE_WRITE_BACK
-                                                     : CACHE_MODE_WRITE_THROUGH;
+        cache->mode = cache->configured_mode = get_configured_mode(options);
         cache->may_keep = options->is_enabled;
         list_init(&cache->remains);
 }
@@ -287,19 +290,22 @@ int device_cache_prepare(DeviceCache *cache) {
 
 /* A worker's life */
 
-static void cache_send(DeviceCache *cache, uint64_t size_max) {
+/* CACHE or CACHE_OPTIONS. */
+static void cache_send(DeviceCache *cache, ControlType type, uint64_t size_max) {
         const DeviceCacheOptions *options = cache->options;
+        bool has_arena = type == CONTROL_TYPE_CACHE;
         ControlMessage message;
         ControlCache *body = &message.body.cache;
 
-        control_message_init(&message, CONTROL_TYPE_CACHE);
+        control_message_init(&message, type);
         body->size_max = size_max;
         body->mode = cache->mode;
         body->policy = options->policy;
         body->park_timeout_ms = options->park_timeout_ms;
         body->has_read_ahead = options->has_read_ahead;
         body->verifies_hits = options->verifies_hits;
-        child_process_send(cache->worker, &message, &cache->arena->fd, 1);
+        child_process_send(cache->worker, &message, has_arena ? &cache->arena->fd : NULL,
+                           has_arena ? 1 : 0);
 }
 
 int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_max) {
@@ -312,38 +318,43 @@ int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_m
         cache->worker = worker;
         cache->unsaved_luns = 0;
         cache->exported_luns = 0;
-        cache_send(cache, size_max);
+        cache_send(cache, CONTROL_TYPE_CACHE, size_max);
         LIST_FOR_EACH (node, &cache->remains)
                 cache_tell_remains(cache, list_entry(node, DeviceArena, node));
         return 0;
 }
 
-void device_cache_set_size(DeviceCache *cache, uint64_t size_max) {
-        ControlMessage message;
-
-        if (!cache->worker)
-                return;
-        control_message_init(&message, CONTROL_TYPE_CACHE_SIZE);
-        message.body.cache_size.size_max = size_max;
-        child_process_send(cache->worker, &message, NULL, 0);
+/* What clients write may be in the arena alone. */
+static void cache_note_writes(DeviceCache *cache, uint32_t luns) {
+        if (cache->may_keep && cache->arena)
+                device_arena_set_luns(cache->arena, cache->arena->luns | luns);
 }
 
-/* From now on clients may write, and what they write may be in the arena alone. */
 void device_cache_on_export(DeviceCache *cache, unsigned lun) {
         cache->exported_luns |= lun_bit(lun);
-        if (cache->may_keep)
-                device_arena_set_luns(cache->arena, cache->arena->luns | lun_bit(lun));
+        cache_note_writes(cache, lun_bit(lun));
 }
 
 void device_cache_prepare_mode(DeviceCache *cache, CacheMode mode) {
         if (mode == CACHE_MODE_OFF)
                 return;
         cache->may_keep = true;
-        if (cache->arena)
-                device_arena_set_luns(cache->arena, cache->arena->luns | cache->exported_luns);
+        cache_note_writes(cache, cache->exported_luns);
 }
 
 void device_cache_set_mode(DeviceCache *cache, CacheMode mode) { cache->mode = mode; }
+
+void device_cache_update(DeviceCache *cache, uint64_t size_max) {
+        CacheMode mode = get_configured_mode(cache->options);
+
+        if (mode != cache->configured_mode && !cache->is_mode_given) {
+                device_cache_prepare_mode(cache, mode);
+                device_cache_set_mode(cache, mode);
+        }
+        cache->configured_mode = mode;
+        if (cache->worker)
+                cache_send(cache, CONTROL_TYPE_CACHE_OPTIONS, size_max);
+}
 
 void device_cache_on_export_closed(DeviceCache *cache, unsigned lun) {
         cache->exported_luns &= ~lun_bit(lun);

@@ -26,6 +26,8 @@ typedef struct DeviceCache {
         CacheStore *store;                 /* borrowed; NULL before init */
         const DeviceCacheOptions *options; /* borrowed */
         CacheMode mode;                    /* as asked for last */
+        CacheMode configured_mode;         /* by `options`, as known so far */
+        bool is_mode_given;                /* for this device: the configured one does not count */
         bool may_keep;                     /* what was written may be in the arena alone */
         const char *base_name;             /* borrowed */
         ChildProcess *worker;              /* borrowed; NULL: there is none */
@@ -54,7 +56,9 @@ int device_cache_start(DeviceCache *cache, ChildProcess *worker, uint64_t size_m
 void device_cache_prepare_mode(DeviceCache *cache, CacheMode mode);
 /* It has done so: its successors are told at once. */
 void device_cache_set_mode(DeviceCache *cache, CacheMode mode);
-void device_cache_set_size(DeviceCache *cache, uint64_t size_max);
+/* Tells a worker that there is of the size and of what `options` have now. A mode that somebody set
+ * for this device alone holds until the configured one changes, and one that is given for good. */
+void device_cache_update(DeviceCache *cache, uint64_t size_max);
 void device_cache_on_export(DeviceCache *cache, unsigned lun);
 void device_cache_on_export_closed(DeviceCache *cache, unsigned lun);
 /* -EBADMSG: there are no such remains. */

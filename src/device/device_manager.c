@@ -20,20 +20,26 @@
 
 static_assert(DEVICE_MANAGER_COMMANDS_KEPT_MAX <= CONTROL_COMMANDS_KEPT_MAX, "workers take it");
 
+static void make_configure(const DeviceManager *manager, ControlMessage *message) {
+        const DeviceManagerOptions *options = &manager->options;
+        ControlConfigure *body = &message->body.configure;
+
+        control_message_init(message, CONTROL_TYPE_CONFIGURE);
+        body->log_level = log_get_level();
+        body->device_timeout_ms = options->device_timeout_ms;
+        body->n_luns_max = options->n_luns_max;
+        body->n_commands_kept = options->n_commands_kept;
+        body->is_trim_enabled = options->is_trim_enabled;
+        body->is_serial = options->is_serial;
+        body->skips_processing = options->skips_processing;
+        body->skips_validation = options->skips_validation;
+        body->is_monitored = options->is_monitored;
+}
+
 static void send_configure(DeviceManager *manager, ChildProcess *child) {
         ControlMessage message;
-        ControlConfigure *body = &message.body.configure;
 
-        control_message_init(&message, CONTROL_TYPE_CONFIGURE);
-        body->log_level = log_get_level();
-        body->device_timeout_ms = manager->options.device_timeout_ms;
-        body->n_luns_max = manager->options.n_luns_max;
-        body->n_commands_kept = manager->options.n_commands_kept;
-        body->is_trim_enabled = manager->options.is_trim_enabled;
-        body->is_serial = manager->options.is_serial;
-        body->skips_processing = manager->options.skips_processing;
-        body->skips_validation = manager->options.skips_validation;
-        body->is_monitored = manager->options.is_monitored;
+        make_configure(manager, &message);
         child_process_send(child, &message, NULL, 0);
 }
 
@@ -564,6 +570,36 @@ void device_manager_stop(DeviceManager *manager) {
                 managed_device_stop(list_entry(node, ManagedDevice, node_of_manager));
         cache_store_save_all(manager->store);
         event_defer_schedule(&manager->stop_check);
+}
+
+void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptions *options) {
+        DeviceManagerOptions *known = &manager->options;
+        ControlMessage configure;
+
+        assert(options->n_devices_max <= DEVICE_MANAGER_DEVICES_MAX);
+
+        known->n_devices_max = options->n_devices_max;
+        known->n_luns_max = options->n_luns_max;
+        known->device_timeout_ms = options->device_timeout_ms;
+        known->is_trim_enabled = options->is_trim_enabled;
+        known->is_serial = options->is_serial;
+        known->skips_processing = options->skips_processing;
+        known->skips_validation = options->skips_validation;
+        known->n_commands_kept = options->n_commands_kept;
+        known->is_monitored = options->is_monitored;
+        known->quirks = options->quirks;
+        known->policy = options->policy;
+        known->cache = options->cache;
+        cache_store_set_cache_size(manager->store, MAX(known->cache.size, DEVICE_CACHE_SIZE_MIN));
+
+        make_configure(manager, &configure);
+        device_front_send(&manager->front, &configure, NULL, 0);
+        if (manager->spare)
+                child_process_send(manager->spare, &configure, NULL, 0);
+        share_cache(manager);
+        LIST_FOR_EACH (node, &manager->devices)
+                managed_device_update_settings(list_entry(node, ManagedDevice, node_of_manager),
+                                               &configure);
 }
 
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager) {

@@ -306,7 +306,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
         case CONTROL_TYPE_CACHE:
-        case CONTROL_TYPE_CACHE_SIZE:
+        case CONTROL_TYPE_CACHE_OPTIONS:
         case CONTROL_TYPE_REMAINS:
         case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_REQUEST:
@@ -568,6 +568,7 @@ int managed_device_set_decision(ManagedDevice *device, const DeviceDecision *dec
         device->rule = rule;
         device->decision = *decision;
         device->decision.rule = rule;
+        device->cache.is_mode_given = decision->options.has_cache_mode;
         if (decision->options.has_cache_mode) {
                 device_cache_prepare_mode(&device->cache, decision->options.cache_mode);
                 device_cache_set_mode(&device->cache, decision->options.cache_mode);
@@ -585,7 +586,13 @@ void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
         if (device->cache_size_max == size_max)
                 return;
         device->cache_size_max = size_max;
-        device_cache_set_size(&device->cache, size_max);
+        device_cache_update(&device->cache, size_max);
+}
+
+void managed_device_update_settings(ManagedDevice *device, const ControlMessage *configure) {
+        if (device->worker)
+                child_process_send(device->worker, configure, NULL, 0);
+        device_cache_update(&device->cache, device->cache_size_max);
 }
 
 static void device_set_node(ManagedDevice *device, const UsbNode *node) {

@@ -146,6 +146,8 @@ int managed_device_set_decision(ManagedDevice *device, const DeviceDecision *dec
 void managed_device_set_learned(ManagedDevice *device, LearnedStore *store);
 /* Its share of the cache; before it is started, and whenever that changes. */
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max);
+/* The options of its cache have changed, and what CONFIGURE says. */
+void managed_device_update_settings(ManagedDevice *device, const ControlMessage *configure);
 /* Starts on a node that was taken over; `fd` is taken over. */
 void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,
                               bool needs_reset);

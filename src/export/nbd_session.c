@@ -415,6 +415,12 @@ static void on_budget_timer(EventTimer *timer) {
         event_defer_schedule(&container_of(timer, NbdSession, budget_timer)->defer);
 }
 
+void nbd_session_set_request_timeout(NbdSession *session, uint64_t timeout_ns) {
+        assert(timeout_ns > 0);
+
+        session->options.request_timeout_ns = timeout_ns;
+}
+
 void nbd_session_shut_down(NbdSession *session) {
         session->is_shut_down = true;
         enter(session, NBD_SESSION_STATE_CLOSING);

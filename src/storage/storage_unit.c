@@ -195,6 +195,15 @@ int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
         return 0;
 }
 
+void storage_unit_set_timeout(StorageUnit *unit, uint64_t timeout_ns) {
+        unit->request_timeout_ns = timeout_ns;
+        if (unit->lun_device)
+                lun_set_command_timeout(unit->lun_device, timeout_ns);
+        LIST_FOR_EACH (node, &unit->sessions)
+                nbd_session_set_request_timeout(list_entry(node, StorageSession, node)->session,
+                                                timeout_ns);
+}
+
 void storage_unit_end_sessions(StorageUnit *unit) {
         LIST_FOR_EACH (node, &unit->sessions)
                 nbd_session_shut_down(list_entry(node, StorageSession, node)->session);

@@ -80,6 +80,8 @@ void storage_unit_start_sampling(StorageUnit *unit);
 /* Takes `fd` over. -ESTALE: closed or another generation, -EUSERS: too many sessions. */
 int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
                              const NbdAgreement *agreement);
+/* Of requests that come, and commands that are sent, from now on. */
+void storage_unit_set_timeout(StorageUnit *unit, uint64_t timeout_ns);
 /* Sessions finish what is in flight, then end. */
 void storage_unit_end_sessions(StorageUnit *unit);
 /* Writes and synchronises all that is dirty. -errno; -ETIMEDOUT: what is written stays so. */

@@ -120,7 +120,7 @@ static void check(const Slot *slot, size_t index) {
 }
 
 static void disturb(void) {
-        switch (below(6)) {
+        switch (below(8)) {
         case 0:
                 cache_fixture_reset_disk(&fixture);
                 return;
@@ -135,6 +135,16 @@ static void disturb(void) {
                 return;
         case 4:
                 cache_manager_set_mode(fixture.manager, (CacheMode) below(_CACHE_MODE_MAX));
+                return;
+        case 5:
+                ck_assert_int_eq(cache_manager_set_policy(
+                                                 fixture.manager,
+                                                 (CachePolicyKind) below(_CACHE_POLICY_KIND_MAX)),
+                                 0);
+                return;
+        case 6:
+                ck_assert_int_eq(cache_manager_set_read_ahead(fixture.manager, one_in(2)), 0);
+                cache_manager_set_verification(fixture.manager, one_in(2));
                 return;
         default:
                 return;

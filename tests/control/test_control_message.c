@@ -44,7 +44,7 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_HANDOVER, sizeof(ControlHandover), 1, 1 },
         { CONTROL_TYPE_CLIENT, sizeof(ControlHandover), 1, 1 },
         { CONTROL_TYPE_CACHE, sizeof(ControlCache), 1, 1 },
-        { CONTROL_TYPE_CACHE_SIZE, sizeof(ControlCacheSize), 0, 0 },
+        { CONTROL_TYPE_CACHE_OPTIONS, sizeof(ControlCache), 0, 0 },
         { CONTROL_TYPE_REMAINS, sizeof(ControlRemains), 1, 1 },
         { CONTROL_TYPE_REMAINS_LEFT, sizeof(ControlRemains), 0, 0 },
         { CONTROL_TYPE_SAVE, sizeof(ControlSave), 0, 0 },

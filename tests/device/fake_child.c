@@ -350,6 +350,12 @@ static void on_client(FakeChild *child, const ControlMessage *message, int fd) {
                      handover->agreement.has_structured_replies ? " in structures" : "");
 }
 
+static void on_cache_options(FakeChild *child, const ControlCache *cache) {
+        tell(child, "cache of %llu now, mode %u, policy %u, read-ahead %u, verify %u, park %u",
+             (unsigned long long) cache->size_max, cache->mode, cache->policy,
+             cache->has_read_ahead, cache->verifies_hits, cache->park_timeout_ms);
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         FakeChild *child = userdata;
@@ -365,9 +371,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_configure(child, &message->body.configure);
         } else if (message->type == CONTROL_TYPE_CACHE) {
                 on_cache(child, &message->body.cache, fds[0]);
-        } else if (message->type == CONTROL_TYPE_CACHE_SIZE) {
-                tell(child, "cache of %llu now",
-                     (unsigned long long) message->body.cache_size.size_max);
+        } else if (message->type == CONTROL_TYPE_CACHE_OPTIONS) {
+                on_cache_options(child, &message->body.cache);
         } else if (message->type == CONTROL_TYPE_REMAINS) {
                 on_remains(child, &message->body.remains, fds[0]);
         } else if (message->type == CONTROL_TYPE_SAVED) {

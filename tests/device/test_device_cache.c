@@ -107,6 +107,45 @@ START_TEST(worker_is_told_how_to_cache) {
 }
 END_TEST
 
+START_TEST(worker_is_told_what_has_changed) {
+        DeviceManagerOptions options;
+        Broker broker;
+
+        start(&broker, "good");
+        options = broker.options;
+        options.cache.policy = CACHE_POLICY_KIND_S3FIFO;
+        options.cache.is_write_back = false;
+        options.cache.has_read_ahead = true;
+        options.cache.verifies_hits = true;
+        options.cache.park_timeout_ms = 7;
+        options.cache.size = 8 * MIB;
+        device_manager_set_options(broker.manager, &options);
+        broker_run_until_told(&broker, "cache of 8388608 now, mode 1, policy 1, read-ahead 1, "
+                                       "verify 1, park 7");
+        broker_done(&broker);
+}
+END_TEST
+
+/* From then on clients may write what is in the arena alone. */
+START_TEST(what_is_left_of_a_cache_that_was_switched_on_is_given_back) {
+        DeviceManagerOptions options;
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "good", "front");
+        broker.options.cache.is_enabled = false;
+        broker_start(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        fake_children_run_until(broker.loop, &broker.has_worker);
+        options = broker.options;
+        options.cache.is_enabled = true;
+        device_manager_set_options(broker.manager, &options);
+        broker_run_until_told(&broker, "now, mode 2");
+        broker_replace_worker(&broker);
+        ck_assert(broker_was_told(&broker, "remains of"));
+        broker_done(&broker);
+}
+END_TEST
+
 START_TEST(devices_share_the_cache) {
         Broker broker;
 
@@ -361,6 +400,8 @@ int main(void) {
         tcase_set_timeout(tcase, 120);
         tcase_add_test(tcase, arena_is_sealed_and_costs_nothing_yet);
         tcase_add_test(tcase, worker_is_told_how_to_cache);
+        tcase_add_test(tcase, worker_is_told_what_has_changed);
+        tcase_add_test(tcase, what_is_left_of_a_cache_that_was_switched_on_is_given_back);
         tcase_add_test(tcase, devices_share_the_cache);
         tcase_add_test(tcase, successor_gets_what_was_left_and_takes_it_in);
         tcase_add_test(tcase, what_was_taken_in_is_left_again);

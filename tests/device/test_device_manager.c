@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <string.h>
 
 #include "broker.h"
 #include "device/device_stats.h"
@@ -161,6 +162,62 @@ START_TEST(settings_reach_each_worker) {
 }
 END_TEST
 
+static unsigned count_lines(const Broker *broker, const char *text) {
+        unsigned n = 0;
+
+        for (const char *line = broker->lines; (line = strstr(line, text)); line++)
+                n++;
+        return n;
+}
+
+START_TEST(settings_that_change_reach_each_worker) {
+        static const char settings[] = "timeout 12345, LUNs 3, commands 17, trim, serial, "
+                                       "no processing, no validation";
+        DeviceManagerOptions options;
+        Broker broker;
+
+        broker_prepare(&broker, /* has_usb= */ false, "configured", "front");
+        broker_start(&broker);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        fake_children_run_until(broker.loop, &broker.has_exports);
+        options = broker.options;
+        options.device_timeout_ms = 12345;
+        options.n_luns_max = 3;
+        options.n_commands_kept = 17;
+        options.is_trim_enabled = options.is_serial = true;
+        options.skips_processing = options.skips_validation = true;
+        device_manager_set_options(broker.manager, &options);
+        /* That of the device, and the spare one. */
+        while (count_lines(&broker, settings) < 2)
+                ck_assert_int_gt(event_loop_run_once(broker.loop, /* may_wait= */ true), 0);
+        ck_assert_uint_eq(device_manager_get_counts(broker.manager).n_exports, 1);
+        broker_done(&broker);
+}
+END_TEST
+
+START_TEST(limits_and_quirks_that_change_are_for_devices_that_come) {
+        DeviceManagerOptions options;
+        Broker broker;
+
+        quirks_entry.quirks = USB_QUIRK_MAX_SECTORS_240;
+        broker_init(&broker, /* has_usb= */ false, "good");
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        options = broker.options;
+        options.quirks = &quirks_list;
+        options.n_devices_max = 3;
+        device_manager_set_options(broker.manager, &options);
+        ck_assert(!broker_was_told(&broker, "has the quirks"));
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert(broker_was_told(&broker, "1209:0001 has the quirks g"));
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert_int_eq(broker_simulate(&broker), -ENOSPC);
+        options.n_devices_max = 1;
+        device_manager_set_options(broker.manager, &options);
+        ck_assert_uint_eq(device_manager_get_counts(broker.manager).n_devices, 3);
+        broker_done(&broker);
+}
+END_TEST
+
 /* So that what is wrong with one is known before disks are taken from the kernel. */
 START_TEST(simulation_may_be_added_before_the_start) {
         Broker broker;
@@ -214,6 +271,8 @@ int main(void) {
         tcase_add_test(tcase, devices_beyond_the_limit_are_refused);
         tcase_add_test(tcase, quirks_of_a_model_reach_its_worker);
         tcase_add_loop_test(tcase, settings_reach_each_worker, 0, 4);
+        tcase_add_test(tcase, settings_that_change_reach_each_worker);
+        tcase_add_test(tcase, limits_and_quirks_that_change_are_for_devices_that_come);
         tcase_add_test(tcase, what_a_worker_learned_reaches_its_successor_and_no_other_device);
         tcase_add_test(tcase, a_model_that_is_to_be_ignored_is_not_taken);
         tcase_add_test(tcase, simulation_may_be_added_before_the_start);

@@ -196,7 +196,7 @@ def hung_up():
         bystander = Bystander(running.connect(names[0]))
         before = running.everything()
         os.killpg(running.process.pid, signal.SIGHUP)
-        wait_until(lambda: "SIGHUP" in running.log(), "it was told", bystander.work)
+        wait_until(lambda: "The configuration is as it was" in running.log(), "it was told", bystander.work)
         bystander.work_on()
         assert before <= running.everything()
         assert running.stop() == 0

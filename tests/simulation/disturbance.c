@@ -170,6 +170,20 @@ static void change_mode(Disturbances *disturbances) {
         cache_manager_set_mode(cache, mode);
 }
 
+static void change_policy(Disturbances *disturbances) {
+        CacheManager *cache = worker_get_cache(disturbances->world->worker);
+        CachePolicyKind policy = (CachePolicyKind) below(disturbances, _CACHE_POLICY_KIND_MAX);
+        bool has_read_ahead = one_in(disturbances, 2);
+
+        if (!cache || disturbances->world->worker->is_killed)
+                return;
+        journal_note(disturbances->world->journal, "the cache's policy is %s now, read-ahead is %s",
+                     cache_policy_kind_to_string(policy), has_read_ahead ? "on" : "off");
+        cache_manager_set_policy(cache, policy);
+        cache_manager_set_read_ahead(cache, has_read_ahead);
+        cache_manager_set_verification(cache, one_in(disturbances, 2));
+}
+
 static void change_size(Disturbances *disturbances) {
         CacheManager *cache = worker_get_cache(disturbances->world->worker);
         uint64_t size = one_in(disturbances, 2)
@@ -257,6 +271,7 @@ static const Kind kinds[] = {
         { stop_worker, PLAN_WEATHER_ROUGH, 1 },
         { change_mode, PLAN_WEATHER_ROUGH, 1 },
         { change_size, PLAN_WEATHER_ROUGH, 1 },
+        { change_policy, PLAN_WEATHER_ROUGH, 1 },
         { lose_client, PLAN_WEATHER_ROUGH, 1 },
         { silence_client, PLAN_WEATHER_ROUGH, 1 },
         { have_serious_fault, PLAN_WEATHER_STORM, 5 },

@@ -6,6 +6,7 @@
 #include "scsi/scsi_command_pool.h"
 #include "scsi/scsi_pass_through.h"
 #include "stack.h"
+#include "storage/storage_settings.h"
 
 #define LARGE_SIZE (2U * 1024 * 1024)
 
@@ -213,6 +214,146 @@ START_TEST(commands_are_kept_for_reuse) {
 }
 END_TEST
 
+static const StorageOptions cached = {
+        .has_cache = true,
+        .cache = { .mode = CACHE_MODE_WRITE_BACK, .line_size = 16 * KIB },
+        .park_timeout_ms = 60000,
+};
+
+static CacheManager *get_cache(void) { return storage_manager_get_cache(stack.storage); }
+
+/* A request of a client that was there before, of a device that no longer answers. */
+START_TEST(another_deadline_is_that_of_clients_that_are_connected) {
+        uint64_t start_ms, took_ms;
+
+        start("size=16M", _i % 2 ? &cached : &(StorageOptions){ 0 });
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, got, 4096, NULL), 0);
+        if (_i < 2)
+                storage_settings_set(stack.storage, &(StorageOptions){ .device_timeout_ms = 3000 });
+        stack_add_faults(&stack, "hang:command@opcode=28*always");
+        start_ms = stack_now_ms(&stack);
+        ck_assert_int_ne(stack_read(&stack, 0, MIB, got, 4096, NULL), 0);
+        took_ms = stack_now_ms(&stack) - start_ms;
+        ck_assert_uint_eq(took_ms < 10000, _i < 2);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(another_mode_counts_for_the_next_write) {
+        start("size=16M", &cached);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        storage_settings_set_cache_mode(stack.storage, CACHE_MODE_WRITE_THROUGH);
+        stack_fill(bytes, 4096, 1);
+        ck_assert_int_eq(stack_write(&stack, 0, 0, bytes, 4096, 0), 0);
+        ck_assert_int_eq(simulated_device_read_medium(stack.device, 0, /* is_stable= */ false, 0,
+                                                      got, 4096),
+                         0);
+        ck_assert_mem_eq(got, bytes, 4096);
+        storage_settings_set_cache_mode(stack.storage, CACHE_MODE_WRITE_BACK);
+        ck_assert_int_eq(stack_write(&stack, 0, 0, bytes + 4096, 4096, 0), 0);
+        ck_assert_uint_eq(cache_manager_get_statistics(get_cache())->dirty_size, 4096);
+        stack_done(&stack);
+}
+END_TEST
+
+/* Three resets: it is written through until it has been well for a while. */
+START_TEST(another_mode_does_not_hide_that_a_device_is_unwell) {
+        start("size=16M", &cached);
+        for (unsigned i = 0; i < 3; i++) {
+                stack_connect(&stack, 0, /* is_structured= */ false);
+                stack_add_faults(&stack, "phase-error");
+                stack_read(&stack, 0, i * MIB, got, 4096, NULL);
+                stack_sleep_ms(&stack, 1000);
+        }
+        ck_assert_int_eq(cache_manager_get_mode(get_cache()), CACHE_MODE_WRITE_THROUGH);
+        storage_settings_set_cache_mode(stack.storage, CACHE_MODE_OFF);
+        ck_assert_int_eq(cache_manager_get_mode(get_cache()), CACHE_MODE_OFF);
+        storage_settings_set_cache_mode(stack.storage, CACHE_MODE_WRITE_BACK);
+        ck_assert_int_eq(cache_manager_get_mode(get_cache()), CACHE_MODE_WRITE_THROUGH);
+        stack_sleep_ms(&stack, 15 * 60000);
+        ck_assert_int_eq(cache_manager_get_mode(get_cache()), CACHE_MODE_WRITE_BACK);
+        stack_done(&stack);
+}
+END_TEST
+
+static uint64_t read_in_a_row(uint64_t first) {
+        uint64_t n_before = cache_manager_get_statistics(get_cache())->read_ahead_size;
+
+        for (uint64_t offset = first; offset < first + 512 * KIB; offset += 16 * KIB)
+                ck_assert_int_eq(stack_read(&stack, 0, offset, got, 16 * KIB, NULL), 0);
+        stack_sleep_ms(&stack, 1000);
+        return cache_manager_get_statistics(get_cache())->read_ahead_size - n_before;
+}
+
+START_TEST(reading_ahead_and_the_size_can_be_changed) {
+        StorageOptions options = cached;
+        CacheOptions *cache = &options.cache;
+        uint64_t n_slots;
+
+        options.is_serial = _i;
+        start("size=16M", &options);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_uint_eq(read_in_a_row(0), 0);
+        n_slots = cache_manager_get_statistics(get_cache())->n_slots;
+        cache->has_read_ahead = true;
+        cache->size_max = MIB;
+        storage_settings_set_cache(stack.storage, cache, 60000);
+        ck_assert_uint_eq(read_in_a_row(4 * MIB) == 0, _i);
+        ck_assert_uint_eq(cache_manager_get_statistics(get_cache())->n_slots, MIB / (16 * KIB));
+        ck_assert_uint_gt(n_slots, MIB / (16 * KIB));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_device_is_waited_for_as_long_as_was_said_last) {
+        start("size=16M", &cached);
+        storage_settings_set_cache(stack.storage, &cached.cache, 600000);
+        stack_unplug(&stack);
+        stack_sleep_ms(&stack, 500000);
+        ck_assert(!stack.is_stopped);
+        stack_sleep_ms(&stack, 150000);
+        ck_assert(stack.is_stopped);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(trim_is_offered_by_what_is_opened_next) {
+        start("size=16M", &cached);
+        ck_assert_int_eq(stack.exports[0].info.transmission_flags & NBD_FLAG_SEND_TRIM, 0);
+        stack_sleep_ms(&stack, 1000);
+        storage_settings_set(stack.storage, &(StorageOptions){ .is_trim_enabled = true });
+        stack_unplug(&stack);
+        stack_fill(bytes, LARGE_SIZE, 1); /* another medium */
+        stack_write_image(&stack, 0, 0, bytes, LARGE_SIZE);
+        stack_replug(&stack, NULL);
+        stack_await_unparked(&stack);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert_uint_eq(stack.exports[0].n_opened, 2);
+        ck_assert_int_ne(stack.exports[0].info.transmission_flags & NBD_FLAG_SEND_TRIM, 0);
+        stack_done(&stack);
+}
+END_TEST
+
+/* A stop gives the cache's memory back, and what comes late must not undo that. */
+START_TEST(a_stop_is_not_disturbed) {
+        start("size=16M", &cached);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_fill(bytes, LARGE_SIZE, 1);
+        ck_assert_int_eq(stack_write(&stack, 0, 0, bytes, LARGE_SIZE, 0), 0);
+        storage_manager_stop(stack.storage);
+        while (storage_manager_get_state(stack.storage) == STORAGE_STATE_RUNNING)
+                ck_assert_int_gt(event_loop_run_once(stack.loop, /* may_wait= */ true), 0);
+        storage_settings_set_cache(stack.storage, &cached.cache, 0);
+        storage_settings_set_cache_mode(stack.storage, CACHE_MODE_OFF);
+        ck_assert_int_eq(cache_manager_get_mode(get_cache()), CACHE_MODE_WRITE_BACK);
+        stack_stop(&stack);
+        ck_assert_int_eq(stack.stopped_result, 0);
+        storage_settings_set_cache(stack.storage, &cached.cache, 0);
+        stack_done(&stack);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("stack_settings");
         TCase *tcase = tcase_create("stack_settings");
@@ -232,6 +373,13 @@ int main(void) {
         tcase_add_loop_test(tcase, each_command_is_validated_unless_that_is_off, 0,
                             2 * N_ELEMENTS(transports));
         tcase_add_loop_test(tcase, commands_are_kept_for_reuse, 0, 3);
+        tcase_add_loop_test(tcase, another_deadline_is_that_of_clients_that_are_connected, 0, 4);
+        tcase_add_test(tcase, another_mode_counts_for_the_next_write);
+        tcase_add_test(tcase, another_mode_does_not_hide_that_a_device_is_unwell);
+        tcase_add_loop_test(tcase, reading_ahead_and_the_size_can_be_changed, 0, 2);
+        tcase_add_test(tcase, a_device_is_waited_for_as_long_as_was_said_last);
+        tcase_add_test(tcase, trim_is_offered_by_what_is_opened_next);
+        tcase_add_test(tcase, a_stop_is_not_disturbed);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * StorageSettings
+ *
+ * What of a StorageManager's options can change while it lives; others are for a successor.
+ */
+
+#include "storage/storage_manager.h"
+
+/* The timeout counts at once, what concerns units for those that are opened from now on. */
+void storage_settings_set(StorageManager *manager, const StorageOptions *options);
+/* With a cache: what it is to do. While the device is reset too often, writes are written through all
+ * the same. */
+void storage_settings_set_cache_mode(StorageManager *manager, CacheMode mode);
+/* With a cache: its options but for the mode, and how long the device is waited for once it has
+ * gone. */
+void storage_settings_set_cache(StorageManager *manager, const CacheOptions *options,
+                                uint32_t park_timeout_ms);

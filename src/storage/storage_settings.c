@@ -1,0 +1,60 @@
+/* Each layer's own setters, told of what is new. */
+
+#include <string.h>
+
+#include "base/log.h"
+#include "storage/storage_manager_internal.h"
+#include "storage/storage_settings.h"
+
+void storage_settings_set(StorageManager *manager, const StorageOptions *options) {
+        uint64_t timeout_ns = options->device_timeout_ms * NS_PER_MS;
+
+        manager->options.is_trim_enabled = options->is_trim_enabled;
+        if (options->device_timeout_ms == 0 ||
+            options->device_timeout_ms == manager->options.device_timeout_ms)
+                return;
+        manager->options.device_timeout_ms = options->device_timeout_ms;
+        if (manager->cache)
+                cache_manager_set_request_timeout(manager->cache, timeout_ns);
+        for (unsigned i = 0; i < manager->n_units; i++)
+                storage_unit_set_timeout(&manager->units[i], timeout_ns);
+}
+
+/* A stop has begun to empty it. */
+static bool has_cache_in_use(const StorageManager *manager) {
+        return manager->cache && manager->state != STORAGE_STATE_STOPPING &&
+               manager->state != STORAGE_STATE_STOPPED;
+}
+
+void storage_settings_set_cache_mode(StorageManager *manager, CacheMode mode) {
+        bool is_degraded;
+
+        if (!has_cache_in_use(manager))
+                return;
+        manager->options.cache.mode = mode;
+        is_degraded = storage_degradation_is_on(&manager->degradation,
+                                                event_loop_now_ns(manager->loop));
+        if (mode == CACHE_MODE_WRITE_BACK && is_degraded)
+                mode = CACHE_MODE_WRITE_THROUGH;
+        cache_manager_set_mode(manager->cache, mode);
+        storage_manager_wake(manager);
+}
+
+void storage_settings_set_cache(StorageManager *manager, const CacheOptions *options,
+                                uint32_t park_timeout_ms) {
+        CacheOptions *known = &manager->options.cache;
+        int r, read_ahead_r;
+
+        if (!has_cache_in_use(manager))
+                return;
+        manager->options.park_timeout_ms = park_timeout_ms;
+        known->verifies_hits = options->verifies_hits;
+        known->has_read_ahead = options->has_read_ahead && !manager->options.is_serial;
+        cache_manager_set_verification(manager->cache, known->verifies_hits);
+        cache_manager_set_size(manager->cache, options->size_max);
+        r = cache_manager_set_policy(manager->cache, options->policy);
+        read_ahead_r = cache_manager_set_read_ahead(manager->cache, known->has_read_ahead);
+        if (r < 0 || read_ahead_r < 0)
+                log_device_warning(manager->name, "Its cache goes on as it was in part: %s",
+                                   strerror(r < 0 ? -r : -read_ahead_r));
+}
