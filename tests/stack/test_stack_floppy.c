@@ -140,6 +140,50 @@ START_TEST(a_size_without_a_medium_is_not_exported) {
 }
 END_TEST
 
+/* One glitch at any of the commands of a bring-up that needs the format. */
+
+#define GLITCH_COMMANDS 16
+
+static const char *const glitches[] = {
+        "stall:data",        "stall:status",
+        "hang:data",         "freeze:status",
+        "csw-missing",       "csw-tag",
+        "phase-error",       "babble",
+        "wire-error:data",   "short-data",
+        "short-data-untold", "sense:b/47/00",
+        "sense:3/11/00",     "unit-attention:29/00",
+        "not-ready:3000",    "unit-attention:28/00",
+};
+
+static const char *const glitch_specs[] = {
+        FLOPPY ",capacity=refused",
+        FLOPPY ",capacity=refused,transport=cbi",
+        FLOPPY ",capacity=zero,transport=cb",
+        CARD ",capacity=ones,transport=uas",
+};
+
+START_TEST(a_glitch_changes_nothing_about_the_size) {
+        for (unsigned nth = 1; nth <= GLITCH_COMMANDS; nth++) {
+                char spec[160];
+
+                snprintf(spec, sizeof(spec), "%s,faults=%s@nth=%u",
+                         glitch_specs[_i % N_ELEMENTS(glitch_specs)],
+                         glitches[_i / N_ELEMENTS(glitch_specs)], nth);
+                stack_log_start();
+                stack_init(&stack, spec);
+                ck_assert_msg(stack.brought_up_result == 0, "%s", spec);
+                stack_sleep_ms(&stack, 60000);
+                ck_assert_msg(stack.exports[0].is_open, "%s", spec);
+                ck_assert_msg(stack.exports[0].info.size == SIZE, "%s", spec);
+                stack_connect(&stack, 0, /* is_structured= */ false);
+                ck_assert_int_eq(stack_read(&stack, 0, SIZE - sizeof(other), other, sizeof(other),
+                                            NULL),
+                                 0);
+                stack_done(&stack);
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("stack floppy");
         TCase *tcase = tcase_create("floppy");
@@ -156,6 +200,8 @@ int main(void) {
         tcase_add_test(tcase, a_reader_that_is_always_ready_is_told_to_be_empty_once);
         tcase_add_test(tcase, a_disk_that_stays_in_is_not_asked_for_a_format);
         tcase_add_test(tcase, a_size_without_a_medium_is_not_exported);
+        tcase_add_loop_test(tcase, a_glitch_changes_nothing_about_the_size, 0,
+                            N_ELEMENTS(glitches) * N_ELEMENTS(glitch_specs));
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
