@@ -12,7 +12,8 @@
 #include "base/log.h"
 #include "transport/transport_control.h"
 #include "transport/uas_iu.h"
-#include "transport/uas_task.h"
+#include "transport/uas_recovery.h"
+#include "transport/uas_transport_internal.h"
 
 #define UAS_LUN_MAX 15
 
@@ -25,7 +26,6 @@
 
 /* Data that belongs to a good status is there before it, or right behind it. */
 #define UAS_DATA_PATIENCE_NS (1 * NS_PER_S)
-#define UAS_MANAGEMENT_TIMEOUT_NS (3 * NS_PER_S)
 
 /* SAM-5, table 36. */
 #define STATUS_GOOD 0x00
@@ -36,57 +36,11 @@
 #define STATUS_TASK_SET_FULL 0x28
 #define STATUS_TASK_ABORTED 0x40
 
-typedef struct UasTransport UasTransport;
-
-typedef struct UasTask {
-        UasTransport *uas; /* borrowed: its owner */
-        UasTaskState state;
-        uint16_t tag;
-        TransportRequest *request; /* borrowed; NULL: task management */
-        Future *future;            /* borrowed; of task management */
-        uint64_t deadline_ns;
-        TransportResult result;
-        bool is_known; /* the device may know the tag */
-        uint8_t response;
-        uint8_t lun;         /* also of a stray one */
-        uint8_t *buffer;     /* borrowed of UasTransport::buffers */
-        UsbTransfer command; /* or task management */
-        UsbTransfer status;  /* with streams */
-        UsbTransfer data;
-        bool has_data; /* was started */
-        ListNode node; /* UasTransport::free_tasks */
-} UasTask;
-
-typedef enum UasState {
-        UAS_STATE_READY,
-        UAS_STATE_BROKEN,     /* needs recovery */
-        UAS_STATE_RECOVERING, /* only task management is sent */
-} UasState;
-
-struct UasTransport {
-        Transport transport;
-        UsbDevice *device; /* borrowed */
-        UsbStorageDevice storage_device;
-        UasState state;
-        unsigned n_tags_wanted;
-        unsigned n_tags;  /* 0: not started */
-        UasTask *tasks;   /* owned; the last one is for task management */
-        uint8_t *buffers; /* owned, of the staging memory */
-        size_t buffers_size;
-        ListNode refused;    /* TransportRequest::node: while it was broken; told by `advance` */
-        ListNode free_tasks; /* UasTask::node; the one that has been free longest first */
-        unsigned n_busy;     /* SENT, ANSWERED, LEAVING */
-        UsbTransfer status;  /* without streams: for whoever is next */
-        bool has_streams;
-        EventTimer timer;   /* armed no later than the earliest deadline */
-        EventDefer advance; /* for what must not happen within submit and cancel */
-};
-
 static UasTransport *uas_from_transport(const Transport *transport) {
         return container_of((Transport *) transport, UasTransport, transport);
 }
 
-static UasTask *uas_management(UasTransport *uas) { return &uas->tasks[uas->n_tags - 1]; }
+UasTask *uas_transport_get_management(UasTransport *uas) { return &uas->tasks[uas->n_tags - 1]; }
 
 static bool task_is_busy(const UasTask *task) {
         return task->state == UAS_TASK_STATE_SENT || task->state == UAS_TASK_STATE_ANSWERED ||
@@ -104,8 +58,7 @@ static void task_recall(UasTask *task) {
         usb_transfer_cancel(&task->command);
 }
 
-/* The one place where a tag's state changes. */
-static void task_move(UasTask *task, UasTaskEvent event) {
+void uas_transport_move(UasTask *task, UasTaskEvent event) {
         UasTransport *uas = task->uas;
         UasTaskState state = uas_task_next_state(task->state, event, task->is_known);
 
@@ -119,7 +72,7 @@ static void task_move(UasTask *task, UasTaskEvent event) {
 
         switch (state) {
         case UAS_TASK_STATE_FREE:
-                if (task != uas_management(uas))
+                if (task != uas_transport_get_management(uas))
                         list_append(&uas->free_tasks, &task->node);
                 return;
         case UAS_TASK_STATE_LEAVING:
@@ -145,13 +98,13 @@ static void uas_enter(UasTransport *uas, UasState state) {
         uas->state = state;
 }
 
-static void task_abandon(UasTask *task, TransportResult result) {
+void uas_transport_abandon(UasTask *task, TransportResult result) {
         if (task->state != UAS_TASK_STATE_SENT && task->state != UAS_TASK_STATE_ANSWERED)
                 return;
         task->result = result;
         if (task->request)
                 uas_enter(task->uas, UAS_STATE_BROKEN);
-        task_move(task, UAS_TASK_EVENT_ABANDONED);
+        uas_transport_move(task, UAS_TASK_EVENT_ABANDONED);
         event_defer_schedule(&task->uas->advance);
 }
 
@@ -161,7 +114,7 @@ static void uas_fail_all(UasTransport *uas, const char *why) {
         if (uas->state == UAS_STATE_READY)
                 uas_enter(uas, UAS_STATE_BROKEN);
         for (unsigned i = 0; i < uas->n_tags; i++)
-                task_abandon(&uas->tasks[i], TRANSPORT_RESULT_ERROR);
+                uas_transport_abandon(&uas->tasks[i], TRANSPORT_RESULT_ERROR);
 }
 
 static void uas_arm(UasTransport *uas, uint64_t deadline_ns) {
@@ -196,7 +149,7 @@ static void task_complete(UasTask *task) {
         task->request = NULL;
         if (task->is_known && usb_device_is_gone(uas->device))
                 task->result = TRANSPORT_RESULT_GONE;
-        task_move(task, UAS_TASK_EVENT_HOME);
+        uas_transport_move(task, UAS_TASK_EVENT_HOME);
         if (future)
                 future_complete(future,
                                 task->result == TRANSPORT_RESULT_GOOD ? task->response : -EIO);
@@ -248,7 +201,7 @@ static void uas_on_timer(EventTimer *timer) {
                 if (task->state == UAS_TASK_STATE_ANSWERED && task->deadline_ns <= now_ns)
                         task_recall(task); /* what it has brought is what there is */
                 else if (task->state == UAS_TASK_STATE_SENT && task->deadline_ns <= now_ns)
-                        task_abandon(task, TRANSPORT_RESULT_TIMED_OUT);
+                        uas_transport_abandon(task, TRANSPORT_RESULT_TIMED_OUT);
                 else if (task_is_busy(task) && task->state != UAS_TASK_STATE_LEAVING)
                         uas_arm(uas, task->deadline_ns);
         }
@@ -298,7 +251,7 @@ static bool task_take_answer(UasTask *task, const UasIu *iu) {
                 task_take_sense(task, iu);
         if (!is_management && task->result == TRANSPORT_RESULT_ERROR)
                 uas_enter(task->uas, UAS_STATE_BROKEN);
-        task_move(task, UAS_TASK_EVENT_ANSWERED);
+        uas_transport_move(task, UAS_TASK_EVENT_ANSWERED);
 
         if (task->result != TRANSPORT_RESULT_GOOD)
                 usb_transfer_cancel(&task->data); /* which may not have begun */
@@ -339,7 +292,7 @@ static bool uas_take_iu(UasTransport *uas, const UasIu *iu, UasTask *expected) {
         }
         if (task->state == UAS_TASK_STATE_STRAY) {
                 if (iu->type == UAS_IU_TYPE_SENSE || iu->type == UAS_IU_TYPE_RESPONSE)
-                        task_move(task, UAS_TASK_EVENT_ANSWERED);
+                        uas_transport_move(task, UAS_TASK_EVENT_ANSWERED);
                 return true;
         }
         if (task->state != UAS_TASK_STATE_SENT)
@@ -423,7 +376,7 @@ static void task_on_command(UsbTransfer *transfer) {
 /* Submission */
 
 /* In this order, so that whatever the device says finds a transfer that waits for it. */
-static int task_send(UasTask *task, size_t iu_size) {
+int uas_transport_send(UasTask *task, size_t iu_size) {
         UasTransport *uas = task->uas;
         UsbTransfer *status = uas->has_streams ? &task->status : &uas->status;
         int r = 0;
@@ -432,7 +385,7 @@ static int task_send(UasTask *task, size_t iu_size) {
         task->is_known = false;
         task->response = 0;
         task->command.size = iu_size;
-        task_move(task, UAS_TASK_EVENT_SUBMITTED);
+        uas_transport_move(task, UAS_TASK_EVENT_SUBMITTED);
         uas_arm(uas, task->deadline_ns);
 
         if (!status->is_in_flight)
@@ -490,14 +443,14 @@ static int uas_submit(Transport *transport, TransportRequest *request) {
 
         task = list_entry(node, UasTask, node);
         task_prepare(task, request);
-        r = task_send(task, UAS_IU_COMMAND_SIZE);
+        r = uas_transport_send(task, UAS_IU_COMMAND_SIZE);
         if (r == 0)
                 return 0;
         /* Nothing was sent: the device is none the worse. */
         task->result = r == -ENOMEM ? TRANSPORT_RESULT_NO_MEMORY : TRANSPORT_RESULT_ERROR;
         if (r != -ENOMEM)
                 uas_enter(uas, UAS_STATE_BROKEN);
-        task_move(task, UAS_TASK_EVENT_ABANDONED);
+        uas_transport_move(task, UAS_TASK_EVENT_ABANDONED);
         event_defer_schedule(&uas->advance);
         return 0;
 }
@@ -507,156 +460,10 @@ static void uas_cancel(Transport *transport, TransportRequest *request) {
 
         for (unsigned i = 0; i < uas->n_tags; i++)
                 if (uas->tasks[i].request == request)
-                        task_abandon(&uas->tasks[i], TRANSPORT_RESULT_CANCELLED);
+                        uas_transport_abandon(&uas->tasks[i], TRANSPORT_RESULT_CANCELLED);
 }
 
-/* Recovery */
-
-/* One task management function; the response code, or -EIO, -ENODEV, -ECANCELED. */
-static int uas_manage(UasTransport *uas, Task *waiter, UasFunction function, uint16_t managed_tag,
-                      uint8_t lun) {
-        UasTask *task = uas_management(uas);
-        Future future;
-        int r;
-
-        if (usb_device_is_gone(uas->device))
-                return -ENODEV;
-        if (task->state != UAS_TASK_STATE_FREE)
-                return -EIO; /* the last one was never answered */
-
-        future_init(&future, uas->transport.loop, /* cancel= */ NULL);
-        uas_iu_encode_task_management(task->buffer, task->tag, function, managed_tag, lun);
-        task->future = &future;
-        task->lun = lun;
-        task->deadline_ns = event_loop_now_ns(uas->transport.loop) + UAS_MANAGEMENT_TIMEOUT_NS;
-        task->result = TRANSPORT_RESULT_ERROR;
-        if (task_send(task, UAS_IU_TASK_MANAGEMENT_SIZE) < 0)
-                task_abandon(task, TRANSPORT_RESULT_ERROR);
-        r = task_await(waiter, &future, TASK_NEVER);
-        log_device_debug(uas->transport.name, "Task management function %02x: %d", function, r);
-        if (r == -EIO && usb_device_is_gone(uas->device))
-                return -ENODEV;
-        return r;
-}
-
-static int uas_manage_well(UasTransport *uas, Task *waiter, UasFunction function,
-                           uint16_t managed_tag, uint8_t lun) {
-        int r = uas_manage(uas, waiter, function, managed_tag, lun);
-
-        if (r < 0)
-                return r;
-        return r == UAS_RESPONSE_COMPLETE || r == UAS_RESPONSE_SUCCEEDED ? 0 : -EIO;
-}
-
-static int uas_clear_halts(UasTransport *uas, Task *waiter) {
-        for (size_t i = 0; i < _USB_UAS_PIPE_MAX; i++) {
-                int r = transport_control_clear_halt(waiter, uas->device,
-                                                     uas->storage_device.uas_pipes[i].address);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static void uas_forget_strays(UasTransport *uas, int lun) {
-        for (unsigned i = 0; i < uas->n_tags; i++)
-                if (lun < 0 || uas->tasks[i].lun == lun)
-                        task_move(&uas->tasks[i], UAS_TASK_EVENT_FORGOTTEN);
-}
-
-/* SAM-5, 7.2: also a task that is not there any more is aborted well. */
-static int uas_abort_strays(UasTransport *uas, Task *waiter) {
-        for (unsigned i = 0; i + 1 < uas->n_tags; i++) {
-                UasTask *task = &uas->tasks[i];
-                int r;
-
-                if (task->state != UAS_TASK_STATE_STRAY)
-                        continue;
-                r = uas_manage_well(uas, waiter, UAS_FUNCTION_ABORT_TASK, task->tag, task->lun);
-                if (r < 0)
-                        return r;
-                task_move(task, UAS_TASK_EVENT_FORGOTTEN);
-        }
-        return 0;
-}
-
-/* Other LUNs may have strays as well: those are aborted one by one, or all at once. */
-static int uas_reset_lun(UasTransport *uas, Task *waiter, uint8_t lun) {
-        int r;
-
-        r = uas_manage_well(uas, waiter, UAS_FUNCTION_LOGICAL_UNIT_RESET, 0, lun);
-        if (r == 0) {
-                uas_forget_strays(uas, lun);
-                r = uas_abort_strays(uas, waiter);
-        }
-        if (r != -EIO)
-                return r;
-        r = uas_manage_well(uas, waiter, UAS_FUNCTION_I_T_NEXUS_RESET, 0, lun);
-        if (r == 0)
-                uas_forget_strays(uas, /* lun= */ -1);
-        return r;
-}
-
-static int uas_alloc_streams(UasTransport *uas, Task *waiter, uint32_t n_streams,
-                             uint32_t *ret_granted) {
-        UsbOperation operation = {
-                .type = USB_OPERATION_ALLOC_STREAMS,
-                .n_endpoints = 3,
-                .n_streams = n_streams,
-        };
-        UsbResult result;
-
-        for (size_t i = 0; i < operation.n_endpoints; i++)
-                operation.endpoints[i] =
-                                uas->storage_device.uas_pipes[USB_UAS_PIPE_STATUS + i].address;
-        result = usb_device_await_operation(waiter, uas->device, &operation);
-        if (result == USB_RESULT_GONE)
-                return -ENODEV;
-        if (task_is_cancelled(waiter))
-                return -ECANCELED;
-        if (result != USB_RESULT_OK || operation.value < 2)
-                return -EIO;
-        *ret_granted = MIN(operation.value, n_streams);
-        return 0;
-}
-
-/* The reset has also taken the alternate setting and the streams. */
-static int uas_reset_port(UasTransport *uas, Task *waiter) {
-        uint32_t granted = 0;
-        int r;
-
-        r = transport_control_reset_port(waiter, uas->device, &uas->storage_device);
-        if (r < 0)
-                return r;
-        uas_forget_strays(uas, /* lun= */ -1);
-        if (!uas->has_streams)
-                return 0;
-        r = uas_alloc_streams(uas, waiter, uas->n_tags, &granted);
-        if (r < 0)
-                return r;
-        return granted == uas->n_tags ? 0 : -EIO;
-}
-
-static int uas_run_recovery(UasTransport *uas, Task *waiter, TransportRecovery recovery,
-                            uint8_t lun) {
-        int r = 0;
-
-        switch (recovery) {
-        case TRANSPORT_RECOVERY_CLEAR_HALTS:
-        case TRANSPORT_RECOVERY_CLASS_RESET:
-                r = uas_clear_halts(uas, waiter);
-                return r < 0 ? r : uas_abort_strays(uas, waiter);
-        case TRANSPORT_RECOVERY_LUN_RESET:
-                return uas_reset_lun(uas, waiter, lun);
-        case TRANSPORT_RECOVERY_PORT_RESET:
-                return uas_reset_port(uas, waiter);
-        case _TRANSPORT_RECOVERY_MAX:
-                break;
-        }
-
-        assert_not_reached();
-}
+/* Life */
 
 static int uas_recover(Transport *transport, Task *waiter, TransportRecovery recovery,
                        uint8_t lun) {
@@ -666,12 +473,10 @@ static int uas_recover(Transport *transport, Task *waiter, TransportRecovery rec
         assert(uas->n_busy == 0);
 
         uas_enter(uas, UAS_STATE_RECOVERING);
-        r = uas_run_recovery(uas, waiter, recovery, lun);
+        r = uas_recovery_run(uas, waiter, recovery, lun);
         uas_enter(uas, r == 0 ? UAS_STATE_READY : UAS_STATE_BROKEN);
         return r;
 }
-
-/* Life */
 
 static int uas_init_transfer(UasTransport *uas, UsbTransfer *transfer, UsbUasPipe pipe,
                              uint16_t tag, UsbTransferDone done) {
@@ -753,7 +558,7 @@ static int uas_start(Transport *transport, Task *waiter) {
         if (r < 0)
                 return r;
         if (uas->has_streams)
-                r = uas_alloc_streams(uas, waiter, uas_get_n_streams(uas), &n_tags);
+                r = uas_recovery_alloc_streams(uas, waiter, uas_get_n_streams(uas), &n_tags);
         if (r < 0)
                 return r;
         return uas_init_tasks(uas, n_tags);
