@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/config_writer.h"
 #include "daemon_config.h"
@@ -9,6 +10,7 @@
 #include "daemon_quirks.h"
 #include "daemon_settings.h"
 
+#define COMPLAINT_SIZE_MAX 1024
 #define DEFAULT_PATH "/etc/usb-storage/usb-storage.conf"
 #define SHIPPED_QUIRKS_PATH DATA_DIR "/quirks.conf"
 
@@ -47,34 +49,61 @@ static int add_command_line(DaemonConfig *config, const DaemonOptions *options) 
         return 0;
 }
 
-/* Also where there were mistakes: then the file of quirks is looked at for its own. */
-static int load_quirks(DaemonConfig *config, bool is_applied, ConfigComplain complain,
-                       void *userdata) {
-        const DaemonSettings *settings = &config->settings;
-        const ConfigOption *option = find_option(config, offsetof(DaemonSettings, quirks_file));
-        const DaemonQuirksSources sources = {
-                .configured = is_applied ? settings->quirks : NULL,
-                .path = is_applied ? settings->quirks_file
-                                   : config_parser_peek(config->parser, option),
-                .shipped_path = SHIPPED_QUIRKS_PATH,
-        };
+/*
+ * The file that a key names, also where there were mistakes: then it is looked at for its own. NULL:
+ * it names none; one that can't be read is told with the key's place: -errno.
+ */
+static int get_named_file(const DaemonConfig *config, size_t offset, const char **ret,
+                          ConfigComplain complain, void *userdata) {
+        const ConfigOption *option = find_option(config, offset);
+        const char *const *field = (const void *) ((const uint8_t *) &config->settings + offset);
+        const char *path = *field ?: config_parser_peek(config->parser, option);
+        char text[COMPLAINT_SIZE_MAX];
+        ConfigOrigin origin;
+        int r;
 
-        return daemon_quirks_load(&config->quirks, &sources, complain, userdata);
+        *ret = NULL;
+        if (!path || path[0] == '\0')
+                return 0;
+        if (access(path, R_OK) == 0) {
+                *ret = path;
+                return 0;
+        }
+
+        r = -errno;
+        origin = config_parser_get_origin(config->parser, option);
+        snprintf(text, sizeof(text), "%s = %s: must be a file that can be read: %s", option->key,
+                 path, strerror(-r));
+        complain(origin.file, origin.line, text, userdata);
+        return r;
 }
 
-static int load_policy(DaemonConfig *config, bool is_applied, ConfigComplain complain,
+static int load_quirks(DaemonConfig *config, bool is_applied, ConfigComplain complain,
                        void *userdata) {
-        const ConfigOption *option = find_option(config, offsetof(DaemonSettings, rules_file));
-        const char *path = is_applied ? config->settings.rules_file
-                                      : config_parser_peek(config->parser, option);
-        bool is_default = !path || path[0] == '\0';
+        DaemonQuirksSources sources = {
+                .configured = is_applied ? config->settings.quirks : NULL,
+                .shipped_path = SHIPPED_QUIRKS_PATH,
+        };
+        int r, load_r;
+
+        r = get_named_file(config, offsetof(DaemonSettings, quirks_file), &sources.path, complain,
+                           userdata);
+        load_r = daemon_quirks_load(&config->quirks, &sources, complain, userdata);
+        return r < 0 ? r : load_r;
+}
+
+static int load_policy(DaemonConfig *config, ConfigComplain complain, void *userdata) {
+        const char *path;
         int r;
 
         r = device_policy_new(&config->policy, (DeviceTarget) config->settings.default_target);
         if (r < 0)
                 return r;
-        return daemon_policy_load(config->policy, is_default ? DAEMON_POLICY_DEFAULT_PATH : path,
-                                  is_default, complain, userdata);
+        r = get_named_file(config, offsetof(DaemonSettings, rules_file), &path, complain, userdata);
+        if (r < 0)
+                return r;
+        return daemon_policy_load(config->policy, path ? path : DAEMON_POLICY_DEFAULT_PATH,
+                                  /* is_optional= */ !path, complain, userdata);
 }
 
 int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigComplain complain,
@@ -104,7 +133,7 @@ int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigC
         if (r < 0 && r != -EINVAL)
                 return r;
         quirks_r = load_quirks(config, /* is_applied= */ r == 0, complain, userdata);
-        policy_r = load_policy(config, /* is_applied= */ r == 0, complain, userdata);
+        policy_r = load_policy(config, complain, userdata);
         if (r < 0 || quirks_r < 0 || policy_r < 0)
                 return r < 0 ? r : quirks_r < 0 ? quirks_r : policy_r;
 
@@ -151,9 +180,44 @@ int daemon_config_write(const DaemonConfig *config, FILE *file) {
         return config_writer_write(file, &config->table, 1, config->parser);
 }
 
+static bool are_quirks_equal(const UsbQuirksList *a, const UsbQuirksList *b) {
+        if (a->n_entries != b->n_entries)
+                return false;
+        for (size_t i = 0; i < a->n_entries; i++)
+                if (a->entries[i].vendor_id != b->entries[i].vendor_id ||
+                    a->entries[i].product_id != b->entries[i].product_id ||
+                    a->entries[i].quirks != b->entries[i].quirks)
+                        return false;
+        return true;
+}
+
+static bool are_rules_equal(const DevicePolicy *a, const DevicePolicy *b) {
+        const char *source;
+
+        if (device_policy_get_n_rules(a) != device_policy_get_n_rules(b))
+                return false;
+        for (size_t i = 0; i < device_policy_get_n_rules(a); i++)
+                if (strcmp(device_policy_get_rule(a, i, &source),
+                           device_policy_get_rule(b, i, &source)) != 0)
+                        return false;
+        return true;
+}
+
+/* Of a key that names a file, what is in that counts. */
+static bool is_equal(const DaemonConfig *a, const DaemonConfig *b, const ConfigOption *option) {
+        if (!config_option_is_equal(option, &a->settings, &b->settings))
+                return false;
+        if (option->offset == offsetof(DaemonSettings, rules_file))
+                return are_rules_equal(a->policy, b->policy);
+        if (option->offset == offsetof(DaemonSettings, quirks_file))
+                return are_quirks_equal(&a->quirks, &b->quirks) ||
+                       !is_equal(a, b, find_option(a, offsetof(DaemonSettings, quirks)));
+        return true;
+}
+
 void daemon_config_compare(const DaemonConfig *a, const DaemonConfig *b,
                            DaemonConfigChanged changed, void *userdata) {
         for (size_t i = 0; i < a->table.n_options; i++)
-                if (!config_option_is_equal(&a->table.options[i], &a->settings, &b->settings))
+                if (!is_equal(a, b, &a->table.options[i]))
                         changed(&a->table.options[i], userdata);
 }

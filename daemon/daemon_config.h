@@ -30,6 +30,6 @@ int daemon_config_write(const DaemonConfig *config, FILE *file);
 /* A key whose value changed. */
 typedef void (*DaemonConfigChanged)(const ConfigOption *option, void *userdata);
 
-/* Tells each key that has another value in `b`. */
+/* Tells each key that has another value in `b`, or names a file in which something else stands. */
 void daemon_config_compare(const DaemonConfig *a, const DaemonConfig *b,
                            DaemonConfigChanged changed, void *userdata);

@@ -707,6 +707,12 @@ void scsi_processor_give_up(ScsiProcessor *processor) {
         transport_cancel(processor->transport, &processor->sense_request);
 }
 
+static void scsi_processor_take_transport(ScsiProcessor *processor, Transport *transport) {
+        processor->transport = transport;
+        processor->target.n_in_flight_max =
+                        processor->options.is_serial ? 1 : transport->n_in_flight_max;
+}
+
 void scsi_processor_set_transport(ScsiProcessor *processor, Transport *transport) {
         assert(scsi_processor_is_drained(processor));
         assert(transport->loop == processor->target.loop);
@@ -714,8 +720,7 @@ void scsi_processor_set_transport(ScsiProcessor *processor, Transport *transport
         assert(transport->transfer_size_max >= processor->target.transfer_size_max);
         assert(transport->n_in_flight_max > 0);
 
-        processor->transport = transport;
-        processor->target.n_in_flight_max = transport->n_in_flight_max;
+        scsi_processor_take_transport(processor, transport);
         processor->is_full = false;
         memset(processor->depths, 0, sizeof(processor->depths));
 }
@@ -750,17 +755,14 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
                 .staging = transport->staging,
                 .name = transport->name,
                 .transfer_size_max = transport->transfer_size_max,
-                .n_in_flight_max = transport->n_in_flight_max,
         };
-        processor->transport = transport;
         if (options)
                 processor->options = *options;
+        scsi_processor_take_transport(processor, transport);
         processor->statistics = processor->options.statistics ?: &processor->own_statistics;
         processor->sense_size = processor->options.sense_length == SCSI_SENSE_LENGTH_LONG
                                                 ? SENSE_SIZE_LONG
                                                 : SENSE_SIZE;
-        if (processor->options.is_serial)
-                processor->target.n_in_flight_max = 1;
         for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++) {
                 list_init(&processor->queues[i]);
                 scsi_processor_set_unit(processor, (uint8_t) i, NULL);

@@ -239,12 +239,14 @@ START_TEST(all_mistakes_of_all_sources_are_told_at_once) {
                 "3: cache_policy = arc: must be one of: lru, s3fifo\n",
                 "4: storage_device_max_luns = 17: must be a number from 1 to 16\n",
                 "0: quirks = fff0:2: must be VID:PID:letters",
-                "0: No such file or directory\n",
+                "5: quirks_file = /nonexistent: must be a file that can be read: No such file",
+                "7: rules_file = /nowhere: must be a file that can be read: No such file",
         };
 
         options.quirks[options.n_quirks++] = "fff0:2";
         ck_assert_int_eq(load("[usb_storage]\ncach_size = 1G\ncache_policy = arc\n"
-                              "storage_device_max_luns = 17\nquirks_file = /nonexistent\n"),
+                              "storage_device_max_luns = 17\nquirks_file = /nonexistent\n"
+                              "[device]\nrules_file = /nowhere\n"),
                          -EINVAL);
         for (size_t i = 0; i < N_ELEMENTS(expected); i++)
                 ck_assert_msg(strstr(complaints, expected[i]), "%s in\n%s", expected[i],
@@ -387,6 +389,51 @@ START_TEST(what_is_dumped_can_be_read_back) {
 }
 END_TEST
 
+static void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t) strlen(text));
+        fd_close(fd);
+}
+
+typedef struct FileCase {
+        const char *section;
+        const char *key;
+        const char *before;
+        const char *after;
+} FileCase;
+
+static const FileCase file_cases[] = {
+        { "usb_storage", "quirks_file", "fff0:1:g\n", "fff0:1:u\n" },
+        { "usb_storage", "quirks_file", "fff0:1:g\n", "fff0:1:g,fff0:2:g\n" },
+        { "device", "rules_file", "allow\n", "block\n" },
+        { "device", "rules_file", "block 1209:0001\n", "block 1209:0001\nallow\n" },
+};
+
+START_TEST(what_stands_in_a_file_that_is_named_counts) {
+        const FileCase *c = &file_cases[_i];
+        char path[] = "/tmp/daemon-named-XXXXXX", text[256];
+        DaemonConfig *before;
+
+        fd_close(mkstemp(path));
+        write_file(path, c->before);
+        snprintf(text, sizeof(text), "[%s]\n%s = %s\n", c->section, c->key, path);
+        ck_assert_int_eq(load(text), 0);
+        before = TAKE_PTR(config);
+        ck_assert_int_eq(load(text), 0);
+        compare(before, config);
+        ck_assert_uint_eq(n_changed, 0);
+        write_file(path, c->after);
+        ck_assert_int_eq(load(text), 0);
+        compare(before, config);
+        ck_assert_uint_eq(n_changed, 1);
+        ck_assert_str_eq(changed_key, c->key);
+        daemon_config_free(before);
+        unlink(path);
+}
+END_TEST
+
 /* So that a new key is in the list above. */
 START_TEST(each_key_has_another_value) {
         char text[DUMP_SIZE_MAX] = "";
@@ -483,6 +530,8 @@ int main(int argc, char **argv) {
         tcase_add_test(tcase, the_command_line_beats_the_level_of_the_log);
         tcase_add_test(tcase, all_mistakes_of_all_sources_are_told_at_once);
         tcase_add_loop_test(tcase, what_is_dumped_can_be_read_back, 0, N_ELEMENTS(other_values));
+        tcase_add_loop_test(tcase, what_stands_in_a_file_that_is_named_counts, 0,
+                            N_ELEMENTS(file_cases));
         tcase_add_test(tcase, each_key_has_another_value);
         tcase_add_test(tcase, rules_are_those_of_the_file_and_its_drop_ins_in_their_order);
         tcase_add_test(tcase, rules_that_were_asked_for_must_be_there);

@@ -117,6 +117,43 @@ START_TEST(options_of_a_rule_are_the_devices) {
 }
 END_TEST
 
+/* It is the rule's for good. */
+START_TEST(another_configured_mode_does_not_change_that_of_a_rule) {
+        DeviceManagerOptions options;
+
+        start("allow 1209:0001 cache write-through");
+        plug_in();
+        broker_run_until_told(&broker, "is driven by");
+        options = broker.options;
+        options.cache.is_enabled = false;
+        options.cache.park_timeout_ms = 77;
+        device_manager_set_options(broker.manager, &options);
+        broker_run_until_told(&broker, "park 77");
+        ck_assert(broker_was_told(&broker, "now, mode 1"));
+        ck_assert(!broker_was_told(&broker, "now, mode 0"));
+}
+END_TEST
+
+START_TEST(other_rules_decide_about_devices_that_come) {
+        static const char rules[] = "block via-port \"sim1\"";
+        DeviceManagerOptions options;
+        DevicePolicy *next;
+
+        start("allow");
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert_int_eq(device_policy_new(&next, DEVICE_TARGET_ALLOW), 0);
+        ck_assert_int_eq(device_policy_add(next, "rules", rules, strlen(rules), NULL, NULL), 0);
+        options = broker.options;
+        options.policy = next;
+        device_manager_set_options(broker.manager, &options);
+        device_policy_free(policy);
+        policy = next;
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert_uint_eq(device_manager_get_counts(broker.manager).n_devices, 1);
+        ck_assert_str_eq(get_device().rule, "allow");
+}
+END_TEST
+
 START_TEST(two_devices_do_not_share_an_export_name) {
         start("allow export \"backup\"");
         ck_assert_int_eq(broker_simulate(&broker), 0);
@@ -174,6 +211,8 @@ int main(void) {
                 a_device_in_use_can_not_be_blocked,
                 what_no_rule_is_about_has_the_default,
                 options_of_a_rule_are_the_devices,
+                another_configured_mode_does_not_change_that_of_a_rule,
+                other_rules_decide_about_devices_that_come,
                 two_devices_do_not_share_an_export_name,
                 a_simulated_device_is_judged_as_well,
                 a_present_device_that_a_rule_is_about_is_taken,

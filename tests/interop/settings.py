@@ -56,7 +56,7 @@ def bad_configuration():
         f"{path}:5: there is no section [x], only: [usb_storage], [device], [daemon]",
         f"{drop_in}:3: trim = perhaps: must be one of: true, false, ",
         "--quirks: quirks = 1:2: must be VID:PID:letters",
-        "/nonexistent: No such file or directory",
+        f"{path}:4: quirks_file = /nonexistent: must be a file that can be read: No such file or directory",
     ):
         assert expected in complaints, expected
     assert run("--dump-config", "--config", path)[0] == 1

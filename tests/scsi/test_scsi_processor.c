@@ -389,6 +389,9 @@ START_TEST(serial_it_has_one_command_at_the_transport) {
         scripted_transport_run(&fixture.scripted);
         ck_assert_uint_eq(fixture.target->n_in_flight_max, _i ? 1 : SCRIPTED_SLOTS_MAX);
         ck_assert_uint_eq(fixture.scripted.n_in_flight_peak == 1, _i);
+        /* Another transport does not change that. */
+        scsi_processor_set_transport(fixture.processor, &fixture.scripted.transport);
+        ck_assert_uint_eq(fixture.target->n_in_flight_max, _i ? 1 : SCRIPTED_SLOTS_MAX);
         finish();
 }
 END_TEST
