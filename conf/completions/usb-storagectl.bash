@@ -44,8 +44,8 @@ _usb_storagectl_names() {
 # What may follow the verb: kinds of words, or words.
 _usb_storagectl_arguments() {
         case $1 in
-        take) usb-storagectl list --no-legend --timeout=2 -o NAME,STATE 2> /dev/null |
-                awk '$2 ~ /^(present|policy|busy|limit|released)$/ { print $1 }' ;;
+        take) usb-storagectl list --no-legend --timeout=2 -o NAME,PROTO 2> /dev/null |
+                awk '$2 == "-" { print $1 }' ;;
         release | device-* | status | cache-info | cache-reset | diagnose | trace) _usb_storagectl_names PORT ;;
         copy)
                 _usb_storagectl_names NAME

@@ -10,6 +10,7 @@ static const struct {
         const char *name;
         CtlExit exit;
 } errors[] = {
+        { "org.orion.UsbStorage1.Error.InvalidArgument", CTL_EXIT_USAGE },
         { "org.orion.UsbStorage1.Error.NotFound", CTL_EXIT_NOT_FOUND },
         { "org.orion.UsbStorage1.Error.NotAuthorized", CTL_EXIT_DENIED },
         { "org.orion.UsbStorage1.Error.NotAuthorizedCanObtain", CTL_EXIT_DENIED },

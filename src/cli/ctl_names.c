@@ -14,10 +14,8 @@ const char *ctl_names_transport(const char *transport) {
                 const char *name;
                 const char *word;
         } words[] = {
-                { "bulk-only", "BOT" },
-                { "cbi", "CBI" },
-                { "cb", "CB" },
-                { "uas", "UAS" },
+                { "bot", "BOT" }, { "bulk-only", "BOT" }, { "cbi", "CBI" },
+                { "cb", "CB" },   { "uas", "UAS" },
         };
 
         for (size_t i = 0; i < N_ELEMENTS(words); i++)
@@ -75,6 +73,14 @@ const char *ctl_names_of(json_object *device, json_object *lun, const char *prop
         const char *word = ctl_objects_string(lun, property);
 
         return *word != '\0' ? word : ctl_objects_string(device, property);
+}
+
+char *ctl_names_title(json_object *device, json_object *lun) {
+        const char *vendor = ctl_names_of(lun, device, "Vendor");
+        const char *model = ctl_names_of(lun, device, "Model");
+
+        return ctl_text_format("%s%s%s", vendor, *vendor != '\0' && *model != '\0' ? " " : "",
+                               model);
 }
 
 char *ctl_names_object(const char *path) {

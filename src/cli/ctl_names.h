@@ -15,7 +15,9 @@ char *ctl_names_time(uint64_t realtime_us);
 /* What is known to be wrong: "failed", "degraded"; "": nothing. */
 const char *ctl_names_health(json_object *device);
 CtlColour ctl_names_health_colour(json_object *device);
-/* Vendor or model as the unit tells it, else as the device does. */
+/* A property of the second, which may be NULL, if it has a value; else of the first. */
 const char *ctl_names_of(json_object *device, json_object *lun, const char *property);
+/* Vendor and model as the device has them, else as its unit (may be NULL) does. To be freed. */
+char *ctl_names_title(json_object *device, json_object *lun);
 /* "1-4" or "1-4.0" of an object's path; what is none stays a path. To be freed. */
 char *ctl_names_object(const char *path);

@@ -33,7 +33,8 @@ static void print_cache(const Ctl *ctl, json_object *cache) {
         print_size(ctl, "Used", cache, "Size");
         print_size(ctl, "At most", cache, "SizeMax");
         print_size(ctl, "Not written yet", cache, "DirtyBytes");
-        print_size(ctl, "At most", cache, "DirtyBytesMax");
+        if (ctl_objects_property(cache, "DirtyBytesMax"))
+                print_size(ctl, "Of that at most", cache, "DirtyBytesMax");
         ctl_facts_print(ctl, "Hits", "%" PRIu64, hits);
         ctl_facts_print(ctl, "Misses", "%" PRIu64, misses);
         if (hits + misses > 0)

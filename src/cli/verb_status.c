@@ -19,17 +19,17 @@ static const char *const cache_counters[] = {
         "Size", "DirtyBytes", "Hits", "Misses", NULL,
 };
 
-static void print_heading(const Ctl *ctl, json_object *device) {
+static void print_heading(const Ctl *ctl, json_object *device, json_object *lun) {
+        _cleanup_(freep) char *title = ctl_names_title(device, lun);
         _cleanup_(freep) char *id = ctl_names_id(device);
         CtlColour colour = ctl_names_health_colour(device);
         const char *serial = ctl_objects_string(device, "Serial");
 
-        printf("%s%s%s %s%s%s - %s %s (%s)%s%s\n", ctl_terminal_colour(&ctl->terminal, colour),
+        printf("%s%s%s %s%s%s - %s%s(%s)%s%s\n", ctl_terminal_colour(&ctl->terminal, colour),
                ctl->terminal.has_utf8 ? "●" : "*", ctl_terminal_plain(&ctl->terminal),
                ctl_terminal_colour(&ctl->terminal, CTL_COLOUR_BOLD),
-               ctl_objects_string(device, "Name"), ctl_terminal_plain(&ctl->terminal),
-               ctl_objects_string(device, "Vendor"), ctl_objects_string(device, "Model"), id,
-               *serial != '\0' ? ", serial " : "", serial);
+               ctl_objects_string(device, "Name"), ctl_terminal_plain(&ctl->terminal), title,
+               *title != '\0' ? " " : "", id, *serial != '\0' ? ", serial " : "", serial);
 }
 
 static void print_state(const Ctl *ctl, json_object *device) {
@@ -52,14 +52,16 @@ static void print_state(const Ctl *ctl, json_object *device) {
 }
 
 static void print_transport(const Ctl *ctl, json_object *device) {
-        _cleanup_(freep) char *speed = ctl_names_speed(ctl_objects_number(device, "Speed"));
+        uint64_t mbit_per_s = ctl_objects_number(device, "Speed");
+        _cleanup_(freep) char *speed = ctl_names_speed(mbit_per_s), *at = NULL;
         _cleanup_(freep) char *transfer = ctl_text_size(
                         ctl_objects_number(device, "TransferSizeMax"), /* in_bytes= */ false);
         const char *transport = ctl_names_transport(ctl_objects_string(device, "Transport"));
 
+        at = mbit_per_s > 0 ? ctl_text_format(" at %sb/s", speed) : ctl_text_copy("");
         if (*transport != '\0')
-                ctl_facts_print(ctl, "Transport", "%s at %sb/s, commands up to %s", transport,
-                                speed, transfer);
+                ctl_facts_print(ctl, "Transport", "%s%s, commands up to %s", transport, at,
+                                transfer);
 }
 
 static void print_knowledge(const Ctl *ctl, json_object *device) {
@@ -67,10 +69,12 @@ static void print_knowledge(const Ctl *ctl, json_object *device) {
                         ctl_facts_join(ctl_objects_property(device, "LearnedFacts"), ", ");
         _cleanup_(freep) char *degradations =
                         ctl_facts_join(ctl_objects_property(device, "Degradations"), ", ");
+        const char *policy = ctl_objects_string(device, "Policy");
         const char *rule = ctl_objects_string(device, "PolicyRule");
 
-        ctl_facts_print(ctl, "Policy", "%s, by %s", ctl_objects_string(device, "Policy"),
-                        *rule != '\0' ? rule : "default");
+        if (*policy != '\0')
+                ctl_facts_print(ctl, "Policy", "%s, by %s", policy,
+                                *rule != '\0' ? rule : "default");
         ctl_facts_print(ctl, "Quirks", "%s", ctl_objects_string(device, "Quirks"));
         ctl_facts_print(ctl, "Learned", "%s", learned);
         if (*degradations != '\0')
@@ -130,12 +134,12 @@ static CtlExit show_device(Ctl *ctl, const CtlObjects *objects, const char *path
                 e = ctl_call_add_properties(ctl, path, CTL_CACHE, cache_counters, cache);
         if (e != CTL_EXIT_OK)
                 return e;
-        print_heading(ctl, device);
+        luns = ctl_objects_luns(objects, path, &n);
+        print_heading(ctl, device, n > 0 ? ctl_objects_get(objects, luns[0], CTL_LUN) : NULL);
         print_state(ctl, device);
         print_transport(ctl, device);
         print_knowledge(ctl, device);
         print_cache(ctl, cache);
-        luns = ctl_objects_luns(objects, path, &n);
         if (n > 0)
                 ctl_facts_print(ctl, "Units", "%zu", n);
         for (size_t i = 0; i < n; i++)

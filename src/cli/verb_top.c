@@ -97,14 +97,17 @@ static CtlExit add_device(CtlTable *table, Ctl *ctl, const CtlObjects *objects, 
         json_object *cache = ctl_objects_get(objects, path, CTL_CACHE);
         _cleanup_(json_object_putp) json_object *rates = NULL;
         CtlColour colour = ctl_names_health_colour(device);
-        _cleanup_(freep) char *dirty = NULL;
+        _cleanup_(freep) char *dirty = NULL, *title = NULL;
+        _cleanup_(freep) const char **luns = NULL;
         CtlExit e = CTL_EXIT_OK;
+        size_t n;
 
         ctl_table_begin_row(table);
         ctl_table_set(table, TOP_COLUMN_NAME, json_object_get(ctl_objects_property(device, "Name")),
                       NULL);
-        ctl_table_set(table, TOP_COLUMN_MODEL,
-                      json_object_get(ctl_objects_property(device, "Model")), NULL);
+        luns = ctl_objects_luns(objects, path, &n);
+        title = ctl_names_title(device, n > 0 ? ctl_objects_get(objects, luns[0], CTL_LUN) : NULL);
+        ctl_table_set(table, TOP_COLUMN_MODEL, json_object_new_string(title), NULL);
         ctl_table_set(table, TOP_COLUMN_STATE,
                       json_object_get(ctl_objects_property(device, "State")), NULL);
         if (colour != CTL_COLOUR_GREEN)

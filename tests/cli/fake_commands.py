@@ -169,7 +169,7 @@ def top_batch(host):
     ran = expect(host.run("top", "-n", "2", "-d", "1"), 0)
     tables = ran.out.strip().split("\n\n")
     assert len(tables) == 2 and tables[0] == tables[1] and "\x1b" not in ran.out
-    assert "1-4   DataTraveler 3.0 100 410 kB/s 100 us" in tables[0]
+    assert "1-4   Kingston DataTraveler 3.0  100 410 kB/s 100 us" in tables[0]
     lines = host.run("top", "-n2", "--json=short").out.splitlines()
     assert len(lines) == 2 and '"hit_ratio":0.9,' in lines[0], lines
 

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """The verbs that look at and command devices, against the fake service."""
 
+import glob
 import os
 import sys
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../interop"))
 
@@ -144,7 +146,29 @@ def help_texts(host):
     assert host.run("--version").out.startswith("usb-storagectl ")
 
 
-CHECKS = (list_fits, list_columns, list_json, strings_are_clean, status_device, status_all, colours,
+def members(folder):
+    """Signatures by interface, member and direction."""
+    found = {}
+    for path in glob.glob(folder + "/*.xml"):
+        for interface in xml.etree.ElementTree.parse(path).getroot().iter("interface"):
+            for member in interface:
+                if member.tag == "property":
+                    signature = member.get("type")
+                else:
+                    signature = [(arg.get("direction"), arg.get("type")) for arg in member.iter("arg")]
+                found[interface.get("name"), member.get("name")] = signature
+    return found
+
+
+def contract(_host):
+    """what the fake service and the service both have is of the same types"""
+    shipped, ours = members(os.environ["SHIPPED_INTERFACES"]), members(os.environ["INTERFACES"])
+    both = {member for member in shipped if member in ours}
+    assert both
+    assert {member: shipped[member] for member in both} == {member: ours[member] for member in both}
+
+
+CHECKS = (contract, list_fits, list_columns, list_json, strings_are_clean, status_device, status_all, colours,
           device_info, names, actions, exit_statuses, help_texts)  # fmt: skip
 
 
