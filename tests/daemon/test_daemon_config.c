@@ -12,12 +12,14 @@
 
 #include "daemon_config.h"
 #include "daemon_options.h"
+#include "daemon_settings.h"
 #include "device/device_policy.h"
 
 #define COMPLAINTS_SIZE_MAX 4096
 #define DUMP_SIZE_MAX 16384
 
 static const char *installed_path; /* of conf/usb-storage.conf */
+static const char *manual_path;    /* of man/usb-storage.conf.5.scd */
 static char complaints[COMPLAINTS_SIZE_MAX];
 static DaemonConfig *config;         /* owned: as load() got it */
 static DeviceManagerOptions manager; /* what it says */
@@ -447,6 +449,58 @@ START_TEST(each_key_has_another_value) {
 }
 END_TEST
 
+/* By its words; of a list, and of what may be missing, the manual tells in words of its own. */
+static bool has_default(const ConfigOption *option, const char *entry, const char *dumped) {
+        char line[128];
+        const char *value;
+        size_t size;
+
+        snprintf(line, sizeof(line), "\n%s = ", option->key);
+        value = strstr(dumped, line) + strlen(line);
+        size = strcspn(value, "\n");
+        return option->type == CONFIG_TYPE_STRING || option->type == CONFIG_TYPE_STRING_LIST ||
+               (strncmp(entry, value, size) == 0 && (entry[size] == ';' || entry[size] == ')'));
+}
+
+static const char *get_effect(const ConfigOption *option) {
+        static const char *const effects[] = {
+                [CONFIG_EFFECT_START] = "; next start)",
+                [CONFIG_EFFECT_DEVICES] = "; devices that come)",
+                [CONFIG_EFFECT_NOW] = "; at once)",
+        };
+
+        return strcmp(option->key, "trim") == 0 ? "; media that are exported from then on)"
+                                                : effects[option->effect];
+}
+
+START_TEST(the_manual_tells_each_key_its_default_and_when_it_counts) {
+        char text[32768] = "", dumped[DUMP_SIZE_MAX] = "", name[128];
+        const ConfigOption *table;
+        size_t n;
+        int fd;
+
+        fd = open(manual_path, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+        fd_close(fd);
+        ck_assert_int_eq(load(""), 0);
+        dump(dumped);
+        table = daemon_settings_get_options(&n);
+        for (size_t i = 0; i < n; i++) {
+                const char *entry, *end;
+
+                snprintf(name, sizeof(name), "\n*%s* = ", table[i].key);
+                entry = strstr(text, name);
+                ck_assert_msg(entry, "%s", table[i].key);
+                end = strchr(entry + 1, '\n');
+                entry = strchr(entry, '(') + 1;
+                ck_assert_msg(has_default(&table[i], entry, dumped), "%s", table[i].key);
+                entry = strstr(entry, get_effect(&table[i]));
+                ck_assert_msg(entry && entry < end, "%s", table[i].key);
+        }
+}
+END_TEST
+
 START_TEST(the_dump_tells_where_values_came_from) {
         static const char *const expected[] = {
                 "# Set by: default\nstorage_device_timeout = 30s\n",
@@ -517,6 +571,7 @@ int main(int argc, char **argv) {
         int n_failed;
 
         installed_path = argc > 1 ? argv[1] : "conf/usb-storage.conf";
+        manual_path = argc > 2 ? argv[2] : "man/usb-storage.conf.5.scd";
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, key_of_the_cache_is_read, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, bad_value_is_refused, 0, N_ELEMENTS(cache_cases));
@@ -533,6 +588,7 @@ int main(int argc, char **argv) {
         tcase_add_loop_test(tcase, what_stands_in_a_file_that_is_named_counts, 0,
                             N_ELEMENTS(file_cases));
         tcase_add_test(tcase, each_key_has_another_value);
+        tcase_add_test(tcase, the_manual_tells_each_key_its_default_and_when_it_counts);
         tcase_add_test(tcase, rules_are_those_of_the_file_and_its_drop_ins_in_their_order);
         tcase_add_test(tcase, rules_that_were_asked_for_must_be_there);
         tcase_add_test(tcase, the_dump_tells_where_values_came_from);
