@@ -45,6 +45,7 @@ static void start(const char *text) {
         _cleanup_(fd_closep) int fd = memfd_create("config", MFD_CLOEXEC);
         size_t size = strlen(text);
 
+        n_complaints = 0;
         ck_assert_int_eq(pwrite(fd, text, size, 0), (ssize_t) size);
         ck_assert_int_eq(config_parser_new(&parser, &table, 1, on_complaint, NULL), 0);
         ck_assert_int_eq(config_parser_read_fd(parser, fd, "x.conf"), 0);
