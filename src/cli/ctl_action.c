@@ -3,6 +3,7 @@
 #include "cli/ctl_action.h"
 #include "cli/bus_value.h"
 #include "cli/ctl_call.h"
+#include "cli/ctl_job.h"
 
 CtlExit ctl_action_tell(Ctl *ctl, const CtlTarget *target, const char *done) {
         _cleanup_(freep) char *name = ctl_target_name(target);
@@ -18,18 +19,24 @@ CtlExit ctl_action_tell(Ctl *ctl, const CtlTarget *target, const char *done) {
 }
 
 CtlExit ctl_action_run(const CtlAction *action, Ctl *ctl, const char *text) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
         _cleanup_(ctl_objects_done) CtlObjects objects = {};
         CtlTarget target;
         const char *path;
         CtlExit e;
+        int r;
 
         e = ctl_target_load(&target, ctl, &objects, text, action->kind);
         if (e != CTL_EXIT_OK)
                 return e;
         path = target.lun ? target.lun : target.device;
-        e = action->option ? ctl_call_do(ctl, path, action->interface, action->method, NULL,
-                                         "a{sv}", 1, action->option, "b", true)
-                           : ctl_call_do(ctl, path, action->interface, action->method, NULL,
-                                         "a{sv}", 0);
+        e = ctl_call_new(ctl, path, action->interface, action->method, &message);
+        if (e != CTL_EXIT_OK)
+                return e;
+        r = action->option ? sd_bus_message_append(message, "a{sv}", 1, action->option, "b", true)
+                           : sd_bus_message_append(message, "a{sv}", 0);
+        if (r < 0)
+                return ctl_call_failed(ctl, NULL, r);
+        e = ctl_job_call(ctl, message, path);
         return e != CTL_EXIT_OK ? e : ctl_action_tell(ctl, &target, action->done);
 }

@@ -84,14 +84,16 @@ CtlExit ctl_call_new(Ctl *ctl, const char *path, const char *interface, const ch
         return r < 0 ? ctl_call_failed(ctl, NULL, r) : CTL_EXIT_OK;
 }
 
+uint64_t ctl_call_timeout(const Ctl *ctl, uint64_t default_s) {
+        return (ctl->options.timeout_s > 0 ? ctl->options.timeout_s : default_s) * 1000000;
+}
+
 static CtlExit send_message(Ctl *ctl, sd_bus_message *message, uint64_t timeout_s,
                             sd_bus_message **ret_reply) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
-        if (ctl->options.timeout_s > 0)
-                timeout_s = ctl->options.timeout_s;
-        r = sd_bus_call(ctl->bus, message, timeout_s * 1000000, &error, ret_reply);
+        r = sd_bus_call(ctl->bus, message, ctl_call_timeout(ctl, timeout_s), &error, ret_reply);
         return r < 0 ? ctl_call_failed(ctl, &error, r) : CTL_EXIT_OK;
 }
 

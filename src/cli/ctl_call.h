@@ -23,6 +23,8 @@
 #define CTL_QUESTION_TIMEOUT_S 25
 #define CTL_ACTION_TIMEOUT_S 300
 
+/* In µs: as the options say, else this. */
+uint64_t ctl_call_timeout(const Ctl *ctl, uint64_t default_s);
 /* Connects, unless it is done. */
 CtlExit ctl_call_connect(Ctl *ctl);
 /* A question: `types` and what follows as for sd_bus_message_append(). `ret_reply` may be NULL. */

@@ -30,7 +30,8 @@ static void print_cache(const Ctl *ctl, json_object *cache) {
         ctl_facts_print(ctl, "Policy", "%s", ctl_objects_string(cache, "Policy"));
         ctl_facts_print(ctl, "Read-ahead", "%s",
                         ctl_objects_boolean(cache, "ReadAhead") ? "yes" : "no");
-        print_size(ctl, "Used", cache, "Size");
+        if (ctl_objects_property(cache, "Size"))
+                print_size(ctl, "Used", cache, "Size");
         print_size(ctl, "At most", cache, "SizeMax");
         print_size(ctl, "Not written yet", cache, "DirtyBytes");
         if (ctl_objects_property(cache, "DirtyBytesMax"))

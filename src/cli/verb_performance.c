@@ -115,18 +115,24 @@ static void print_counters(json_object *counters) {
                         printf("%-32s %s\n", name, json_object_get_string(value));
 }
 
+/* The path of what has the numbers. */
+static CtlExit find(Ctl *ctl, CtlObjects *objects, const char *device, const char **ret) {
+        CtlTarget target;
+        CtlExit e = ctl_target_load(&target, ctl, objects, device, CTL_TARGET_ANY);
+
+        return e != CTL_EXIT_OK ? e
+                                : ctl_target_need(&target, ctl, objects, CTL_PERFORMANCE,
+                                                  "Performance monitoring", ret);
+}
+
 CtlExit verb_performance_stats(Ctl *ctl, char **arguments) {
         _cleanup_(ctl_objects_done) CtlObjects objects = {};
         _cleanup_(numbers_done) Numbers numbers = {};
         json_object *all;
-        CtlTarget target;
         const char *path;
         CtlExit e;
 
-        e = ctl_target_load(&target, ctl, &objects, arguments[0], CTL_TARGET_ANY);
-        if (e == CTL_EXIT_OK)
-                e = ctl_target_need(&target, ctl, &objects, CTL_PERFORMANCE,
-                                    "Performance monitoring", &path);
+        e = find(ctl, &objects, arguments[0], &path);
         if (e == CTL_EXIT_OK)
                 e = get_numbers(ctl, path, &numbers);
         if (e != CTL_EXIT_OK)
@@ -157,14 +163,10 @@ CtlExit verb_performance_advice(Ctl *ctl, char **arguments) {
         _cleanup_(json_object_putp) json_object *advice = NULL;
         _cleanup_(ctl_objects_done) CtlObjects objects = {};
         _cleanup_(ctl_table_freep) CtlTable *table = NULL;
-        CtlTarget target;
         const char *path;
         CtlExit e;
 
-        e = ctl_target_load(&target, ctl, &objects, arguments[0], CTL_TARGET_ANY);
-        if (e == CTL_EXIT_OK)
-                e = ctl_target_need(&target, ctl, &objects, CTL_PERFORMANCE,
-                                    "Performance monitoring", &path);
+        e = find(ctl, &objects, arguments[0], &path);
         if (e == CTL_EXIT_OK)
                 e = ctl_call_get(ctl, path, CTL_PERFORMANCE, "GetAdvice", "a(sss)", &advice);
         if (e != CTL_EXIT_OK)

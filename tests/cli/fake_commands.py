@@ -220,6 +220,12 @@ def failed_flush(host):
     expect(host.run("cache-flush", "1-4"), 1, "3 blocks can't be written")
 
 
+def slow_release(host):
+    """release shows how far its job is on a terminal"""
+    written = host.run_on_terminal("release", "1-4")
+    assert "writing  50% [" in written and "1-4 is the kernel's again." in written, written
+
+
 def main():
     results = Results()
     with bus() as host:
@@ -227,8 +233,9 @@ def main():
         for check in CHECKS:
             results.check(check, host)
     with bus() as host:
-        host.start_service(FAKE_FLUSH="fails")
+        host.start_service(FAKE_FLUSH="fails", FAKE_RELEASE="slow")
         results.check(failed_flush, host)
+        results.check(slow_release, host)
     results.finish()
 
 

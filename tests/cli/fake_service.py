@@ -113,6 +113,10 @@ class Later(Exception):
     """No answer."""
 
 
+class Slow(Exception):
+    """An answer only when somebody has looked at the job, which is the argument."""
+
+
 def say(*words):
     print(*words, flush=True)
 
@@ -129,6 +133,7 @@ class Service:
                     self.interfaces[interface.name] = interface
         self.common = Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces
         self.n_jobs = 0
+        self.slow = None
         self.trace = None
         for path in OBJECTS:
             self.register(path)
@@ -165,6 +170,9 @@ class Service:
             return
         except Later:
             return
+        except Slow as slow:
+            self.slow = (slow.args[0], invocation)
+            return
         info = (self.interfaces.get(PREFIX + name) or
                 next(i for i in self.common if i.name == interface)).lookup_method(method)
         signature = "(" + "".join(arg.signature for arg in info.out_args) + ")"
@@ -181,6 +189,10 @@ class Service:
     # org.freedesktop.DBus
 
     def ObjectManager_GetManagedObjects(self, _path):
+        if self.slow:
+            job, invocation = self.slow
+            self.slow = None
+            GLib.timeout_add(50, lambda: self.complete_job(job, True) or invocation.return_value(None))
         return ({
             path: {PREFIX + name: self.properties(path, name) for name in interfaces}
             for path, interfaces in OBJECTS.items() if path != ROOT
@@ -253,6 +265,8 @@ class Service:
 
     def Device_Release(self, path, options):
         say("Release", path, options)
+        if os.environ.get("FAKE_RELEASE") == "slow":
+            raise Slow(self.add_job("release", path))
 
     def Device_Remove(self, path, options):
         if path == device_path("1-4") and not options.get("force"):
@@ -291,16 +305,20 @@ class Service:
 
     def Cache_Flush(self, path, options):
         say("Flush", path, options)
-        self.n_jobs += 1
-        job = f"{ROOT}/jobs/{self.n_jobs}"
-        OBJECTS[job] = {"Job": {
-            "Operation": "flush", "Object": path, "Progress": 0.5, "Bytes": 3 << 20, "Rate": 1 << 20,
-            "StartTime": 1, "ExpectedEndTime": 0, "StartedByUID": 0,
-        }}  # fmt: skip
-        self.register(job)
+        job = self.add_job("flush", path)
         failed = os.environ.get("FAKE_FLUSH") == "fails"
         GLib.timeout_add(50, self.complete_job, job, not failed)
         return (job,)
+
+    def add_job(self, operation, path):
+        self.n_jobs += 1
+        job = f"{ROOT}/jobs/{self.n_jobs}"
+        OBJECTS[job] = {"Job": {
+            "Operation": operation, "Object": path, "Progress": 0.5, "Bytes": 3 << 20, "Rate": 1 << 20,
+            "StartTime": 1, "ExpectedEndTime": 0, "StartedByUID": 0,
+        }}  # fmt: skip
+        self.register(job)
+        return job
 
     def complete_job(self, job, success):
         self.emit(job, PREFIX + "Job", "Completed", "(bs)", success, "" if success else "3 blocks can't be written")

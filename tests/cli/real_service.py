@@ -82,7 +82,8 @@ def scsi(host):
     expect(host.run("scsi-command", "BAD", "--in", "512", "28", *"0 0 0 10 4 0 0 1 0".split()), 1, "edium error")
     assert "Commands" in host.run("scsi-info", "ONE", "-j").json()
     assert "Has unmap" in expect(host.run("scsi-info", "ONE"), 0).out
-    assert host.run("scsi-command", "ONE", "ff").status in (1, 4), "unknown, and not forced"
+    expect(host.run("scsi-command", "ONE", "ff"), 6, "not known")
+    expect(host.run("scsi-command", "ONE", "ff", "--force"), 1, "llegal request")
     expect(host.run("scsi-reset", "TWO.1"), 0)
 
 
