@@ -31,6 +31,7 @@ typedef enum ErrorHandlerEvent {
         /* Of `lun`: it refused a write, or said that its mode parameters have changed. */
         ERROR_HANDLER_EVENT_MODES_CHANGED,
         ERROR_HANDLER_EVENT_TRANSPORT_CHANGED, /* the device answers by the other one */
+        ERROR_HANDLER_EVENT_SENSE,             /* of `lun`: the last sense is another one */
         ERROR_HANDLER_EVENT_FAILED,
         ERROR_HANDLER_EVENT_GONE,
         _ERROR_HANDLER_EVENT_MAX,
@@ -82,6 +83,14 @@ ErrorHandlerState error_handler_get_state(const ErrorHandler *handler);
 void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_removable);
 /* When a command last succeeded; 0: none did. */
 uint64_t error_handler_get_good_ns(const ErrorHandler *handler, uint8_t lun);
+/* What a command of the LUN was told last, but for what is not known to be missing; NULL: nothing. */
+const ScsiSense *error_handler_get_last_sense(const ErrorHandler *handler, uint8_t lun);
+/*
+ * Resets the device as if a command of `lun` had broken it, from `step` of the ladder on: what is
+ * under way is sent again. -EAGAIN: it is being recovered anyway; -EIO: given up; -ENODEV. It has
+ * ended when the state is NORMAL, FAILED or GONE.
+ */
+int error_handler_reset(ErrorHandler *handler, uint8_t lun, TransportRecovery step);
 /* No command and no recovery is in progress. */
 bool error_handler_is_idle(const ErrorHandler *handler);
 /* The device was unplugged: everything ends with GONE. */

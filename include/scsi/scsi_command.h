@@ -20,6 +20,8 @@ typedef enum ScsiCommandFlags {
         SCSI_COMMAND_NO_RETRY = 1 << 0,
         /* Part of a recovery: passes the queue and the gates that are closed for others. */
         SCSI_COMMAND_RECOVERY = 1 << 1,
+        /* Its sender has validated it, or knows better. */
+        SCSI_COMMAND_VALIDATED = 1 << 2,
 } ScsiCommandFlags;
 
 /* Where a command is on its way; of the layers below its sender. */
@@ -46,13 +48,16 @@ struct ScsiCommand {
                                  mandatory */
         size_t actual_size_min; /* a success that moved less is none, and is tried again; then
                                    told as it is. Set by READ and WRITE. */
+        uint8_t *raw_sense; /* TRANSPORT_SENSE_SIZE_MAX bytes for the sense as the device sends it;
+                               borrowed; NULL: nobody wants it */
         ScsiCommandDone done;
         void *owner; /* the sender's own */
 
         /* Valid in `done`. */
         ScsiResult result;
         ScsiSense sense; /* if CHECK_CONDITION; no sense at all is told as HARDWARE ERROR 00/00 */
-        size_t actual_size; /* bytes of data that are meaningful */
+        size_t raw_sense_size; /* 0: none came */
+        size_t actual_size;    /* bytes of data that are meaningful */
         bool is_too_long;   /* it broke the transport again and again: perhaps for its length */
         bool saw_deferred;  /* the device told of an earlier write that failed: there is a cache */
 

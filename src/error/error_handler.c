@@ -66,6 +66,8 @@ struct ErrorHandler {
         bool is_waking;
 
         uint64_t good_ns[SCSI_PROCESSOR_LUNS_MAX]; /* when a command of each LUN last succeeded */
+        ScsiSense senses[SCSI_PROCESSOR_LUNS_MAX]; /* the last of each LUN */
+        uint16_t luns_sensed;                      /* that have one */
         uint16_t luns_removable;
         uint16_t luns_reset; /* a bit for each whose next UNIT ATTENTION 29 is no news */
         ErrorDeferred deferred;
@@ -551,6 +553,27 @@ static void error_handler_note_modes(ErrorHandler *handler, const ScsiCommand *c
                                    command->request.lun);
 }
 
+static bool is_same_sense(const ScsiSense *a, const ScsiSense *b) {
+        return a->key == b->key && a->asc == b->asc && a->ascq == b->ascq &&
+               a->has_information == b->has_information && a->information == b->information;
+}
+
+/* Who asks for what a device may lack learns nothing of the device's health. */
+static void error_handler_note_sense(ErrorHandler *handler, const ScsiCommand *command) {
+        ScsiSense *last = &handler->senses[command->request.lun];
+        bool is_known = handler->luns_sensed & lun_bit(command);
+
+        if (command->result != SCSI_RESULT_CHECK_CONDITION ||
+            (command->sense.key == SCSI_SENSE_KEY_ILLEGAL_REQUEST &&
+             (command->flags & SCSI_COMMAND_NO_RETRY)))
+                return;
+        if (is_known && is_same_sense(last, &command->sense))
+                return;
+        *last = command->sense;
+        handler->luns_sensed |= lun_bit(command);
+        error_handler_tell(handler, ERROR_HANDLER_EVENT_SENSE, command->request.lun);
+}
+
 static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command) {
         ErrorAction action = error_handler_judge(handler, command);
 
@@ -559,6 +582,7 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
         error_handler_note_reset(handler, command);
         error_handler_note_deferred(handler, command);
         error_handler_note_modes(handler, command);
+        error_handler_note_sense(handler, command);
         if (action == ERROR_ACTION_GONE)
                 error_handler_set_gone(handler);
         else if (error_handler_is_out_of_step(command, action))
@@ -647,6 +671,32 @@ void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_rem
 
 uint64_t error_handler_get_good_ns(const ErrorHandler *handler, uint8_t lun) {
         return handler->good_ns[lun];
+}
+
+const ScsiSense *error_handler_get_last_sense(const ErrorHandler *handler, uint8_t lun) {
+        return handler->luns_sensed & (1U << lun) ? &handler->senses[lun] : NULL;
+}
+
+int error_handler_reset(ErrorHandler *handler, uint8_t lun, TransportRecovery step) {
+        switch (handler->state) {
+        case ERROR_HANDLER_STATE_NORMAL:
+                break;
+        case ERROR_HANDLER_STATE_DRAINING:
+        case ERROR_HANDLER_STATE_RECOVERING:
+                return -EAGAIN;
+        case ERROR_HANDLER_STATE_FAILED:
+                return -EIO;
+        case ERROR_HANDLER_STATE_GONE:
+                return -ENODEV;
+        case _ERROR_HANDLER_STATE_MAX:
+                assert_not_reached();
+        }
+
+        snprintf(handler->reason, sizeof(handler->reason), "somebody asked for a reset");
+        error_recovery_begin(&handler->recovery, lun, step, /* is_relapse= */ false);
+        error_handler_enter(handler, ERROR_HANDLER_STATE_DRAINING);
+        error_handler_check_drained(handler);
+        return 0;
 }
 
 bool error_handler_is_idle(const ErrorHandler *handler) {

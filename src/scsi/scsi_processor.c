@@ -308,6 +308,10 @@ static void scsi_processor_on_defer(EventDefer *defer) {
 static void scsi_processor_set_sense(ScsiCommand *command, const uint8_t *bytes, size_t size) {
         int r = scsi_sense_decode(&command->sense, bytes, size);
 
+        if (command->raw_sense) {
+                command->raw_sense_size = MIN(size, (size_t) TRANSPORT_SENSE_SIZE_MAX);
+                memcpy(command->raw_sense, bytes, command->raw_sense_size);
+        }
         if (r >= 0 && (command->sense.key != SCSI_SENSE_KEY_NO_SENSE || command->sense.asc != 0 ||
                        command->sense.ascq != 0))
                 return;
@@ -584,7 +588,7 @@ static bool scsi_processor_validate(ScsiProcessor *processor, const ScsiCommand 
         char reason[SCSI_PASS_THROUGH_REASON_SIZE];
         int r;
 
-        if (!processor->options.is_validating)
+        if (!processor->options.is_validating || (command->flags & SCSI_COMMAND_VALIDATED))
                 return true;
         r = scsi_pass_through_check(&checked, &processor->limits[request->lun], reason);
         if (r == 0)

@@ -32,6 +32,7 @@ typedef struct Fixture {
         bool is_submitting;
         uint64_t late_ns; /* by how much a command missed its deadline at most */
         char events[256];
+        size_t n_senses;
         size_t n_logged;
         char logged[256];
         size_t n_warned;
@@ -54,11 +55,15 @@ static void on_log(const LogRecord *record, void *userdata) {
 
 static void on_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun, void *userdata) {
         static const char *const names[_ERROR_HANDLER_EVENT_MAX] = {
-                "reset", "medium", "modes", "changed", "failed", "gone",
+                "reset", "medium", "modes", "changed", "sense", "failed", "gone",
         };
         size_t length = strlen(fixture.events);
 
         ck_assert_ptr_eq(handler, fixture.handler);
+        if (event == ERROR_HANDLER_EVENT_SENSE) {
+                fixture.n_senses++;
+                return;
+        }
         snprintf(fixture.events + length, sizeof(fixture.events) - length, "%s%s.%u",
                  length > 0 ? " " : "", names[event], lun);
 }
