@@ -49,6 +49,8 @@ int lun_new(BlockDevice **ret, ScsiTarget *target, const ScsiDisk *disk, const L
 LunFacts lun_get_facts(const BlockDevice *lun);
 /* Of commands that are sent from now on. */
 void lun_set_command_timeout(BlockDevice *lun, uint64_t timeout_ns);
+/* Somebody else has changed the medium: blocks that were bad may be good. */
+void lun_forget_bad_blocks(BlockDevice *lun);
 /* The device is gone or failed: new requests get -ESHUTDOWN. */
 void lun_shut_down(BlockDevice *lun);
 LunCondition lun_get_condition(const BlockDevice *lun);

@@ -39,6 +39,19 @@ void cache_volume_forget_clean(BlockDevice *volume);
 void cache_volume_shut_down(BlockDevice *volume);
 bool cache_volume_is_shut_down(const BlockDevice *volume);
 
+/* What comes is not begun, but for FLUSHes, and nothing is lent: somebody else is about to change the
+ * medium. Until it is let go. */
+void cache_volume_hold(BlockDevice *volume);
+void cache_volume_let_go(BlockDevice *volume);
+/* A change that was begun before is under way: more may become dirty. */
+bool cache_volume_is_changing(const BlockDevice *volume);
+/* Only when detached: what was read, and sampled, is on the medium no longer. */
+void cache_volume_forget_medium(BlockDevice *volume);
+/* Only when detached: what is not known to be on the medium is given up, and so lost. */
+void cache_volume_give_up_kept(BlockDevice *volume);
+/* What is clean and not in use is forgotten, at any time. */
+void cache_volume_drop_clean(BlockDevice *volume);
+
 /* Nothing is in flight, not even on the volume's own account: it may be freed. */
 bool cache_volume_is_idle(const BlockDevice *volume);
 

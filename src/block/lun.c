@@ -385,6 +385,12 @@ void lun_set_command_timeout(BlockDevice *device, uint64_t timeout_ns) {
         container_of(device, Lun, device)->command_timeout_ns = timeout_ns;
 }
 
+void lun_forget_bad_blocks(BlockDevice *device) {
+        Lun *lun = container_of(device, Lun, device);
+
+        lun_bad_blocks_forget(&lun->bad_blocks, 0, UINT64_MAX);
+}
+
 void lun_shut_down(BlockDevice *device) {
         static const LunRequestState states[] = {
                 LUN_REQUEST_STATE_CUTTING,

@@ -13,7 +13,8 @@
 #define LOANED_SHARE 4
 
 static bool may_lend(const CacheVolume *volume, uint64_t offset, uint64_t end) {
-        return !volume->is_shut_down && volume->manager->options.mode != CACHE_MODE_OFF &&
+        return !volume->is_shut_down && !volume->is_held &&
+               volume->manager->options.mode != CACHE_MODE_OFF &&
                !volume->manager->options.verifies_hits &&
                volume->n_loaned < volume->table->n_used_max / LOANED_SHARE &&
                (end - 1) / volume->line_size - offset / volume->line_size < BLOCK_LOAN_PARTS_MAX &&

@@ -162,6 +162,14 @@ void cache_request_start(CacheRequest *request, BlockRequest *block) {
                 prefetch_no_more(request);
         if (block->operation == BLOCK_OPERATION_READ)
                 start_read(request);
+        if (volume->is_held && block->operation != BLOCK_OPERATION_FLUSH)
+                cache_request_enter(request, CACHE_REQUEST_STATE_HELD);
+        else
+                cache_request_begin(request);
+}
+
+void cache_request_begin(CacheRequest *request) {
+        CacheVolume *volume = request->volume;
 
         if (!acquire_range(request)) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_BLOCKED);

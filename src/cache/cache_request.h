@@ -17,6 +17,7 @@ typedef struct CacheVolume CacheVolume;
 /* But for FREE and FILLING, the request is in the list of CacheVolume that has the same name. */
 typedef enum CacheRequestState {
         CACHE_REQUEST_STATE_FREE,
+        CACHE_REQUEST_STATE_HELD,      /* not begun, as the volume is held */
         CACHE_REQUEST_STATE_BLOCKED,   /* must wait for others that overlap it */
         CACHE_REQUEST_STATE_THROTTLED, /* a WRITE that waits for its turn under the dirty limit */
         CACHE_REQUEST_STATE_READY,     /* can be worked on */
@@ -59,6 +60,8 @@ struct CacheRequest {
 
 /* Takes `block` in and does what can be done at once; it never completes from within. */
 void cache_request_start(CacheRequest *request, BlockRequest *block);
+/* In HELD: as if it came now. */
+void cache_request_begin(CacheRequest *request);
 /* In READY: as far as it can. */
 void cache_request_go_on(CacheRequest *request);
 /* In FLUSHING or SYNCING. */

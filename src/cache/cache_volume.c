@@ -290,19 +290,6 @@ void cache_volume_resume(BlockDevice *device, BlockDevice *lower) {
         cache_volume_run_later(volume);
 }
 
-void cache_volume_forget_clean(BlockDevice *device) {
-        CacheVolume *volume = get(device);
-
-        assert(cache_volume_is_detached(device));
-        for (uint32_t slot = 0; slot < volume->table->n_slots; slot++) {
-                CacheEntry *entry = &volume->table->entries[slot];
-
-                if (entry->volume == volume && cache_entry_may_evict(entry) &&
-                    list_is_empty(&entry->waiters))
-                        cache_table_release(volume->table, entry);
-        }
-}
-
 void cache_volume_shut_down(BlockDevice *device) {
         CacheVolume *volume = get(device);
 

@@ -62,6 +62,7 @@ struct CacheVolume {
         bool is_away;           /* until `lower` is set again, deadlines do not count */
         size_t n_below;         /* requests that the device below has */
         bool is_shut_down;
+        bool is_held;  /* nothing but FLUSHes is begun */
         ListNode node; /* CacheManager::volumes */
 
         /* Requests */
