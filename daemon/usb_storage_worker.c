@@ -175,6 +175,40 @@ static void on_save(StorageManager *storage, unsigned luns, void *userdata) {
                 storage_manager_saved(storage, luns, -EPIPE);
 }
 
+static void on_device_described(StorageManager *storage, const ControlDeviceInfo *info,
+                                void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_DEVICE_INFO);
+        message.body.device_info = *info;
+        worker_send(userdata, &message);
+}
+
+static void on_lun_described(StorageManager *storage, const ControlLunInfo *info, void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_LUN_INFO);
+        message.body.lun_info = *info;
+        worker_send(userdata, &message);
+}
+
+static void on_progressed(StorageManager *storage, const ControlProgress *progress,
+                          void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_PROGRESS);
+        message.body.progress = *progress;
+        worker_send(userdata, &message);
+}
+
+static void on_replied(StorageManager *storage, const ControlReply *reply, void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_REPLY);
+        message.body.reply = *reply;
+        worker_send(userdata, &message);
+}
+
 static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
         ControlMessage message;
 
@@ -244,6 +278,10 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
                 .learned = on_learned,
+                .device_described = on_device_described,
+                .lun_described = on_lun_described,
+                .progressed = on_progressed,
+                .replied = on_replied,
                 .parked = on_parked,
                 .returned = on_returned,
                 .save = on_save,
@@ -423,12 +461,16 @@ static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
                 log_info("A client of LUN %u is refused: %s", message->lun, strerror(-r));
 }
 
-static void on_request(Worker *worker, const ControlRequest *request) {
+static void on_request(Worker *worker, const ControlRequest *request, int *fd) {
         ControlMessage message;
 
+        if (worker->storage) {
+                storage_manager_request(worker->storage, request, TAKE_FD(*fd));
+                return;
+        }
         control_message_init(&message, CONTROL_TYPE_REPLY);
         message.body.reply.id = request->id;
-        message.body.reply.error = -EOPNOTSUPP;
+        message.body.reply.error = -ENODEV;
         worker_send(worker, &message);
 }
 
@@ -463,6 +505,7 @@ static void on_saved(Worker *worker, const ControlSave *message) {
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Worker *worker = userdata;
+        int no_fd = -EBADF;
 
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
@@ -499,9 +542,11 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_saved(worker, &message->body.save);
                 return;
         case CONTROL_TYPE_REQUEST:
-                on_request(worker, &message->body.request);
+                on_request(worker, &message->body.request, n_fds > 0 ? &fds[0] : &no_fd);
                 return;
-        case CONTROL_TYPE_CANCEL: /* nothing takes long */
+        case CONTROL_TYPE_CANCEL:
+                if (worker->storage)
+                        storage_manager_cancel_request(worker->storage, message->body.cancel.id);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:

@@ -11,6 +11,7 @@
 #include "base/nbd_protocol.h"
 #include "base/storage_stats.h"
 #include "cache/cache_manager.h"
+#include "control/control_request.h"
 #include "usb/usb_device.h"
 #include "usb/usb_learned_facts.h"
 
@@ -82,6 +83,16 @@ typedef struct StorageHandlers {
         void (*device_stats)(StorageManager *manager, const StorageDeviceStats *stats,
                              void *userdata);
 
+        /* Optional, as the next three: what others should know, before `brought_up` and whenever it
+         * has changed. */
+        void (*device_described)(StorageManager *manager, const ControlDeviceInfo *info,
+                                 void *userdata);
+        void (*lun_described)(StorageManager *manager, const ControlLunInfo *info, void *userdata);
+        void (*progressed)(StorageManager *manager, const ControlProgress *progress,
+                           void *userdata);
+        /* Once for each request, before `stopped` at the latest. */
+        void (*replied)(StorageManager *manager, const ControlReply *reply, void *userdata);
+
         /* Those below are needed with a cache alone. */
 
         /* The device has gone, or came back but could not be driven; storage_manager_replug() brings
@@ -119,6 +130,12 @@ int storage_manager_replug(StorageManager *manager, UsbDevice *device);
 void storage_manager_recall(StorageManager *manager, const UsbLearnedFacts *known);
 /* Ends sessions, flushes, releases the interface to the kernel's driver; then `stopped`. */
 void storage_manager_stop(StorageManager *manager);
+
+/* Answered by `replied`, which may be within; `fd` (negative: none) is taken over. RELEASE and REMOVE
+ * stop it, unless they are refused. */
+void storage_manager_request(StorageManager *manager, const ControlRequest *request, int fd);
+/* It is answered soon. Harmless if it was. */
+void storage_manager_cancel_request(StorageManager *manager, uint64_t id);
 
 /* What a predecessor left: its arena or an orphan file (`fd`, taken over), and the LUNs (a mask)
  * whose data in it matters; of several, the oldest first. It is given back when a unit with that

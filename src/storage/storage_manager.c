@@ -23,6 +23,7 @@
  * one with a single LUN need not tell, but where others were hidden by a glitch, so is their data. */
 #define STORAGE_LUNS_TRIES_MAX 4U
 #define STORAGE_LUNS_RETRY_MIN_NS (2 * NS_PER_S)
+#define STORAGE_STOP_MEDIUM_NS (10 * NS_PER_S)
 
 static const char *storage_state_to_string(StorageState state) {
         static const char *const names[_STORAGE_STATE_MAX] = {
@@ -89,6 +90,16 @@ static void storage_note_gone(StorageManager *manager) {
         storage_manager_wake(manager);
 }
 
+/* One that somebody asked for says nothing of the device. */
+static void storage_note_reset(StorageManager *manager) {
+        manager->n_resets++;
+        if (manager->n_resets_asked > 0)
+                manager->n_resets_asked--;
+        else
+                storage_degradation_note_reset(&manager->degradation,
+                                               event_loop_now_ns(manager->loop));
+}
+
 static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata) {
         StorageManager *manager = userdata;
 
@@ -97,8 +108,7 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
         case ERROR_HANDLER_EVENT_RESET:
                 if (manager->cache)
                         cache_manager_on_reset(manager->cache);
-                storage_degradation_note_reset(&manager->degradation,
-                                               event_loop_now_ns(manager->loop));
+                storage_note_reset(manager);
                 for (unsigned i = 0; i < manager->n_units; i++)
                         storage_medium_on_reset(&manager->units[i].medium);
                 storage_manager_wake(manager);
@@ -116,6 +126,9 @@ static void on_stack_event(ErrorHandlerEvent event, uint8_t lun, void *userdata)
         case ERROR_HANDLER_EVENT_TRANSPORT_CHANGED:
                 /* Known at once, lest the next worker begins with the same. */
                 manager->facts.next_ns = event_loop_now_ns(manager->loop);
+                storage_manager_wake(manager);
+                return;
+        case ERROR_HANDLER_EVENT_SENSE:
                 storage_manager_wake(manager);
                 return;
         case ERROR_HANDLER_EVENT_FAILED:
@@ -253,7 +266,10 @@ static uint64_t storage_tend_media(StorageManager *manager) {
         return next_ns;
 }
 
+/* A request that has the medium for itself wakes the task when it ends. */
 static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
+        if (unit->is_exclusive)
+                return false;
         return unit->is_medium_changed || (unit->retry_ns != 0 && unit->retry_ns <= now_ns) ||
                storage_unit_get_mode_ns(unit) <= now_ns || storage_unit_is_to_eject(unit);
 }
@@ -268,6 +284,8 @@ static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next
 
                 if (unit_is_due(unit, now_ns))
                         return unit;
+                if (unit->is_exclusive)
+                        continue;
                 if (unit->retry_ns != 0)
                         *ret_next_ns = MIN(*ret_next_ns, unit->retry_ns);
                 *ret_next_ns = MIN(*ret_next_ns, storage_unit_get_mode_ns(unit));
@@ -321,11 +339,14 @@ static void storage_serve(StorageManager *manager, Task *task) {
                 due = storage_find_due(manager, &next_ns);
                 next_ns = MIN(next_ns, storage_degradation_get_end_ns(&manager->degradation));
                 next_ns = MIN(next_ns, manager->facts.next_ns);
+                next_ns = MIN(next_ns, storage_description_update(manager));
                 if (!due && !are_luns_due(manager)) {
                         storage_manager_wait(manager, task, MIN(next_ns, media_ns));
                         continue;
                 }
+                manager->is_tending = true;
                 r = due ? storage_tend_unit(manager, task, due) : storage_ask_luns(manager, task);
+                manager->is_tending = false;
                 if (r < 0) {
                         /* Then nobody knows what is there: a successor begins with a reset. */
                         manager->has_failed |= !storage_manager_must_end(manager);
@@ -363,6 +384,7 @@ static bool storage_can_park(const StorageManager *manager) {
 
 /* The device's stack goes, the units stay. */
 static void storage_detach(StorageManager *manager, Task *task) {
+        storage_requests_end(manager, task, -ENODEV);
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open && manager->units[i].volume) {
                         storage_unit_park(&manager->units[i]);
@@ -457,8 +479,11 @@ static int storage_park(StorageManager *manager, Task *task) {
                 storage_collector_set_parked(manager, /* is_parked= */ true);
                 manager->handlers->parked(manager, manager->userdata);
                 while (!manager->returned && !manager->must_stop) {
-                        r = storage_manager_wait(manager, task, deadline_ns);
-                        if (r == -ETIMEDOUT && !manager->returned)
+                        uint64_t next_ns = storage_description_update(manager);
+
+                        r = storage_manager_wait(manager, task, MIN(next_ns, deadline_ns));
+                        if (r == -ETIMEDOUT && !manager->returned &&
+                            event_loop_now_ns(manager->loop) >= deadline_ns)
                                 return r;
                 }
                 if (manager->must_stop)
@@ -467,6 +492,7 @@ static int storage_park(StorageManager *manager, Task *task) {
                 if (r == 0) {
                         storage_enter(manager, STORAGE_STATE_RUNNING);
                         storage_collector_set_parked(manager, /* is_parked= */ false);
+                        storage_description_update_now(manager);
                         manager->handlers->returned(manager, manager->userdata);
                         return 0;
                 }
@@ -494,8 +520,7 @@ static uint64_t storage_get_flush_time_ns(const StorageManager *manager) {
 }
 
 /* As long as the device gets on, however much slower than before, it is given the time. */
-static int storage_flush_within(StorageManager *manager, Task *task, StorageUnit *unit,
-                                uint64_t end_ns) {
+int storage_manager_flush(StorageManager *manager, Task *task, StorageUnit *unit, uint64_t end_ns) {
         uint64_t dirty_size, now_ns;
         int r;
 
@@ -517,7 +542,7 @@ static void unit_stop(StorageManager *manager, Task *task, StorageUnit *unit) {
         if (manager->flush_end_ns == 0)
                 manager->flush_end_ns =
                                 event_loop_now_ns(manager->loop) + STORAGE_STOP_FLUSH_MAX_NS;
-        r = storage_flush_within(manager, task, unit, manager->flush_end_ns);
+        r = storage_manager_flush(manager, task, unit, manager->flush_end_ns);
         if (r < 0)
                 log_device_error(unit->name, "The last flush failed: %s", strerror(-r));
 }
@@ -562,10 +587,33 @@ static void storage_end_requests(StorageManager *manager, Task *task) {
         }
 }
 
+/* A disk parks its heads. What does not know the command need not. */
+static void storage_stop_media(StorageManager *manager, Task *task) {
+        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+
+        for (unsigned i = 0; handler && i < manager->n_units; i++) {
+                StorageUnit *unit = &manager->units[i];
+                ScsiCommand command;
+
+                if (!unit->is_seen || !unit->seen.has_medium)
+                        continue;
+                storage_medium_unlock(&unit->medium, task, handler);
+                scsi_command_init(&command, (uint8_t) i,
+                                  event_loop_now_ns(manager->loop) + STORAGE_STOP_MEDIUM_NS);
+                scsi_command_start_stop(&command, /* start= */ false, /* load_eject= */ false,
+                                        /* immediate= */ false);
+                command.flags = SCSI_COMMAND_NO_RETRY;
+                if (scsi_target_await(error_handler_get_target(handler), task, &command) !=
+                    SCSI_RESULT_GOOD)
+                        log_device_debug(manager->name, "LUN %u does not stop, ignoring", i);
+        }
+}
+
 static void storage_stop(StorageManager *manager, Task *task) {
         storage_learn(manager);
         storage_enter(manager, STORAGE_STATE_STOPPING);
         storage_collector_set_parked(manager, /* is_parked= */ false);
+        storage_requests_end(manager, task, manager->is_gone ? -ENODEV : -ESHUTDOWN);
         for (unsigned i = 0; i < manager->n_units; i++)
                 storage_units_begin_close(manager, &manager->units[i]);
         /* What is not kept need not be saved. */
@@ -576,6 +624,8 @@ static void storage_stop(StorageManager *manager, Task *task) {
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open)
                         unit_end(manager, task, &manager->units[i]);
+        if (manager->must_stop_media && manager->stack && !manager->is_gone && !manager->has_failed)
+                storage_stop_media(manager, task);
         if (manager->stack)
                 storage_stop_stack(manager, task);
         if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept == 0)
@@ -607,6 +657,7 @@ static int storage_live(Task *task, void *userdata) {
         storage_enter(manager, STORAGE_STATE_RUNNING);
         storage_learn(manager);
         storage_collector_note(manager);
+        storage_description_update_now(manager);
         manager->handlers->brought_up(manager, 0, manager->n_units, NULL, manager->userdata);
         do
                 storage_serve(manager, task);
@@ -623,6 +674,7 @@ static void storage_on_end(Task *task, int result, void *userdata) {
         const char *reason = TAKE_PTR(manager->reason);
 
         storage_enter(manager, STORAGE_STATE_STOPPED);
+        storage_requests_finish(manager, result);
         if (reason)
                 manager->handlers->brought_up(
                                 manager, result, 0,
@@ -701,6 +753,7 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         storage_facts_init(&manager->facts, options->quirks, options->known);
         storage_facts_apply(&manager->facts, &manager->quirks);
         storage_remains_init(&manager->remains);
+        storage_requests_init(&manager->requests);
         manager->budget.rate_max = options->rate_max;
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++) {
                 storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle,

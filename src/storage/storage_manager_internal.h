@@ -9,9 +9,11 @@
 
 #include "storage/storage_collector.h"
 #include "storage/storage_degradation.h"
+#include "storage/storage_description.h"
 #include "storage/storage_facts.h"
 #include "storage/storage_manager.h"
 #include "storage/storage_remains.h"
+#include "storage/storage_requests.h"
 #include "storage/storage_stack.h"
 #include "storage/storage_unit.h"
 
@@ -38,11 +40,17 @@ struct StorageManager {
         StorageRemains remains;
         StorageDegradation degradation;
         StorageCollector collector;
+        uint32_t n_resets;       /* so far */
+        unsigned n_resets_asked; /* of those that are to come: they tell nothing of the device */
+        StorageRequests requests;
+        StorageDescription described;
         bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
 
         Future wake; /* what the task waits for between two events */
         bool is_waiting;
-        bool must_stop; /* asked to, from without */
+        bool is_tending;      /* the task opens, closes or exchanges units */
+        bool must_stop;       /* asked to, from without */
+        bool must_stop_media; /* as they are about to be unplugged */
         bool is_gone;
         bool has_failed;   /* the error handler gave up */
         bool has_unsaved;  /* of a unit that is closed, in the arena: it is a successor's */
@@ -55,5 +63,7 @@ struct StorageManager {
 /* Waits until somebody calls storage_manager_wake(), or the deadline. */
 int storage_manager_wait(StorageManager *manager, Task *task, uint64_t deadline_ns);
 void storage_manager_wake(StorageManager *manager);
+/* Flushes as long as the device gets on, however slowly, until `end_ns`. -errno. */
+int storage_manager_flush(StorageManager *manager, Task *task, StorageUnit *unit, uint64_t end_ns);
 /* Asked to stop, gone, or given up. */
 bool storage_manager_must_end(const StorageManager *manager);

@@ -159,8 +159,7 @@ static void session_on_ended(NbdSession *nbd_session, void *userdata) {
 
         assert(unit->n_sessions > 0);
         unit->n_sessions--;
-        if (unit->n_sessions == 0)
-                unit->on_idle(unit);
+        unit->on_idle(unit);
 }
 
 int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
@@ -210,12 +209,19 @@ void storage_unit_end_sessions(StorageUnit *unit) {
 }
 
 typedef struct UnitFlush {
+        BlockDevice *block; /* borrowed */
         BlockRequest request;
         Future future;
 } UnitFlush;
 
 static void flush_on_done(BlockRequest *request) {
         future_complete(&container_of(request, UnitFlush, request)->future, request->error);
+}
+
+static void flush_on_cancel(Future *future) {
+        UnitFlush *flush = container_of(future, UnitFlush, future);
+
+        block_device_cancel(flush->block, &flush->request);
 }
 
 void storage_unit_rest(StorageUnit *unit) {
@@ -227,6 +233,7 @@ void storage_unit_rest(StorageUnit *unit) {
 int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns) {
         EventLoop *loop = unit->block->loop;
         UnitFlush flush = {
+                .block = get_unmonitored(unit),
                 .request = {
                         .operation = BLOCK_OPERATION_FLUSH,
                         .deadline_ns = deadline_ns,
@@ -238,8 +245,8 @@ int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns) {
         if (unit->info.transmission_flags & NBD_FLAG_READ_ONLY)
                 return 0;
 
-        future_init(&flush.future, loop, NULL);
-        r = block_device_submit(get_unmonitored(unit), &flush.request);
+        future_init(&flush.future, loop, flush_on_cancel);
+        r = block_device_submit(flush.block, &flush.request);
         if (r < 0)
                 return r;
         return task_await(task, &flush.future, TASK_NEVER);
@@ -332,7 +339,7 @@ uint64_t storage_unit_get_kept_size(const StorageUnit *unit) {
 }
 
 void storage_unit_close(StorageUnit *unit, Task *task, bool with_discard) {
-        assert(list_is_empty(&unit->sessions));
+        assert(list_is_empty(&unit->sessions) && unit->n_requests == 0);
 
         if (unit->volume) {
                 while (!cache_volume_is_idle(unit->volume))

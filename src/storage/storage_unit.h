@@ -42,8 +42,12 @@ struct StorageUnit {
         uint64_t mode_ns;       /* when that was asked for last */
         bool is_eject_wanted;   /* by the drive's button */
         StorageMedium medium;
-        LunFacts known; /* before it is opened */
-        ScsiDisk disk;  /* as it was opened */
+        LunFacts known;    /* before it is opened */
+        ScsiDisk disk;     /* as it was opened */
+        ScsiDisk seen;     /* as it was at the last look, with a medium or without */
+        bool is_seen;      /* that told what it is */
+        bool is_exclusive; /* a request has the medium for itself: nobody else opens or closes it */
+        unsigned n_requests; /* that use its pipe beside the sessions */
         char name[STORAGE_NAME_SIZE_MAX];
         char description[STORAGE_NAME_SIZE_MAX];
         NbdExportInfo info;

@@ -40,7 +40,7 @@ void storage_units_begin_close(StorageManager *manager, StorageUnit *unit) {
 void storage_units_await_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
         uint64_t patience_ns = 2 * unit->request_timeout_ns + STORAGE_SESSIONS_GRACE_NS;
 
-        while (unit->n_sessions > 0)
+        while (unit->n_sessions > 0 || unit->n_requests > 0)
                 if (storage_manager_wait(manager, task,
                                          event_loop_now_ns(manager->loop) + patience_ns) ==
                     -ETIMEDOUT)
@@ -191,7 +191,10 @@ static int unit_find(UnitLook *look, Task *task) {
         r = unit_look_and_learn(look, task);
         if (r < 0)
                 return r;
-        if (storage_look_has_identity(&look->look))
+        look->look.unit->is_seen = storage_look_has_identity(&look->look);
+        if (look->look.unit->is_seen)
+                look->look.unit->seen = look->look.disk;
+        if (look->look.unit->is_seen)
                 error_handler_set_removable(storage_stack_get_error_handler(manager->stack),
                                             (uint8_t) lun, look->look.disk.is_removable);
         if (manager->must_stop)

@@ -57,6 +57,42 @@ static void on_stopped(StorageManager *storage, int result, void *userdata) {
         stack->stopped_result = result;
 }
 
+static void on_device_described(StorageManager *storage, const ControlDeviceInfo *info,
+                                void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(control_device_info_is_valid(info));
+        stack->device_info = *info;
+        stack->n_device_infos++;
+}
+
+static void on_lun_described(StorageManager *storage, const ControlLunInfo *info, void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(control_lun_info_is_valid(info));
+        stack->lun_infos[info->lun] = *info;
+        stack->n_lun_infos[info->lun]++;
+}
+
+static void on_progressed(StorageManager *storage, const ControlProgress *progress,
+                          void *userdata) {
+        StackRequest *request = &((Stack *) userdata)->requests[progress->id];
+
+        ck_assert(control_progress_is_valid(progress));
+        ck_assert_uint_eq(request->n_replies, 0);
+        request->progress = *progress;
+        request->n_progress++;
+}
+
+static void on_replied(StorageManager *storage, const ControlReply *reply, void *userdata) {
+        StackRequest *request = &((Stack *) userdata)->requests[reply->id];
+
+        ck_assert(control_reply_is_valid(reply));
+        ck_assert(!((Stack *) userdata)->is_stopped);
+        ck_assert_uint_eq(request->n_replies++, 0);
+        request->reply = *reply;
+}
+
 static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
         Stack *stack = userdata;
 
@@ -143,6 +179,10 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
                 .learned = on_learned,
+                .device_described = on_device_described,
+                .lun_described = on_lun_described,
+                .progressed = on_progressed,
+                .replied = on_replied,
                 .parked = on_parked,
                 .returned = on_returned,
                 .save = on_save,
@@ -570,4 +610,39 @@ void stack_fill(void *data, size_t size, uint64_t seed) {
 
         random_init(&random, seed);
         random_fill(&random, data, size);
+}
+
+void stack_disconnect(Stack *stack, unsigned lun) {
+        client_close(&stack->clients[lun]);
+        stack_sleep_ms(stack, 1);
+}
+
+/* Requests */
+
+unsigned stack_request(Stack *stack, const ControlRequest *request, int fd) {
+        ControlRequest numbered = *request;
+
+        ck_assert_uint_lt(stack->n_requests, STACK_REQUESTS_MAX);
+        ck_assert(control_request_is_valid(request, fd >= 0));
+        numbered.id = stack->n_requests++;
+        storage_manager_request(stack->storage, &numbered, fd);
+        return (unsigned) numbered.id;
+}
+
+void stack_cancel_request(Stack *stack, unsigned number) {
+        storage_manager_cancel_request(stack->storage, number);
+}
+
+const ControlReply *stack_await_answer(Stack *stack, unsigned number) {
+        uint64_t end_ns = event_loop_now_ns(stack->loop) + STACK_PATIENCE_NS;
+
+        while (stack->requests[number].n_replies == 0) {
+                ck_assert_uint_lt(event_loop_now_ns(stack->loop), end_ns);
+                stack_sleep_ms(stack, 1);
+        }
+        return &stack->requests[number].reply;
+}
+
+int stack_ask(Stack *stack, const ControlRequest *request) {
+        return stack_await_answer(stack, stack_request(stack, request, -EBADF))->error;
 }

@@ -39,6 +39,15 @@ typedef struct StackRemains {
         size_t n;
 } StackRemains;
 
+#define STACK_REQUESTS_MAX 64
+
+typedef struct StackRequest {
+        unsigned n_replies;
+        ControlReply reply;
+        unsigned n_progress;
+        ControlProgress progress; /* as told last */
+} StackRequest;
+
 typedef struct Stack {
         EventLoop *loop;         /* owned */
         UsbDevice *device;       /* borrowed: the storage manager's */
@@ -55,6 +64,13 @@ typedef struct Stack {
         unsigned n_told;         /* how often any of these were */
         UsbLearnedFacts learned; /* as told last */
         unsigned n_learned;
+
+        StackRequest requests[STACK_REQUESTS_MAX]; /* by their id */
+        unsigned n_requests;
+        ControlDeviceInfo device_info; /* as told last */
+        unsigned n_device_infos;
+        ControlLunInfo lun_infos[STACK_LUNS_MAX]; /* likewise */
+        unsigned n_lun_infos[STACK_LUNS_MAX];
 
         /* With a cache */
         SimulatorSpec spec;
@@ -114,12 +130,21 @@ void stack_done(Stack *stack);
 /* Faults from now on; the text is a FAULTS plan. */
 void stack_add_faults(Stack *stack, const char *plan);
 void stack_stop(Stack *stack);
+/* Asks without waiting; `fd` (negative: none) is taken over. Returns the request's number. */
+unsigned stack_request(Stack *stack, const ControlRequest *request, int fd);
+void stack_cancel_request(Stack *stack, unsigned number);
+/* Its one answer. */
+const ControlReply *stack_await_answer(Stack *stack, unsigned number);
+/* All at once; returns its error. */
+int stack_ask(Stack *stack, const ControlRequest *request);
 uint64_t stack_now_ms(const Stack *stack);
 /* Runs the loop for so long in virtual time. */
 void stack_sleep_ms(Stack *stack, uint64_t ms);
 
 /* Connects a client to a LUN; any earlier one of it is closed. */
 void stack_connect(Stack *stack, unsigned lun, bool is_structured);
+/* Its client goes. */
+void stack_disconnect(Stack *stack, unsigned lun);
 /*
  * An NbdError, or STACK_CLOSED. Structured: `ret_error_offset` (may be NULL) gets UINT64_MAX if
  * none came.
