@@ -35,6 +35,7 @@ typedef struct ControlDeviceInfo {
         uint32_t n_resets;          /* so far, as far as is known */
         uint8_t has_cache;
         uint8_t is_pipelined; /* the parts of a command are sent at once (Bulk-Only) */
+        uint8_t unused[2];    /* so that there is no padding: it can be compared as bytes */
 } ControlDeviceInfo;
 
 typedef enum ControlLunKind {
@@ -69,6 +70,7 @@ typedef struct ControlLunInfo {
         char revision[5];
         char serial[65];
         char last_sense[CONTROL_SENSE_TEXT_SIZE]; /* in words; "": none */
+        uint8_t unused[5];
 } ControlLunInfo;
 
 bool control_device_info_is_valid(const ControlDeviceInfo *info);

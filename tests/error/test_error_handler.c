@@ -417,6 +417,72 @@ START_TEST(commands_wait_for_the_end_of_a_recovery) {
 }
 END_TEST
 
+START_TEST(a_reset_that_was_asked_for_makes_commands_wait) {
+        start_table(good, N_ELEMENTS(good));
+        submit_read(0);
+        ck_assert_int_eq(error_handler_reset(fixture.handler, 1, TRANSPORT_RECOVERY_PORT_RESET), 0);
+        ck_assert_int_eq(error_handler_reset(fixture.handler, 1, TRANSPORT_RECOVERY_PORT_RESET),
+                         -EAGAIN);
+        submit_read(2);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
+        ck_assert_str_eq(fixture.events, "reset.1");
+        scripted_transport_expect(&fixture.scripted,
+                                  "READ(10), port reset.1, TEST UNIT READY.1, READ(10).2");
+}
+END_TEST
+
+START_TEST(what_has_gone_is_not_reset) {
+        start_table(good, N_ELEMENTS(good));
+        error_handler_set_gone(fixture.handler);
+        ck_assert_int_eq(error_handler_reset(fixture.handler, 0, TRANSPORT_RECOVERY_CLASS_RESET),
+                         -ENODEV);
+        finish();
+}
+END_TEST
+
+START_TEST(the_last_sense_of_a_lun_is_known_and_told_when_it_is_another) {
+        static const ScriptedAnswer answers[] = {
+                { READ_10, .n_times = 2, .sense = 0x031100 },
+                { READ_10, .n_times = 1, .sense = 0x052100 },
+                { READ_10, .n_times = 1, .sense = 0x052000 },
+        };
+
+        start_table(answers, N_ELEMENTS(answers));
+        ck_assert_ptr_null(error_handler_get_last_sense(fixture.handler, 0));
+        for (unsigned i = 0; i < 3; i++) {
+                submit_read(0);
+                run();
+        }
+        /* The same twice is no news. */
+        ck_assert_uint_eq(fixture.n_senses, 2);
+        ck_assert_uint_eq(error_handler_get_last_sense(fixture.handler, 0)->asc, 0x21);
+        ck_assert_ptr_null(error_handler_get_last_sense(fixture.handler, 1));
+        /* Nor is what a probe was refused. */
+        prepare(0, TIMEOUT_NS)->flags = SCSI_COMMAND_NO_RETRY;
+        submit(&fixture.commands[3]);
+        finish();
+        ck_assert_uint_eq(error_handler_get_last_sense(fixture.handler, 0)->asc, 0x21);
+}
+END_TEST
+
+START_TEST(the_sense_comes_as_it_was_sent_where_that_is_wanted) {
+        static const ScriptedAnswer answers[] = { { READ_10, .sense = 0x052100 } };
+        uint8_t raw[TRANSPORT_SENSE_SIZE_MAX];
+        ScsiCommand *command;
+
+        start_table(answers, N_ELEMENTS(answers));
+        command = prepare(0, TIMEOUT_NS);
+        command->raw_sense = raw;
+        submit(command);
+        finish();
+        ck_assert_uint_ge(command->raw_sense_size, 14);
+        ck_assert_uint_eq(raw[2] & 0x0F, 5);
+        ck_assert_uint_eq(raw[12], 0x21);
+}
+END_TEST
+
 START_TEST(deadlines_run_on_while_a_recovery_hangs) {
         set_up(good, N_ELEMENTS(good));
         fixture.scripted.failing_command = 1;
@@ -813,6 +879,10 @@ int main(void) {
                             N_ELEMENTS(ladder_cases));
         tcase_add_test(tcase, a_flush_is_not_cut_short);
         tcase_add_test(tcase, commands_wait_for_the_end_of_a_recovery);
+        tcase_add_test(tcase, a_reset_that_was_asked_for_makes_commands_wait);
+        tcase_add_test(tcase, what_has_gone_is_not_reset);
+        tcase_add_test(tcase, the_last_sense_of_a_lun_is_known_and_told_when_it_is_another);
+        tcase_add_test(tcase, the_sense_comes_as_it_was_sent_where_that_is_wanted);
         tcase_add_test(tcase, deadlines_run_on_while_a_recovery_hangs);
         tcase_add_test(tcase, what_was_never_sent_calls_for_no_recovery);
         tcase_add_test(tcase, a_probing_command_is_told_at_once_but_the_device_is_recovered);
