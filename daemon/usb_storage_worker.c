@@ -502,6 +502,24 @@ static void on_saved(Worker *worker, const ControlSave *message) {
                 storage_manager_saved(worker->storage, message->luns, message->error);
 }
 
+static void on_cache_message(Worker *worker, const ControlMessage *message, int *fds) {
+        if (message->type == CONTROL_TYPE_CACHE)
+                on_cache(worker, &message->body.cache, &fds[0]);
+        else if (message->type == CONTROL_TYPE_CACHE_OPTIONS)
+                on_cache_options(worker, &message->body.cache);
+        else if (message->type == CONTROL_TYPE_REMAINS)
+                on_remains(worker, &message->body.remains, &fds[0]);
+        else
+                on_saved(worker, &message->body.save);
+}
+
+static void on_request_message(Worker *worker, const ControlMessage *message, int *fd) {
+        if (message->type == CONTROL_TYPE_REQUEST)
+                on_request(worker, &message->body.request, fd);
+        else if (worker->storage)
+                storage_manager_cancel_request(worker->storage, message->body.cancel.id);
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Worker *worker = userdata;
@@ -530,23 +548,14 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_client(worker, &message->body.handover, &fds[0]);
                 return;
         case CONTROL_TYPE_CACHE:
-                on_cache(worker, &message->body.cache, &fds[0]);
-                return;
         case CONTROL_TYPE_CACHE_OPTIONS:
-                on_cache_options(worker, &message->body.cache);
-                return;
         case CONTROL_TYPE_REMAINS:
-                on_remains(worker, &message->body.remains, &fds[0]);
-                return;
         case CONTROL_TYPE_SAVED:
-                on_saved(worker, &message->body.save);
+                on_cache_message(worker, message, fds);
                 return;
         case CONTROL_TYPE_REQUEST:
-                on_request(worker, &message->body.request, n_fds > 0 ? &fds[0] : &no_fd);
-                return;
         case CONTROL_TYPE_CANCEL:
-                if (worker->storage)
-                        storage_manager_cancel_request(worker->storage, message->body.cancel.id);
+                on_request_message(worker, message, n_fds > 0 ? &fds[0] : &no_fd);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:

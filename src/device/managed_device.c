@@ -237,6 +237,35 @@ static void on_brought_up(ManagedDevice *device, const ControlBroughtUp *message
         device_enter(device, MANAGED_DEVICE_STATE_RUNNING);
 }
 
+/* What must fit to what the worker was told before. */
+static void on_statement(ManagedDevice *device, const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_REMAINS_LEFT &&
+            device_cache_on_remains_left(&device->cache, &message->body.remains) < 0)
+                child_process_kill(device->worker, "told of remains that it was not given");
+        if (message->type == CONTROL_TYPE_SAVE &&
+            device_cache_on_save(&device->cache, &message->body.save) < 0)
+                child_process_kill(device->worker, "asked to save too much");
+        if (message->type == CONTROL_TYPE_REPLY &&
+            device_requests_on_reply(device, &message->body.reply) < 0)
+                child_process_kill(device->worker, "answered what it was not asked");
+        if (message->type == CONTROL_TYPE_PROGRESS &&
+            device_requests_on_progress(device, &message->body.progress) < 0)
+                child_process_kill(device->worker, "told of what it was not asked");
+}
+
+static void on_description(ManagedDevice *device, const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_LEARNED)
+                device_learned_set(&device->learned, &message->body.learned.facts);
+        else if (message->type == CONTROL_TYPE_LUN_STATS)
+                on_lun_stats(device, &message->body.lun_stats);
+        else if (message->type == CONTROL_TYPE_DEVICE_STATS)
+                device_stats_note_device(&device->stats, &message->body.device_stats);
+        else if (message->type == CONTROL_TYPE_DEVICE_INFO)
+                on_device_info(device, &message->body.device_info);
+        else
+                on_lun_info(device, &message->body.lun_info);
+}
+
 static void on_worker_message(ChildProcess *worker, const ControlMessage *message, int *fds,
                               size_t n_fds, void *userdata) {
         ManagedDevice *device = userdata;
@@ -261,35 +290,17 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 on_parked(device);
                 return;
         case CONTROL_TYPE_REMAINS_LEFT:
-                if (device_cache_on_remains_left(&device->cache, &message->body.remains) < 0)
-                        child_process_kill(worker, "told of remains that it was not given");
-                return;
         case CONTROL_TYPE_SAVE:
-                if (device_cache_on_save(&device->cache, &message->body.save) < 0)
-                        child_process_kill(worker, "asked to save too much");
+        case CONTROL_TYPE_REPLY:
+        case CONTROL_TYPE_PROGRESS:
+                on_statement(device, message);
                 return;
         case CONTROL_TYPE_LEARNED:
-                device_learned_set(&device->learned, &message->body.learned.facts);
-                return;
         case CONTROL_TYPE_LUN_STATS:
-                on_lun_stats(device, &message->body.lun_stats);
-                return;
         case CONTROL_TYPE_DEVICE_STATS:
-                device_stats_note_device(&device->stats, &message->body.device_stats);
-                return;
         case CONTROL_TYPE_DEVICE_INFO:
-                on_device_info(device, &message->body.device_info);
-                return;
         case CONTROL_TYPE_LUN_INFO:
-                on_lun_info(device, &message->body.lun_info);
-                return;
-        case CONTROL_TYPE_REPLY:
-                if (device_requests_on_reply(device, &message->body.reply) < 0)
-                        child_process_kill(worker, "answered what it was not asked");
-                return;
-        case CONTROL_TYPE_PROGRESS:
-                if (device_requests_on_progress(device, &message->body.progress) < 0)
-                        child_process_kill(worker, "told of what it was not asked");
+                on_description(device, message);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_CONFIGURE:
