@@ -14,6 +14,7 @@
 #include "cache/cache_volume.h"
 #include "storage/storage_exclusive.h"
 #include "storage/storage_pass_through.h"
+#include "storage/storage_settings.h"
 
 #define PROGRESS_PERIOD_NS (250 * NS_PER_MS)
 /* A command that is under way may end by itself before it is given up. */
@@ -177,9 +178,7 @@ static int run_cache_mode(StorageRequest *request) {
 
         if (!manager->cache)
                 return mode == CACHE_MODE_OFF ? 0 : -EOPNOTSUPP;
-        manager->options.cache.mode = mode;
-        cache_manager_set_mode(manager->cache, mode);
-        storage_manager_wake(manager); /* a degradation counts more */
+        storage_settings_set_cache_mode(manager, mode);
         for (unsigned i = 0; mode == CACHE_MODE_OFF && i < manager->n_units; i++)
                 if (manager->units[i].is_open && manager->units[i].volume)
                         cache_volume_drop_clean(manager->units[i].volume);
