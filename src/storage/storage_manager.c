@@ -866,3 +866,11 @@ void storage_manager_saved(StorageManager *manager, unsigned luns, int error) {
                 manager->luns_saved &= ~luns;
         storage_manager_wake(manager);
 }
+
+void storage_manager_request(StorageManager *manager, const ControlRequest *request, int fd) {
+        storage_requests_add(manager, request, fd);
+}
+
+void storage_manager_cancel_request(StorageManager *manager, uint64_t id) {
+        storage_requests_cancel(manager, id);
+}

@@ -336,7 +336,7 @@ static int request_start(StorageManager *manager, const ControlRequest *asked, i
         return 0;
 }
 
-void storage_manager_request(StorageManager *manager, const ControlRequest *request, int fd) {
+void storage_requests_add(StorageManager *manager, const ControlRequest *request, int fd) {
         _cleanup_(fd_closep) int owned_fd = fd;
         int r;
 
@@ -346,7 +346,7 @@ void storage_manager_request(StorageManager *manager, const ControlRequest *requ
 }
 
 /* What makes the device end is past the point where it could be given up. */
-void storage_manager_cancel_request(StorageManager *manager, uint64_t id) {
+void storage_requests_cancel(StorageManager *manager, uint64_t id) {
         LIST_FOR_EACH (node, &manager->requests.list) {
                 StorageRequest *request = list_entry(node, StorageRequest, node);
 

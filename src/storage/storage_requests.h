@@ -30,6 +30,9 @@ typedef struct StorageRequests {
 } StorageRequests;
 
 void storage_requests_init(StorageRequests *requests);
+/* As storage_manager_request() and storage_manager_cancel_request(). */
+void storage_requests_add(StorageManager *manager, const ControlRequest *request, int fd);
+void storage_requests_cancel(StorageManager *manager, uint64_t id);
 /* All that run end, soon: the stack or the units are about to go. Those that asked for that stay. */
 void storage_requests_end(StorageManager *manager, Task *task, int error);
 /* What is left is answered: it has all ended, with that. */
