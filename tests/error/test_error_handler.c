@@ -462,8 +462,9 @@ START_TEST(the_last_sense_of_a_lun_is_known_and_told_when_it_is_another) {
         /* Nor is what a probe was refused. */
         prepare(0, TIMEOUT_NS)->flags = SCSI_COMMAND_NO_RETRY;
         submit(&fixture.commands[3]);
-        finish();
+        run();
         ck_assert_uint_eq(error_handler_get_last_sense(fixture.handler, 0)->asc, 0x21);
+        finish();
 }
 END_TEST
 
