@@ -31,6 +31,7 @@ typedef enum ScsiCommandState {
         SCSI_COMMAND_STATE_IN_FLIGHT,      /* at the transport */
         SCSI_COMMAND_STATE_AWAITING_SENSE, /* failed; the sense of another is being fetched */
         SCSI_COMMAND_STATE_SENSING,        /* failed; its sense is being fetched */
+        SCSI_COMMAND_STATE_HELD,           /* did well; others must come back before it is told */
         SCSI_COMMAND_STATE_WAITING,        /* until the error handler tries it again */
         SCSI_COMMAND_STATE_COMPLETED,      /* has its result; the sender does not know yet */
         _SCSI_COMMAND_STATE_MAX,
@@ -79,7 +80,11 @@ struct ScsiCommand {
         uint64_t retry_ns;    /* WAITING: when it is tried again */
         uint64_t submitted_ns;
         uint64_t sent_ns;
-        ListNode node; /* of the queue or list that it is in */
+        uint64_t sent_number;  /* in the order in which commands were sent */
+        uint64_t fence_number; /* HELD: the last one that is awaited */
+        unsigned n_awaited;    /* HELD: those of its LUN up to that one */
+        bool must_repeat;      /* HELD: one of them did not tell how it ended */
+        ListNode node;         /* of the queue or list that it is in */
 };
 
 /* Resets everything; `deadline_ns` is of the loop's clock. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "scsi/scsi_fence.h"
 #include "scsi/scsi_pass_through.h"
 #include "scsi/scsi_refusal.h"
 
@@ -57,9 +58,10 @@ struct ScsiProcessor {
         ListNode recovery_queue; /* ScsiCommand::node */
         ListNode completed;      /* ScsiCommand::node */
         ListNode in_flight;      /* ScsiCommand::node; not those whose sense is fetched */
-        size_t n_queued;         /* not those for recovery */
-        size_t n_outstanding;    /* accepted and not told */
-        unsigned n_in_flight;    /* at the transport */
+        ScsiFence fence;
+        size_t n_queued;      /* not those for recovery */
+        size_t n_outstanding; /* accepted and not told */
+        unsigned n_in_flight; /* at the transport */
 
         EventDefer defer;   /* tells `completed`, fills the transport */
         EventTimer timeout; /* armed no later than the earliest deadline of a queued command */
@@ -262,6 +264,7 @@ static void scsi_processor_send(ScsiProcessor *processor, ScsiCommand *command, 
         processor->luns_used |= 1U << command->request.lun;
         r = transport_submit(processor->transport, &command->request);
         if (r >= 0) {
+                scsi_fence_note_sent(&processor->fence, command);
                 list_append(&processor->in_flight, &command->node);
                 return;
         }
@@ -529,6 +532,36 @@ static bool scsi_processor_take_back(ScsiProcessor *processor, ScsiCommand *comm
         return true;
 }
 
+static void scsi_processor_enqueue(ScsiProcessor *processor, ScsiCommand *command) {
+        command->state = SCSI_COMMAND_STATE_QUEUED;
+        if (scsi_command_is_recovery(command)) {
+                list_append(&processor->recovery_queue, &command->node);
+                return;
+        }
+
+        list_append(&processor->queues[command->request.lun], &command->node);
+        processor->n_queued++;
+}
+
+static bool has_status(TransportResult result) {
+        return result == TRANSPORT_RESULT_GOOD || result == TRANSPORT_RESULT_FAILED ||
+               result == TRANSPORT_RESULT_BUSY || result == TRANSPORT_RESULT_RESERVED;
+}
+
+/* Told behind what has come back. */
+static void scsi_processor_release_held(ScsiProcessor *processor) {
+        ScsiCommand *command;
+
+        while ((command = scsi_fence_take(&processor->fence))) {
+                if (!command->must_repeat) {
+                        scsi_processor_complete(processor, command, SCSI_RESULT_GOOD);
+                        continue;
+                }
+                scsi_processor_enqueue(processor, command);
+                scsi_processor_arm(processor, command->deadline_ns);
+        }
+}
+
 static void scsi_processor_on_transport_done(TransportRequest *request) {
         ScsiCommand *command = container_of(request, ScsiCommand, request);
         ScsiProcessor *processor = command->processor;
@@ -541,6 +574,9 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
         processor->n_in_flight--;
         processor->depths[request->lun].n_in_flight--;
         scsi_processor_learn_depth(processor, request);
+        scsi_fence_note_back(&processor->fence, request->lun, command->sent_number,
+                             has_status(request->result));
+        scsi_processor_release_held(processor);
         if (scsi_processor_take_back(processor, command))
                 return;
         storage_histogram_record(&processor->statistics->luns[request->lun].transport_latency,
@@ -549,19 +585,12 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
         if (request->result == TRANSPORT_RESULT_FAILED ||
             request->result == TRANSPORT_RESULT_UNTOLD)
                 scsi_processor_on_failed(processor, command);
+        else if (request->result == TRANSPORT_RESULT_GOOD &&
+                 scsi_fence_holds(&processor->fence, command,
+                                  processor->depths[request->lun].n_in_flight))
+                event_defer_schedule(&processor->defer);
         else
                 scsi_processor_end(processor, command, scsi_processor_translate(request->result));
-}
-
-static void scsi_processor_enqueue(ScsiProcessor *processor, ScsiCommand *command) {
-        command->state = SCSI_COMMAND_STATE_QUEUED;
-        if (scsi_command_is_recovery(command)) {
-                list_append(&processor->recovery_queue, &command->node);
-                return;
-        }
-
-        list_append(&processor->queues[command->request.lun], &command->node);
-        processor->n_queued++;
 }
 
 /* SPC-4, "ASC and ASCQ assignments": as the device would, if it knew better. */
@@ -647,6 +676,11 @@ static void scsi_processor_cancel(ScsiTarget *target, ScsiCommand *command) {
                 break;
         case SCSI_COMMAND_STATE_SENSING:
                 transport_cancel(processor->transport, &processor->sense_request);
+                break;
+        case SCSI_COMMAND_STATE_HELD:
+                list_unlink(&command->node);
+                command->was_sent = false; /* the device is not asked for anything */
+                scsi_processor_complete(processor, command, SCSI_RESULT_CANCELLED);
                 break;
         case SCSI_COMMAND_STATE_IDLE:
         case SCSI_COMMAND_STATE_WAITING:
@@ -774,6 +808,7 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
         list_init(&processor->recovery_queue);
         list_init(&processor->completed);
         list_init(&processor->in_flight);
+        scsi_fence_init(&processor->fence);
         list_init(&processor->sense_waiting);
         list_init(&processor->sense_request.node);
         event_defer_init(&processor->defer, transport->loop, scsi_processor_on_defer);
