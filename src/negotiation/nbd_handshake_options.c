@@ -468,7 +468,10 @@ int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdExportTabl
         assert(options);
         assert(table);
 
-        *options = (NbdHandshakeOptions){ .table = table };
+        *options = (NbdHandshakeOptions){
+                .table = table,
+                .only_generation = only_generation,
+        };
         buffer_init(&options->output, NBD_HANDSHAKE_OUTPUT_SIZE_MAX);
         put_be64(greeting, NBD_MAGIC);
         put_be64(greeting + 8, NBD_OPTION_MAGIC);

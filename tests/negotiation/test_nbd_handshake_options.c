@@ -460,16 +460,22 @@ static const NbdServerExport beta = {
         .generation = 8,
 };
 
-static void set_up(void) {
-        fixture = (Fixture){ 0 };
-        ck_assert_int_eq(nbd_export_table_add(&fixture.table, &alpha), 0);
-        ck_assert_int_eq(nbd_export_table_add(&fixture.table, &beta), 0);
-        ck_assert_int_eq(nbd_handshake_options_init(&fixture.options, &fixture.table, 0), 0);
+static void start_dialogue(uint64_t only_generation) {
+        ck_assert_int_eq(nbd_handshake_options_init(&fixture.options, &fixture.table,
+                                                    only_generation),
+                         0);
         ck_assert_int_eq(nbd_handshake_options_set_client_flags(&fixture.options,
                                                                 NBD_FLAG_FIXED_NEWSTYLE |
                                                                                 NBD_FLAG_NO_ZEROES),
                          0);
         buffer_clear(&fixture.options.output);
+}
+
+static void set_up(void) {
+        fixture = (Fixture){ 0 };
+        ck_assert_int_eq(nbd_export_table_add(&fixture.table, &alpha), 0);
+        ck_assert_int_eq(nbd_export_table_add(&fixture.table, &beta), 0);
+        start_dialogue(/* only_generation= */ 0);
 }
 
 static void tear_down(void) {
@@ -502,7 +508,8 @@ START_TEST(each_rule_is_kept) {
         const Dialogue *d = &dialogues[_i];
         NbdOptionVerdict verdict = NBD_OPTION_VERDICT_CONTINUE;
 
-        fixture.options.only_generation = d->only_generation;
+        nbd_handshake_options_done(&fixture.options);
+        start_dialogue(d->only_generation);
         for (size_t i = 0; i < STEPS_MAX; i++) {
                 const Step *step = &d->steps[i];
 
