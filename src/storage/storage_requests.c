@@ -68,23 +68,24 @@ static void request_complete(StorageRequest *request, int error) {
 
 /* Progress */
 
-static uint64_t get_kept_size(const StorageRequest *request) {
+/* What is written but not synchronised counts as done, as all of that is synchronised at once. */
+static uint64_t get_dirty_size(const StorageRequest *request) {
         const StorageManager *manager = request->manager;
         uint64_t size = 0;
 
-        for (unsigned i = 0; i < manager->n_units; i++)
+        for (unsigned i = 0; manager->cache && i < manager->n_units; i++)
                 if (manager->units[i].is_open && is_meant(request, &manager->units[i]))
-                        size += storage_unit_get_kept_size(&manager->units[i]);
+                        size += cache_manager_get_lun_statistics(manager->cache, i)->dirty_size;
         return size;
 }
 
 /* Clients may write faster than it is flushed. */
 static void tell_progress(StorageRequest *request) {
         StorageManager *manager = request->manager;
-        uint64_t kept_size = MIN(get_kept_size(request), request->total_size);
+        uint64_t dirty_size = MIN(get_dirty_size(request), request->total_size);
         ControlProgress progress = {
                 .id = request->request.id,
-                .n_done = request->total_size - kept_size,
+                .n_done = request->total_size - dirty_size,
                 .n_total = request->total_size,
         };
 
@@ -130,7 +131,7 @@ static int run_flush(StorageRequest *request, Task *task) {
         if (request->request.lun != CONTROL_LUN_ALL &&
             !manager->units[request->request.lun].is_open)
                 return -ENOMEDIUM;
-        request->total_size = get_kept_size(request);
+        request->total_size = get_dirty_size(request);
         on_progress(&request->progress);
         r = flush_units(request, task);
         event_timer_clear(&request->progress);
