@@ -28,7 +28,8 @@ typedef enum UsbFact {
         USB_FACT_PIPELINED = 1 << 5,   /* Bulk-Only: it bears them */
 } UsbFact;
 
-#define USB_FACTS_ALL ((UINT32_C(1) << 6) - 1)
+#define USB_FACTS_N 6
+#define USB_FACTS_ALL ((UINT32_C(1) << USB_FACTS_N) - 1)
 
 /* Of one logical unit. */
 typedef enum UsbUnitFact {
@@ -40,7 +41,8 @@ typedef enum UsbUnitFact {
         USB_UNIT_FACT_NO_EVENTS = 1 << 5,      /* an optical drive's: refused, or broke it */
 } UsbUnitFact;
 
-#define USB_UNIT_FACTS_ALL ((UINT32_C(1) << 6) - 1)
+#define USB_UNIT_FACTS_N 6
+#define USB_UNIT_FACTS_ALL ((UINT32_C(1) << USB_UNIT_FACTS_N) - 1)
 /* Those that may be known of a unit that has not told yet which one it is. */
 #define USB_UNIT_FACTS_ANONYMOUS \
         (USB_UNIT_FACT_NO_CAPACITY_16 | USB_UNIT_FACT_MODE_SENSE_10 | USB_UNIT_FACT_NO_EVENTS)
@@ -60,3 +62,6 @@ typedef struct UsbLearnedFacts {
 /* Known facts alone, none that contradict each other, numbers that can be. */
 bool usb_learned_facts_is_valid(const UsbLearnedFacts *facts);
 bool usb_learned_facts_is_equal(const UsbLearnedFacts *a, const UsbLearnedFacts *b);
+/* Of one bit. */
+const char *usb_fact_to_string(UsbFact fact);          /* "short-sense" */
+const char *usb_unit_fact_to_string(UsbUnitFact fact); /* "unmap-proven" */

@@ -1,5 +1,5 @@
 /*
- * One table of names to each kind of facts, for both ways. What is read becomes flags and numbers
+ * The same names for both ways. What is read becomes flags and numbers
  * first, as the configuration's parser has them.
  */
 
@@ -11,34 +11,21 @@
 #include "config/config_parser.h"
 #include "device/learned_file.h"
 
-#define N_FACTS 6
-#define N_UNIT_FACTS 6
-#define N_UNIT_OPTIONS (N_UNIT_FACTS + 2)
-#define N_OPTIONS (N_FACTS + USB_LEARNED_UNITS_MAX * N_UNIT_OPTIONS)
+#define N_UNIT_OPTIONS (USB_UNIT_FACTS_N + 2)
+#define N_OPTIONS (USB_FACTS_N + USB_LEARNED_UNITS_MAX * N_UNIT_OPTIONS)
 
-static_assert(USB_FACTS_ALL == (1U << N_FACTS) - 1, "each fact has a name");
-static_assert(USB_UNIT_FACTS_ALL == (1U << N_UNIT_FACTS) - 1, "each fact of a unit has a name");
 static_assert(LEARNED_FILE_SIZE_MAX <= CONFIG_FILE_SIZE_MAX, "what was written can be read");
-
-/* In the order of the bits. */
-static const char *const fact_names[N_FACTS] = {
-        "uas-unreliable", "no-report-luns", "short-sense", "long-sense", "by-phase", "pipelined",
-};
-static const char *const unit_fact_names[N_UNIT_FACTS] = {
-        "no-read-capacity-16", "only-mode-sense-10", "no-synchronize-cache",
-        "unmap-proven",        "unmap-refused",      "no-media-events",
-};
 
 typedef struct LearnedUnitFields {
         char section[8]; /* "lun15" */
         uint64_t identity;
         uint64_t transfer_size;
-        bool has_facts[N_UNIT_FACTS];
+        bool has_facts[USB_UNIT_FACTS_N];
 } LearnedUnitFields;
 
 /* What the parser writes to, and how. */
 typedef struct LearnedFields {
-        bool has_facts[N_FACTS];
+        bool has_facts[USB_FACTS_N];
         LearnedUnitFields units[USB_LEARNED_UNITS_MAX];
         ConfigOption options[N_OPTIONS];
         size_t n_options;
@@ -57,8 +44,8 @@ static void add_option(LearnedFields *fields, const char *section, const char *k
 }
 
 static void init_fields(LearnedFields *fields) {
-        for (size_t i = 0; i < N_FACTS; i++)
-                add_option(fields, "device", fact_names[i], CONFIG_TYPE_BOOL,
+        for (size_t i = 0; i < USB_FACTS_N; i++)
+                add_option(fields, "device", usb_fact_to_string(1U << i), CONFIG_TYPE_BOOL,
                            &fields->has_facts[i]);
         for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++) {
                 LearnedUnitFields *unit = &fields->units[i];
@@ -67,9 +54,9 @@ static void init_fields(LearnedFields *fields) {
                 add_option(fields, unit->section, "identity", CONFIG_TYPE_SIZE, &unit->identity);
                 add_option(fields, unit->section, "transfer-size", CONFIG_TYPE_SIZE,
                            &unit->transfer_size);
-                for (size_t j = 0; j < N_UNIT_FACTS; j++)
-                        add_option(fields, unit->section, unit_fact_names[j], CONFIG_TYPE_BOOL,
-                                   &unit->has_facts[j]);
+                for (size_t j = 0; j < USB_UNIT_FACTS_N; j++)
+                        add_option(fields, unit->section, usb_unit_fact_to_string(1U << j),
+                                   CONFIG_TYPE_BOOL, &unit->has_facts[j]);
         }
 }
 
@@ -83,13 +70,13 @@ static uint32_t get_mask(const bool *has_facts, size_t n) {
 }
 
 static void get_facts(const LearnedFields *fields, UsbLearnedFacts *ret) {
-        *ret = (UsbLearnedFacts){ .facts = get_mask(fields->has_facts, N_FACTS) };
+        *ret = (UsbLearnedFacts){ .facts = get_mask(fields->has_facts, USB_FACTS_N) };
         for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++) {
                 const LearnedUnitFields *unit = &fields->units[i];
 
                 ret->units[i] = (UsbLearnedUnit){
                         .identity = unit->identity,
-                        .facts = get_mask(unit->has_facts, N_UNIT_FACTS),
+                        .facts = get_mask(unit->has_facts, USB_UNIT_FACTS_N),
                         /* One that is too large for the field is none that can be. */
                         .transfer_size = (uint32_t) MIN(unit->transfer_size, (uint64_t) UINT32_MAX),
                 };
@@ -153,10 +140,10 @@ static _printf_(2, 3) void add_line(LearnedText *text, const char *format, ...) 
         text->size += (size_t) n;
 }
 
-static void add_facts(LearnedText *text, uint32_t facts, const char *const *names, size_t n) {
-        for (size_t i = 0; i < n; i++)
+static void add_unit_facts(LearnedText *text, uint32_t facts) {
+        for (size_t i = 0; i < USB_UNIT_FACTS_N; i++)
                 if (facts >> i & 1)
-                        add_line(text, "%s = yes\n", names[i]);
+                        add_line(text, "%s = yes\n", usb_unit_fact_to_string(1U << i));
 }
 
 static void add_unit(LearnedText *text, size_t lun, const UsbLearnedUnit *unit) {
@@ -165,7 +152,7 @@ static void add_unit(LearnedText *text, size_t lun, const UsbLearnedUnit *unit) 
         add_line(text, "\n[lun%zu]\n", lun);
         if (unit->identity != 0)
                 add_line(text, "identity = %llu\n", (unsigned long long) unit->identity);
-        add_facts(text, unit->facts, unit_fact_names, N_UNIT_FACTS);
+        add_unit_facts(text, unit->facts);
         if (unit->transfer_size > 0)
                 add_line(text, "transfer-size = %u\n", unit->transfer_size);
 }
@@ -178,7 +165,9 @@ size_t learned_file_format(const UsbLearnedFacts *facts, char text[static LEARNE
         add_line(&out,
                  "# What a USB device has taught about itself. Without this file it is learned "
                  "anew.\n\n[device]\n");
-        add_facts(&out, facts->facts, fact_names, N_FACTS);
+        for (size_t i = 0; i < USB_FACTS_N; i++)
+                if (facts->facts >> i & 1)
+                        add_line(&out, "%s = yes\n", usb_fact_to_string(1U << i));
         for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++)
                 add_unit(&out, i, &facts->units[i]);
         return out.size;

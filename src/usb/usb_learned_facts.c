@@ -35,6 +35,25 @@ bool usb_learned_facts_is_valid(const UsbLearnedFacts *facts) {
                !has_both(facts->facts, USB_FACT_BY_PHASE | USB_FACT_PIPELINED);
 }
 
+/* In the order of the bits. */
+static const char *const fact_names[USB_FACTS_N] = {
+        "uas-unreliable", "no-report-luns", "short-sense", "long-sense", "by-phase", "pipelined",
+};
+static const char *const unit_fact_names[USB_UNIT_FACTS_N] = {
+        "no-read-capacity-16", "only-mode-sense-10", "no-synchronize-cache",
+        "unmap-proven",        "unmap-refused",      "no-media-events",
+};
+
+const char *usb_fact_to_string(UsbFact fact) {
+        assert(fact != 0 && (fact & ~USB_FACTS_ALL) == 0);
+        return fact_names[__builtin_ctz(fact)];
+}
+
+const char *usb_unit_fact_to_string(UsbUnitFact fact) {
+        assert(fact != 0 && (fact & ~USB_UNIT_FACTS_ALL) == 0);
+        return unit_fact_names[__builtin_ctz(fact)];
+}
+
 bool usb_learned_facts_is_equal(const UsbLearnedFacts *a, const UsbLearnedFacts *b) {
         return memcmp(a, b, sizeof(*a)) == 0;
 }
