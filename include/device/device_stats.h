@@ -34,6 +34,7 @@ typedef struct DeviceStatsRates {
         double busy;  /* the share of time in which there were requests, 0 to 1; of several LUNs,
                          that of the busiest */
         double depth; /* the mean number of requests */
+        double hit_ratio; /* of reads: the share that memory alone answered, 0 to 1 */
 } DeviceStatsRates;
 
 /* What rates are made of, at one time. */
@@ -47,6 +48,8 @@ typedef struct DeviceStatsSample {
         uint64_t write_ns;
         uint64_t busy_ns;
         uint64_t weighted_ns;
+        uint64_t n_hits; /* of the cache */
+        uint64_t n_misses;
 } DeviceStatsSample;
 
 typedef struct DeviceStatsLun {

@@ -2,6 +2,20 @@
 
 #include "dbus/bus_manager.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dbus/bus_device.h"
+#include "dbus/bus_error.h"
+#include "dbus/bus_metrics.h"
+#include "dbus/bus_options.h"
+#include "dbus/bus_properties.h"
+#include "device/device_request.h"
+
+#define MANAGER_INTERFACE BUS_SERVICE_NAME ".Manager"
+#define FIELD(name) offsetof(BusService, name)
+
 static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         BusService *service = userdata;
@@ -23,15 +37,164 @@ static int get_listen_addresses(sd_bus *bus, const char *path, const char *inter
         return sd_bus_message_close_container(reply);
 }
 
+/* Take */
+
+static const char *describe_take_error(int error) {
+        switch (error) {
+        case -ENODEV:
+                return "no USB disk that can be driven is plugged in there";
+        case -EBUSY:
+                return "it is in use";
+        case -EPERM:
+                return "it has the quirk i: it is to be left alone";
+        case -ENOSPC:
+                return "there are too many devices";
+        case -ESHUTDOWN:
+                return "the service is about to end";
+        default:
+                return strerror(-error);
+        }
+}
+
+static int on_take(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        BusService *service = userdata;
+        const BusDevice *device;
+        const char *name;
+        uint64_t id;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &name);
+        if (r < 0)
+                return r;
+        r = bus_options_read(message, NULL, 0, ret_error);
+        if (r < 0)
+                return r;
+        r = bus_service_check(service, message, BUS_ACTION("take"), NULL, NULL, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = device_manager_take(service->manager, name, &id);
+        if (r < 0 && r != -EALREADY)
+                return bus_error_set(ret_error, r, "%s: %s", name, describe_take_error(r));
+        device = bus_device_find(service, id);
+        if (!device)
+                return bus_error_set(ret_error, -ENOMEM, "No memory");
+        return sd_bus_reply_method_return(message, "o", device->path);
+}
+
+/* ListOthers */
+
+static int append_text(sd_bus_message *reply, const char *name, const char *value) {
+        char text[BUS_DEVICE_TEXT_SIZE];
+
+        BUS_PROPERTIES_SET_TEXT(text, value);
+        return sd_bus_message_append(reply, "{sv}", name, "s", text);
+}
+
+static int append_other(sd_bus_message *reply, const DeviceOtherView *view) {
+        const struct {
+                const char *name, *value;
+        } texts[] = {
+                { "Name", view->name },
+                { "Vendor", view->vendor },
+                { "Model", view->model },
+                { "Serial", view->serial },
+                { "Reason", device_other_reason_to_string(view->reason) },
+        };
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+                r = append_text(reply, texts[i].name, texts[i].value);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "VendorId", "q", view->vendor_id,
+                                  "ProductId", "q", view->product_id, "Speed", "u",
+                                  view->speed_mbps);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(reply);
+}
+
+static int on_list_others(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        BusService *service = userdata;
+        DeviceOtherView view;
+        int r;
+
+        r = sd_bus_message_new_method_return(message, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && device_manager_get_other(service->manager, i, &view); i++)
+                r = append_other(reply, &view);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+static int on_get_metrics(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_(freep) char *text = NULL;
+        int r;
+
+        r = bus_metrics_format(userdata, &text);
+        if (r < 0)
+                return bus_error_set(ret_error, r, "%s", strerror(-r));
+        return sd_bus_reply_method_return(message, "s", text);
+}
+
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("NDevices", "u", NULL, FIELD(facts.n_devices),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NExports", "u", NULL, FIELD(facts.n_exports),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ListenAddresses", "as", get_listen_addresses, 0,
                         SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_METHOD_WITH_ARGS("Take", SD_BUS_ARGS("s", device, "a{sv}", options),
+                                SD_BUS_RESULT("o", object), on_take, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListOthers", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", devices),
+                                on_list_others, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetMetrics", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text),
+                                on_get_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", kind, "o", object, "s", text), 0),
         SD_BUS_VTABLE_END,
 };
 
 int bus_manager_attach(BusService *service, sd_bus *bus) {
         return sd_bus_add_object_vtable(bus, bus_service_add_slot(service), BUS_SERVICE_PATH,
-                                        BUS_SERVICE_NAME ".Manager", manager_vtable, service);
+                                        MANAGER_INTERFACE, manager_vtable, service);
+}
+
+void bus_manager_update(BusService *service, sd_bus *bus) {
+        DeviceManagerCounts counts = device_manager_get_counts(service->manager);
+        BusManagerFacts former = service->facts;
+
+        service->facts = (BusManagerFacts){
+                .n_devices = counts.n_devices,
+                .n_exports = counts.n_exports,
+        };
+        if (former.n_devices != counts.n_devices && bus)
+                (void) sd_bus_emit_properties_changed(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE,
+                                                      "NDevices", NULL);
+        if (former.n_exports != counts.n_exports && bus)
+                (void) sd_bus_emit_properties_changed(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE,
+                                                      "NExports", NULL);
+}
+
+void bus_manager_announce_event(BusService *service, const char *kind, const char *path,
+                                const char *words) {
+        sd_bus *bus = bus_service_get_bus(service);
+        char text[LOG_MESSAGE_SIZE_MAX];
+
+        BUS_PROPERTIES_SET_TEXT(text, words);
+        if (bus)
+                (void) sd_bus_emit_signal(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE, "Event", "sos",
+                                          kind, path, text);
 }

@@ -24,7 +24,7 @@
 #define POLKIT_TIMEOUT_US (25 * NS_PER_S / NS_PER_US)
 #define POLKIT_INTERACTIVE_TIMEOUT_US (120 * NS_PER_S / NS_PER_US)
 
-#define QUESTION_SIZE_MAX 1024
+#define QUESTION_SIZE_MAX 2048
 
 struct PolkitCheck {
         BusConnection *connection; /* borrowed */
@@ -50,6 +50,8 @@ typedef struct PolkitQuery {
         sd_bus_message *call;             /* owned: the question, until it is known to be needed */
         char question[QUESTION_SIZE_MAX]; /* action and details, to compare */
         uint64_t cancellation;            /* its number, for polkit */
+        bool has_owner;
+        uid_t owner;
         uid_t uid;
         int verdict;   /* 0: allowed; -errno */
         ListNode node; /* PolkitCheck::queries */
@@ -117,19 +119,21 @@ static int on_polkit(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         return 0;
 }
 
-static int append_details(sd_bus_message *call, const PolkitDetail *details, size_t n_details) {
+static int append_details(sd_bus_message *call, const PolkitQuestion *question) {
         int r;
 
         r = sd_bus_message_open_container(call, 'a', "{ss}");
-        for (size_t i = 0; i < n_details && r >= 0; i++)
-                r = sd_bus_message_append(call, "{ss}", details[i].name, details[i].value);
+        for (size_t i = 0; i < question->n_details && r >= 0; i++)
+                r = sd_bus_message_append(call, "{ss}", question->details[i].name,
+                                          question->details[i].value);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(call);
 }
 
-static int make_call(PolkitQuery *query, const char *action, const PolkitDetail *details,
-                     size_t n_details, bool is_interactive) {
+static int make_call(PolkitQuery *query, const PolkitQuestion *question) {
+        bool is_interactive =
+                        sd_bus_message_get_allow_interactive_authorization(query->message) > 0;
         sd_bus *bus = bus_connection_get_bus(query->check->connection);
         char cancellation[32];
         int r;
@@ -142,10 +146,10 @@ static int make_call(PolkitQuery *query, const char *action, const PolkitDetail 
         if (r < 0)
                 return r;
         r = sd_bus_message_append(query->call, "(sa{sv})s", "system-bus-name", 1, "name", "s",
-                                  sd_bus_message_get_sender(query->message), action);
+                                  sd_bus_message_get_sender(query->message), question->action);
         if (r < 0)
                 return r;
-        r = append_details(query->call, details, n_details);
+        r = append_details(query->call, question);
         if (r < 0)
                 return r;
         return sd_bus_message_append(query->call, "us",
@@ -168,14 +172,16 @@ static int ask_polkit(PolkitQuery *query) {
 
 /* The caller */
 
-static bool is_privileged(uid_t uid) { return uid == 0 || uid == getuid(); }
+static bool may_always(const PolkitQuery *query, uid_t uid) {
+        return uid == 0 || uid == getuid() || (query->has_owner && uid == query->owner);
+}
 
 static void on_caller_known(BusCaller *caller, int error, uid_t uid, void *userdata) {
         PolkitQuery *query = userdata;
         int r;
 
         query->uid = uid;
-        if (error < 0 || is_privileged(uid)) {
+        if (error < 0 || may_always(query, uid)) {
                 query_decide(query, error < 0 ? -EACCES : 0);
                 return;
         }
@@ -218,38 +224,36 @@ static bool has_room(PolkitCheck *check, sd_bus_message *message) {
                n_of_caller < POLKIT_CHECK_QUERIES_OF_CALLER_MAX;
 }
 
-static int format_question(char *ret, const char *action, const PolkitDetail *details,
-                           size_t n_details) {
-        size_t size = (size_t) snprintf(ret, QUESTION_SIZE_MAX, "%s", action);
+static int format_question(char *ret, const PolkitQuestion *question) {
+        size_t size = (size_t) snprintf(ret, QUESTION_SIZE_MAX, "%s", question->action);
 
-        for (size_t i = 0; i < n_details && size < QUESTION_SIZE_MAX; i++)
+        for (size_t i = 0; i < question->n_details && size < QUESTION_SIZE_MAX; i++)
                 size += (size_t) snprintf(ret + size, QUESTION_SIZE_MAX - size, "\n%s=%s",
-                                          details[i].name, details[i].value);
+                                          question->details[i].name, question->details[i].value);
         return size < QUESTION_SIZE_MAX ? 0 : -E2BIG;
 }
 
-static int query_start(PolkitQuery *query, const char *action, const PolkitDetail *details,
-                       size_t n_details) {
+static int query_start(PolkitQuery *query, const PolkitQuestion *question) {
         static const BusCallerHandlers handlers = {
                 .known = on_caller_known,
                 .gone = on_caller_gone,
         };
-        bool is_interactive =
-                        sd_bus_message_get_allow_interactive_authorization(query->message) > 0;
         int r;
 
-        r = format_question(query->question, action, details, n_details);
+        query->has_owner = question->has_owner;
+        query->owner = question->owner;
+        r = format_question(query->question, question);
         if (r < 0)
                 return r;
-        r = make_call(query, action, details, n_details, is_interactive);
+        r = make_call(query, question);
         if (r < 0)
                 return r;
         return bus_caller_new(&query->caller, query->check->connection, query->message, &handlers,
                               query);
 }
 
-static int ask(PolkitCheck *check, sd_bus_message *message, const char *action,
-               const PolkitDetail *details, size_t n_details, sd_bus_error *ret_error) {
+static int ask(PolkitCheck *check, sd_bus_message *message, const PolkitQuestion *question,
+               sd_bus_error *ret_error) {
         PolkitQuery *query;
         int r;
 
@@ -263,7 +267,7 @@ static int ask(PolkitCheck *check, sd_bus_message *message, const char *action,
         list_init(&query->node);
         list_append(&check->queries, &query->node);
         check->n_queries++;
-        r = query_start(query, action, details, n_details);
+        r = query_start(query, question);
         if (r < 0) {
                 query_free(query);
                 return bus_error_set(ret_error, r, "The caller can't be checked");
@@ -284,23 +288,21 @@ static int tell_verdict(PolkitQuery *query, const char *action, uid_t *ret_uid,
         return 1;
 }
 
-int polkit_check_test(PolkitCheck *check, sd_bus_message *message, const char *action,
-                      const PolkitDetail *details, size_t n_details, uid_t *ret_uid,
-                      sd_bus_error *ret_error) {
+int polkit_check_test(PolkitCheck *check, sd_bus_message *message, const PolkitQuestion *question,
+                      uid_t *ret_uid, sd_bus_error *ret_error) {
         PolkitQuery *query = find_query(check, message);
-        char question[QUESTION_SIZE_MAX];
+        char text[QUESTION_SIZE_MAX];
 
-        assert(n_details <= POLKIT_CHECK_DETAILS_MAX);
+        assert(question->n_details <= POLKIT_CHECK_DETAILS_MAX);
 
         if (!query)
-                return ask(check, message, action, details, n_details, ret_error);
-        if (format_question(question, action, details, n_details) < 0 ||
-            strcmp(question, query->question) != 0) {
+                return ask(check, message, question, ret_error);
+        if (format_question(text, question) < 0 || strcmp(text, query->question) != 0) {
                 query_free(query);
                 return bus_error_set(ret_error, -EAGAIN,
                                      "What was asked for changed while it was checked");
         }
-        return tell_verdict(query, action, ret_uid, ret_error);
+        return tell_verdict(query, question->action, ret_uid, ret_error);
 }
 
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {

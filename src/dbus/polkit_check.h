@@ -25,6 +25,14 @@ typedef struct PolkitDetail {
         const char *value;
 } PolkitDetail;
 
+typedef struct PolkitQuestion {
+        const char *action;
+        PolkitDetail details[POLKIT_CHECK_DETAILS_MAX];
+        size_t n_details;
+        bool has_owner; /* whose it is may as well */
+        uid_t owner;
+} PolkitQuestion;
+
 int polkit_check_new(PolkitCheck **ret, BusConnection *connection);
 /* All questions are dropped: the bus is gone. */
 void polkit_check_reset(PolkitCheck *check);
@@ -34,9 +42,8 @@ DEFINE_CLEANUP(PolkitCheck *, polkit_check_free);
 /* `bus` is new: sees what is dispatched. */
 int polkit_check_attach(PolkitCheck *check, sd_bus *bus);
 /*
- * First in a method's handler. 1: `action` is allowed, and the caller is `ret_uid`; 0: the handler
+ * First in a method's handler. 1: it is allowed, and the caller is `ret_uid` (may be NULL); 0: the handler
  * returns 1, and is called again with this message; negative with `ret_error` set: it is refused.
  */
-int polkit_check_test(PolkitCheck *check, sd_bus_message *message, const char *action,
-                      const PolkitDetail *details, size_t n_details, uid_t *ret_uid,
-                      sd_bus_error *ret_error);
+int polkit_check_test(PolkitCheck *check, sd_bus_message *message, const PolkitQuestion *question,
+                      uid_t *ret_uid, sd_bus_error *ret_error);

@@ -35,6 +35,8 @@ typedef struct Speeds {
         double write_ns;
         double busy_ns;
         double weighted_ns;
+        double hits;
+        double misses;
 } Speeds;
 
 static StorageStats get_total(const DeviceStatsLun *lun) {
@@ -60,6 +62,8 @@ static DeviceStatsSample make_sample(const StorageStats *stats, uint64_t now_ns)
                 .write_ns = writes->latency.sum_ns,
                 .busy_ns = stats->busy_ns,
                 .weighted_ns = stats->weighted_ns,
+                .n_hits = stats->cache.n_hits,
+                .n_misses = stats->cache.n_misses,
         };
 }
 
@@ -116,6 +120,8 @@ static Speeds get_speeds(const DeviceStatsLun *lun, DeviceStatsWindow window, ui
                 .write_ns = per_second(end->write_ns, begin->write_ns, length_ns),
                 .busy_ns = per_second(end->busy_ns, begin->busy_ns, length_ns),
                 .weighted_ns = per_second(end->weighted_ns, begin->weighted_ns, length_ns),
+                .hits = per_second(end->n_hits, begin->n_hits, length_ns),
+                .misses = per_second(end->n_misses, begin->n_misses, length_ns),
         };
 }
 
@@ -128,10 +134,13 @@ static void add_speeds(Speeds *to, const Speeds *from) {
         to->write_ns += from->write_ns;
         to->busy_ns = MAX(to->busy_ns, from->busy_ns);
         to->weighted_ns += from->weighted_ns;
+        to->hits += from->hits;
+        to->misses += from->misses;
 }
 
 static DeviceStatsRates to_rates(const Speeds *speeds) {
         double busy = speeds->busy_ns / (double) NS_PER_S;
+        double looked_up = speeds->hits + speeds->misses;
 
         return (DeviceStatsRates){
                 .reads = speeds->reads,
@@ -142,6 +151,7 @@ static DeviceStatsRates to_rates(const Speeds *speeds) {
                 .write_latency_ns = speeds->writes > 0 ? speeds->write_ns / speeds->writes : 0,
                 .busy = MIN(busy, 1.0),
                 .depth = speeds->weighted_ns / (double) NS_PER_S,
+                .hit_ratio = looked_up > 0 ? speeds->hits / looked_up : 0,
         };
 }
 

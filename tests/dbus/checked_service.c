@@ -25,20 +25,18 @@ typedef struct CheckedService {
 static int on_try(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         CheckedService *service = userdata;
         char n_changes[16];
-        const PolkitDetail details[] = {
-                { "device.name", "sim0" },
-                { "changes", n_changes },
+        PolkitQuestion question = {
+                .details = { { "device.name", "sim0" }, { "changes", n_changes } },
+                .n_details = 2,
         };
-        const char *action;
         uid_t uid;
         int r;
 
-        r = sd_bus_message_read(message, "s", &action);
+        r = sd_bus_message_read(message, "s", &question.action);
         if (r < 0)
                 return r;
         snprintf(n_changes, sizeof(n_changes), "%u", service->n_changes);
-        r = polkit_check_test(service->polkit, message, action, details, N_ELEMENTS(details), &uid,
-                              ret_error);
+        r = polkit_check_test(service->polkit, message, &question, &uid, ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         return sd_bus_reply_method_return(message, "u", (uint32_t) uid);

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""conf/interfaces is what the service says of itself."""
+"""conf/interfaces is what the service says of itself, and every action that it asks polkit for has a policy."""
 
 import glob
 import os
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../interop"))
 
 # pylint: disable=wrong-import-position
-from private_bus import HERE, NAME, ROOT, private_bus
+from private_bus import HERE, NAME, ROOT, private_bus, wait_until, write
 from results import Results
 
 SOURCE = os.path.realpath(os.path.join(HERE, "../.."))
@@ -56,6 +57,13 @@ def read_live(caller, path, live):
         read_live(caller, f"{path}/{node.get('name')}", live)
 
 
+def make_job(bus, caller):
+    """One that is still there when it is looked at: at full speed so much takes seconds."""
+    wait_until(lambda: caller.get("Manager", "NExports") == 2, "all is exported")
+    write(bus, "1209-0001-SLOW-lun0", 4 << 20)
+    caller.call("Cache", "Flush", "(@a{sv} {},)", path=f"{ROOT}/devices/sim0")
+
+
 def shipped_interfaces_are_the_live_ones(caller):
     live, shipped = {}, read_shipped()
     read_live(caller, ROOT, live)
@@ -71,13 +79,42 @@ def every_member_is_named_and_typed():
                 assert argument[0] and argument[1], f"{name}: {member}"
 
 
+def read_actions():
+    actions = {}
+    policy = ElementTree.parse(os.path.join(SOURCE, f"conf/{NAME}.policy")).getroot()
+    for action in policy.findall("action"):
+        defaults = action.find("defaults")
+        actions[action.get("id")] = {default.tag: default.text for default in defaults}
+        annotations = {a.get("key"): a.text for a in action.findall("annotate")}
+        assert annotations["org.freedesktop.policykit.owner"] == "unix-user:usb-storage", action.get("id")
+        assert action.find("description").text and action.find("message").text
+    return actions
+
+
+def every_action_is_asked_for_and_has_a_policy():
+    asked = set()
+    for path in glob.glob(os.path.join(SOURCE, "src/dbus/*.c")):
+        with open(path, encoding="utf-8") as file:
+            asked |= set(re.findall(r'BUS_ACTION\("([a-z-]+)"\)', file.read()))
+    expected = {f"{NAME}.{name}" for name in asked}
+    assert expected == set(read_actions()), expected ^ set(read_actions())
+
+
+def nobody_from_afar_is_allowed_anything():
+    for action, defaults in read_actions().items():
+        assert defaults["allow_any"] == defaults["allow_inactive"] == "auth_admin", action
+
+
 def main():
     results = Results()
     with private_bus() as bus:
-        bus.start_service(specs=["size=16M,luns=2"])
+        bus.start_service(specs=["size=16M,luns=2,speed=full,serial=SLOW"])
         caller = bus.caller()
+        make_job(bus, caller)
         results.check(shipped_interfaces_are_the_live_ones, caller)
     results.check(every_member_is_named_and_typed)
+    results.check(every_action_is_asked_for_and_has_a_policy)
+    results.check(nobody_from_afar_is_allowed_anything)
     results.finish()
 
 

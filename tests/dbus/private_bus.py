@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import nbd
 from gi.repository import Gio, GLib
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -143,6 +144,9 @@ class Caller:
 
     def get(self, interface, name, path=ROOT):
         return self.call("org.freedesktop.DBus.Properties", "Get", f"('{NAME}.{interface}', '{name}')", path=path)
+
+    def get_all(self, interface, path):
+        return self.call("org.freedesktop.DBus.Properties", "GetAll", f"('{NAME}.{interface}',)", path=path)
 
     def end(self):
         """Leaves the bus without waiting for anything."""
@@ -305,3 +309,85 @@ def skip_unless_root():
     if os.geteuid() != 0:
         print("1..0 # SKIP callers of several users need root")
         sys.exit(0)
+
+
+def is_there(caller, path):
+    return path in caller.call("org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+
+
+def connect(bus, name):
+    """To an export, by the service's own socket."""
+    handle = nbd.NBD()
+    handle.set_export_name(name)
+    handle.connect_unix(f"{bus.folder}/runtime/nbd.sock")
+    return handle
+
+
+def write(bus, name, size):
+    """Leaves so much in an export's cache."""
+    handle = connect(bus, name)
+    for offset in range(0, size, 1 << 20):
+        handle.pwrite(os.urandom(1 << 20), offset)
+    handle.shutdown()
+
+
+class Watcher:
+    """What the service has told of itself by signals."""
+
+    def __init__(self, bus):
+        self.signals = []
+        self.removed = set()
+        self.operations = []  # of jobs
+        self.connection = bus.connection
+        bus.connection.signal_subscribe(NAME, None, None, None, None, 0, self.on_signal)
+
+    def on_signal(self, _connection, _sender, path, interface, member, parameters):
+        values = parameters.unpack()
+        self.signals.append((path, interface, member, values))
+        if member == "InterfacesRemoved":
+            self.removed.add(values[0])
+        elif member == "InterfacesAdded":
+            self.removed.discard(values[0])
+            job = values[1].get(f"{NAME}.Job")
+            if job:
+                self.operations.append((values[0], job["Operation"], job["Object"], job["StartedByUID"]))
+
+    def forget(self):
+        iterate()
+        self.signals = []
+
+    def wait_for_property(self, path, interface, name, value):
+        def has_changed():
+            for where, _, member, values in self.signals:
+                if (where, member) == (path, "PropertiesChanged") and values[0] == f"{NAME}.{interface}":
+                    if name in values[1] and values[1][name] == value:
+                        return True
+            return False
+
+        wait_until(has_changed, f"{name} becomes {value}")
+
+    def wait_for_event(self, kind, path):
+        def has_come():
+            return any(
+                member == "Event" and values[0] == kind and path in (None, values[1])
+                for _, _, member, values in self.signals
+            )
+
+        wait_until(has_come, f"{kind} is told")
+
+    def wait_for_removal(self, path):
+        wait_until(lambda: path in self.removed, f"{path} is gone")
+
+    def wait_for_completion(self, path):
+        def has_completed():
+            for where, _, member, values in self.signals:
+                if (where, member) == (path, "Completed"):
+                    return values
+            return None
+
+        values = wait_until(has_completed, f"{path} is done")
+        self.wait_for_removal(path)
+        return values
+
+    def jobs_of(self, operation):
+        return [job for job in self.operations if job[1] == operation]

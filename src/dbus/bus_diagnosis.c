@@ -1,0 +1,147 @@
+/* What is known of a device and its units, one fact to a line. */
+
+#include "dbus/bus_diagnosis.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "dbus/bus_device.h"
+#include "dbus/bus_lun.h"
+#include "dbus/metrics_counter.h"
+#include "device/device_stats.h"
+#include "device/optimization_advice.h"
+
+static void write_device(FILE *file, const BusDevice *device) {
+        const BusDeviceFacts *facts = &device->facts;
+
+        fprintf(file, "usb-storaged %s\n\n", device->service->version);
+        fprintf(file, "Device %s: %04x:%04x, revision %x.%02x\n", facts->name, facts->vendor_id,
+                facts->product_id, facts->device_version >> 8, facts->device_version & 0xff);
+        fprintf(file, "It calls itself: %s %s\n", facts->vendor, facts->model);
+        fprintf(file, "Bus: %s, %u Mb/s\n", facts->connection_bus, facts->speed_mbps);
+        fprintf(file, "State: %s\n", facts->state);
+        if (facts->failure_reason[0] != '\0')
+                fprintf(file, "It could not be driven: %s\n", facts->failure_reason);
+        fprintf(file, "Transport: %s, up to %u bytes in a command\n",
+                facts->transport[0] != '\0' ? facts->transport : "not known",
+                facts->transfer_size_max);
+        fprintf(file, "Quirks: %s\n", facts->quirks[0] != '\0' ? facts->quirks : "none");
+        fprintf(file, "Cache: %s, %s, up to %" PRIu64 " bytes, %s read-ahead\n", facts->cache_mode,
+                facts->cache_policy, facts->cache_size_max,
+                facts->has_read_ahead ? "with" : "without");
+        fprintf(file, "Read-only: %s\n", facts->is_read_only ? "yes" : "no");
+        fprintf(file, "Its process was started anew %u times\n", facts->n_restarts);
+}
+
+static void write_masks(FILE *file, const BusDeviceFacts *facts) {
+        for (unsigned bit = 0; bit < CONTROL_DEGRADATIONS_N; bit++)
+                if (facts->degradations & UINT32_C(1) << bit)
+                        fprintf(file, "Degraded: %s\n", control_degradation_to_string(1U << bit));
+        for (unsigned bit = 0; bit < USB_FACTS_N; bit++)
+                if (facts->learned & UINT32_C(1) << bit)
+                        fprintf(file, "Learned: %s\n", usb_fact_to_string(1U << bit));
+        for (unsigned bit = 0; bit < USB_UNIT_FACTS_N; bit++)
+                if (facts->learned & UINT32_C(1) << (USB_FACTS_N + bit))
+                        fprintf(file, "Learned of a unit: %s\n",
+                                usb_unit_fact_to_string(1U << bit));
+}
+
+static void write_lun(FILE *file, const BusLunFacts *facts) {
+        fprintf(file, "\nUnit %u: %s, %s %s %s, peripheral type %02x, version %02x\n",
+                facts->number, facts->kind, facts->vendor, facts->model, facts->revision,
+                facts->peripheral_type, facts->version);
+        fprintf(file, "Medium: %s, %" PRIu64 " bytes in blocks of %u, physically %u\n",
+                facts->has_medium ? "there" : "none", facts->size, facts->block_size,
+                facts->physical_block_size);
+        fprintf(file, "It is%s%s%s, and %s exported, to %u clients\n",
+                facts->is_removable ? " removable" : " fixed",
+                facts->is_read_only ? ", read-only" : "",
+                facts->is_rotational ? ", rotational" : "",
+                facts->export_name[0] != '\0' ? "is" : "is not", facts->n_clients);
+        fprintf(file, "Commands: SYNCHRONIZE CACHE %s, FUA %s, UNMAP %s, TRIM of clients %s\n",
+                facts->has_synchronize_cache ? "yes" : "no", facts->has_fua ? "yes" : "no",
+                facts->can_unmap ? "yes" : "no", facts->can_trim ? "yes" : "no");
+        if (facts->last_sense[0] != '\0')
+                fprintf(file, "Last sense: %s\n", facts->last_sense);
+}
+
+static void write_counters(FILE *file, const StorageStats *stats) {
+        const MetricsCounter *counter;
+        char name[METRICS_COUNTER_NAME_SIZE];
+
+        for (size_t i = 0; (counter = metrics_counter_get(i)); i++) {
+                uint64_t value = metrics_counter_read(counter, stats);
+
+                metrics_counter_format_name(counter, name);
+                if (value > 0)
+                        fprintf(file, "%s: %" PRIu64 "\n", name, value);
+        }
+        for (unsigned i = 0; i < _STORAGE_ERROR_MAX; i++)
+                if (stats->n_errors[i] > 0)
+                        fprintf(file, "errors, %s: %" PRIu64 "\n",
+                                storage_error_to_string((StorageError) i), stats->n_errors[i]);
+        for (unsigned i = 0; i < STORAGE_SENSE_KEYS; i++)
+                if (stats->n_check_conditions[i] > 0)
+                        fprintf(file, "check conditions, sense key %u: %" PRIu64 "\n", i,
+                                stats->n_check_conditions[i]);
+}
+
+static void write_stats(FILE *file, const BusDevice *device, const DeviceStats *stats) {
+        StorageDeviceStats totals;
+
+        if (!device_stats_get_device(stats, &totals))
+                return;
+        fprintf(file, "USB transfers: %" PRIu64 "\n", totals.n_transfers);
+        for (unsigned i = 0; i < _STORAGE_RESET_MAX; i++)
+                if (totals.n_resets[i] > 0)
+                        fprintf(file, "Resets, %s: %" PRIu64 "\n",
+                                storage_reset_to_string((StorageReset) i), totals.n_resets[i]);
+        if (totals.n_recoveries_failed > 0)
+                fprintf(file, "Recoveries that failed: %" PRIu64 "\n", totals.n_recoveries_failed);
+}
+
+static void write_advice(FILE *file, const BusDevice *device) {
+        OptimizationAdvice advice[_OPTIMIZATION_TOPIC_MAX];
+        size_t n = device_manager_get_advice(device->service->manager, device->id, advice);
+
+        for (size_t i = 0; i < n; i++)
+                fprintf(file, "%sAdvice (%s, %s): %s\n", i == 0 ? "\n" : "",
+                        optimization_topic_to_string(advice[i].topic),
+                        optimization_severity_to_string(advice[i].severity), advice[i].text);
+}
+
+static void write_all(FILE *file, const BusDevice *device) {
+        const DeviceStats *stats = device_manager_get_stats(device->service->manager, device->id);
+        StorageStats totals;
+
+        write_device(file, device);
+        write_masks(file, &device->facts);
+        if (stats)
+                write_stats(file, device, stats);
+        for (size_t i = 0; i < N_ELEMENTS(device->luns); i++) {
+                if (!device->luns[i])
+                        continue;
+                write_lun(file, &device->luns[i]->facts);
+                if (stats && device_stats_get_lun(stats, (unsigned) i, &totals))
+                        write_counters(file, &totals);
+        }
+        write_advice(file, device);
+}
+
+int bus_diagnosis_format(const BusDevice *device, char **ret) {
+        _cleanup_(freep) char *text = NULL;
+        bool has_failed;
+        size_t size;
+        FILE *file;
+
+        file = open_memstream(&text, &size);
+        if (!file)
+                return -errno;
+        write_all(file, device);
+        has_failed = ferror(file);
+        if (fclose(file) != 0 || has_failed)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}

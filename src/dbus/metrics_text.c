@@ -1,0 +1,420 @@
+/*
+ * Families one after the other, as OpenMetrics wants it, each with its samples of all devices. A
+ * device is named by its port: its serial number is in `device_info` alone, so that no other series
+ * changes with it.
+ */
+
+#include "dbus/metrics_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dbus/metrics_counter.h"
+
+#define PREFIX "usb_storage_"
+
+typedef struct MetricsText {
+        FILE *file;
+        const MetricsDevice *devices;
+        size_t n_devices;
+} MetricsText;
+
+/* Pieces */
+
+/* OpenMetrics 1.0, "Escaping": these three alone. */
+static void write_value(FILE *file, const char *value) {
+        for (; *value != '\0'; value++) {
+                if (*value == '\n')
+                        fputs("\\n", file);
+                else if (*value == '\\' || *value == '"')
+                        fprintf(file, "\\%c", *value);
+                else
+                        fputc(*value, file);
+        }
+}
+
+static void write_label(FILE *file, const char *name, const char *value) {
+        fprintf(file, ",%s=\"", name);
+        write_value(file, value);
+        fputc('"', file);
+}
+
+static void write_family(FILE *file, const char *name, const char *type, const char *unit,
+                         const char *help) {
+        fprintf(file, "# TYPE " PREFIX "%s %s\n", name, type);
+        if (unit)
+                fprintf(file, "# UNIT " PREFIX "%s %s\n", name, unit);
+        fprintf(file, "# HELP " PREFIX "%s %s\n", name, help);
+}
+
+/* The first label, which every sample has; others may follow. */
+static void write_device(FILE *file, const char *name, const char *suffix,
+                         const MetricsDevice *device) {
+        fprintf(file, PREFIX "%s%s{device=\"", name, suffix);
+        write_value(file, device->name);
+        fputc('"', file);
+}
+
+static void write_lun(FILE *file, const char *name, const char *suffix, const MetricsDevice *device,
+                      const MetricsLun *lun) {
+        write_device(file, name, suffix, device);
+        fprintf(file, ",lun=\"%u\"", lun->number);
+}
+
+/* Exactly, where a double would round. */
+static void write_seconds(FILE *file, uint64_t time_ns) {
+        fprintf(file, "%llu.%09llu", (unsigned long long) (time_ns / NS_PER_S),
+                (unsigned long long) (time_ns % NS_PER_S));
+}
+
+/* Counters */
+
+static const char *unit_name(MetricsUnit unit) {
+        switch (unit) {
+        case METRICS_UNIT_NONE:
+                return NULL;
+        case METRICS_UNIT_BYTES:
+                return "bytes";
+        case METRICS_UNIT_SECONDS:
+                return "seconds";
+        }
+
+        assert_not_reached();
+}
+
+static void write_counter(const MetricsText *text, const MetricsCounter *counter) {
+        write_family(text->file, counter->name, counter->is_gauge ? "gauge" : "counter",
+                     unit_name(counter->unit), counter->help);
+        for (size_t i = 0; i < text->n_devices; i++) {
+                const MetricsDevice *device = &text->devices[i];
+
+                for (size_t j = 0; j < device->n_luns; j++) {
+                        uint64_t value = metrics_counter_read(counter, &device->luns[j].stats);
+
+                        write_lun(text->file, counter->name, counter->is_gauge ? "" : "_total",
+                                  device, &device->luns[j]);
+                        fputs("} ", text->file);
+                        if (counter->unit == METRICS_UNIT_SECONDS)
+                                write_seconds(text->file, value);
+                        else
+                                fprintf(text->file, "%llu", (unsigned long long) value);
+                        fputc('\n', text->file);
+                }
+        }
+}
+
+/* Counters that have one more label, with a value of an enum. */
+typedef struct LabelledCounter {
+        const char *name;
+        const char *help;
+        const char *label;
+        const char *(*value_name)(unsigned value);
+        unsigned n_values;
+        size_t offset; /* of an array of uint64_t */
+} LabelledCounter;
+
+static const char *error_name(unsigned value) {
+        return storage_error_to_string((StorageError) value);
+}
+
+static const char *reset_name(unsigned value) {
+        return storage_reset_to_string((StorageReset) value);
+}
+
+/* SPC-4, table 48. */
+static const char *sense_key_name(unsigned value) {
+        static const char *const names[STORAGE_SENSE_KEYS] = {
+                "no-sense",       "recovered-error", "not-ready",      "medium-error",
+                "hardware-error", "illegal-request", "unit-attention", "data-protect",
+                "blank-check",    "vendor-specific", "copy-aborted",   "aborted-command",
+                "reserved",       "volume-overflow", "miscompare",     "completed",
+        };
+
+        return names[value];
+}
+
+static uint64_t read_at(const void *stats, size_t offset, unsigned index) {
+        uint64_t value;
+
+        memcpy(&value, (const char *) stats + offset + index * sizeof(value), sizeof(value));
+        return value;
+}
+
+static void write_labelled_value(const MetricsText *text, const LabelledCounter *counter,
+                                 const void *stats, unsigned index) {
+        write_label(text->file, counter->label, counter->value_name(index));
+        fprintf(text->file, "} %llu\n",
+                (unsigned long long) read_at(stats, counter->offset, index));
+}
+
+static void write_labelled_of_luns(const MetricsText *text, const LabelledCounter *counter) {
+        write_family(text->file, counter->name, "counter", NULL, counter->help);
+        for (size_t i = 0; i < text->n_devices; i++) {
+                const MetricsDevice *device = &text->devices[i];
+
+                for (size_t j = 0; j < device->n_luns; j++)
+                        for (unsigned value = 0; value < counter->n_values; value++) {
+                                write_lun(text->file, counter->name, "_total", device,
+                                          &device->luns[j]);
+                                write_labelled_value(text, counter, &device->luns[j].stats, value);
+                        }
+        }
+}
+
+static void write_labelled_of_devices(const MetricsText *text, const LabelledCounter *counter) {
+        write_family(text->file, counter->name, "counter", NULL, counter->help);
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (unsigned value = 0; value < counter->n_values; value++) {
+                        write_device(text->file, counter->name, "_total", &text->devices[i]);
+                        write_labelled_value(text, counter, &text->devices[i].stats, value);
+                }
+}
+
+static void write_labelled(const MetricsText *text) {
+        static const LabelledCounter errors = {
+                .name = "errors",
+                .help = "Requests of clients that failed, by what they were told.",
+                .label = "error",
+                .value_name = error_name,
+                .n_values = _STORAGE_ERROR_MAX,
+                .offset = offsetof(StorageStats, n_errors),
+        };
+        static const LabelledCounter check_conditions = {
+                .name = "check_conditions",
+                .help = "Commands that the device refused or failed, by its sense key.",
+                .label = "key",
+                .value_name = sense_key_name,
+                .n_values = STORAGE_SENSE_KEYS,
+                .offset = offsetof(StorageStats, n_check_conditions),
+        };
+        static const LabelledCounter resets = {
+                .name = "transport_resets",
+                .help = "Steps of recovery that were taken.",
+                .label = "level",
+                .value_name = reset_name,
+                .n_values = _STORAGE_RESET_MAX,
+                .offset = offsetof(StorageDeviceStats, n_resets),
+        };
+
+        write_labelled_of_luns(text, &errors);
+        write_labelled_of_luns(text, &check_conditions);
+        write_labelled_of_devices(text, &resets);
+}
+
+/* Histograms */
+
+/* A bound for each power of two is enough: cumulative counts can be told at any of them. */
+static void write_histogram(const MetricsText *text, const char *name, const MetricsDevice *device,
+                            const MetricsLun *lun, const char *label, const char *value,
+                            const StorageHistogram *histogram) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < STORAGE_HISTOGRAM_BUCKETS; i++) {
+                uint64_t end_ns = storage_histogram_get_end_ns(i);
+
+                n += histogram->counts[i];
+                if (end_ns != UINT64_MAX && !is_power_of_two(end_ns))
+                        continue;
+                write_lun(text->file, name, "_bucket", device, lun);
+                write_label(text->file, label, value);
+                fputs(",le=\"", text->file);
+                if (end_ns == UINT64_MAX)
+                        fputs("+Inf", text->file);
+                else
+                        write_seconds(text->file, end_ns);
+                fprintf(text->file, "\"} %llu\n", (unsigned long long) n);
+        }
+        write_lun(text->file, name, "_count", device, lun);
+        write_label(text->file, label, value);
+        fprintf(text->file, "} %llu\n", (unsigned long long) n);
+        write_lun(text->file, name, "_sum", device, lun);
+        write_label(text->file, label, value);
+        fputs("} ", text->file);
+        write_seconds(text->file, histogram->sum_ns);
+        fputc('\n', text->file);
+}
+
+static void write_histograms(const MetricsText *text) {
+        write_family(text->file, "request_duration_seconds", "histogram", "seconds",
+                     "How long requests of clients took.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (size_t j = 0; j < text->devices[i].n_luns; j++)
+                        for (unsigned k = 0; k < _STORAGE_OPERATION_MAX; k++)
+                                write_histogram(text, "request_duration_seconds", &text->devices[i],
+                                                &text->devices[i].luns[j], "operation",
+                                                storage_operation_to_string((StorageOperation) k),
+                                                &text->devices[i].luns[j]
+                                                                 .stats.operations[k]
+                                                                 .latency);
+        write_family(text->file, "layer_duration_seconds", "histogram", "seconds",
+                     "Where time was spent.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (size_t j = 0; j < text->devices[i].n_luns; j++)
+                        for (unsigned k = 0; k < _STORAGE_LAYER_MAX; k++)
+                                write_histogram(text, "layer_duration_seconds", &text->devices[i],
+                                                &text->devices[i].luns[j], "layer",
+                                                storage_layer_to_string((StorageLayer) k),
+                                                &text->devices[i].luns[j].stats.layers[k]);
+}
+
+/* What they are */
+
+static void write_device_info(const MetricsText *text) {
+        write_family(text->file, "device", "info", NULL, "A USB device.");
+        for (size_t i = 0; i < text->n_devices; i++) {
+                const MetricsDevice *device = &text->devices[i];
+                char id[16];
+
+                write_device(text->file, "device", "_info", device);
+                snprintf(id, sizeof(id), "%04x:%04x", device->vendor_id, device->product_id);
+                write_label(text->file, "id", id);
+                write_label(text->file, "vendor", device->vendor);
+                write_label(text->file, "model", device->model);
+                write_label(text->file, "serial", device->serial);
+                write_label(text->file, "transport",
+                            storage_transport_to_string(
+                                            (StorageTransport) device->stats.transport));
+                fputs("} 1\n", text->file);
+        }
+}
+
+static void write_lun_info(const MetricsText *text) {
+        write_family(text->file, "drive", "info", NULL, "A logical unit.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (size_t j = 0; j < text->devices[i].n_luns; j++) {
+                        const MetricsLun *lun = &text->devices[i].luns[j];
+
+                        write_lun(text->file, "drive", "_info", &text->devices[i], lun);
+                        write_label(text->file, "kind", lun->kind);
+                        write_label(text->file, "vendor", lun->vendor);
+                        write_label(text->file, "model", lun->model);
+                        write_label(text->file, "serial", lun->serial);
+                        write_label(text->file, "export", lun->export_name);
+                        fputs("} 1\n", text->file);
+                }
+}
+
+static void write_states(const MetricsText *text) {
+        static const char *const states[] = { "starting", "running", "parked", "failed",
+                                              "stopping" };
+
+        write_family(text->file, "device_state", "stateset", NULL, "What the device is doing.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (size_t j = 0; j < N_ELEMENTS(states); j++) {
+                        write_device(text->file, "device_state", "", &text->devices[i]);
+                        write_label(text->file, PREFIX "device_state", states[j]);
+                        fprintf(text->file, "} %d\n",
+                                strcmp(states[j], text->devices[i].state) == 0);
+                }
+}
+
+static uint64_t get_degraded(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->is_degraded;
+}
+
+static uint64_t get_restarts(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->n_restarts;
+}
+
+static uint64_t get_failed_recoveries(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->stats.n_recoveries_failed;
+}
+
+static uint64_t get_size(const MetricsDevice *device, const MetricsLun *lun) { return lun->size; }
+
+static uint64_t get_n_clients(const MetricsDevice *device, const MetricsLun *lun) {
+        return lun->n_clients;
+}
+
+static uint64_t get_read_only(const MetricsDevice *device, const MetricsLun *lun) {
+        return lun->is_read_only;
+}
+
+typedef struct PlainFamily {
+        const char *name;
+        const char *unit;
+        const char *help;
+        uint64_t (*get)(const MetricsDevice *device, const MetricsLun *lun);
+        bool is_gauge;
+        bool is_of_lun;
+} PlainFamily;
+
+static void write_plain(const MetricsText *text, const PlainFamily *family) {
+        const char *suffix = family->is_gauge ? "" : "_total";
+
+        write_family(text->file, family->name, family->is_gauge ? "gauge" : "counter", family->unit,
+                     family->help);
+        for (size_t i = 0; i < text->n_devices; i++) {
+                const MetricsDevice *device = &text->devices[i];
+                size_t n_samples = family->is_of_lun ? device->n_luns : 1;
+
+                for (size_t j = 0; j < n_samples; j++) {
+                        const MetricsLun *lun = family->is_of_lun ? &device->luns[j] : NULL;
+
+                        if (lun)
+                                write_lun(text->file, family->name, suffix, device, lun);
+                        else
+                                write_device(text->file, family->name, suffix, device);
+                        fprintf(text->file, "} %llu\n",
+                                (unsigned long long) family->get(device, lun));
+                }
+        }
+}
+
+static void write_plains(const MetricsText *text) {
+        static const PlainFamily families[] = {
+                { "device_degraded", NULL, "Whether something works worse than it could.",
+                  get_degraded, true, false },
+                { "worker_restarts", NULL, "How often the device's process was started anew.",
+                  get_restarts, false, false },
+                { "recoveries_failed", NULL, "How often all steps of recovery were in vain.",
+                  get_failed_recoveries, false, false },
+                { "size_bytes", "bytes", "The medium's size; 0: there is none.", get_size, true,
+                  true },
+                { "export_clients", NULL, "Clients that are connected.", get_n_clients, true,
+                  true },
+                { "read_only", NULL, "Whether it can't be written to.", get_read_only, true, true },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(families); i++)
+                write_plain(text, &families[i]);
+}
+
+static void write_all(const MetricsText *text, const char *version) {
+        const MetricsCounter *counter;
+
+        write_family(text->file, "build", "info", NULL, "The service.");
+        fputs(PREFIX "build_info{version=\"", text->file);
+        write_value(text->file, version);
+        fputs("\"} 1\n", text->file);
+        write_device_info(text);
+        write_states(text);
+        write_lun_info(text);
+        write_plains(text);
+        for (size_t i = 0; (counter = metrics_counter_get(i)); i++)
+                write_counter(text, counter);
+        write_labelled(text);
+        write_histograms(text);
+        fputs("# EOF\n", text->file);
+}
+
+int metrics_text_format(char **ret, const char *version, const MetricsDevice *devices,
+                        size_t n_devices) {
+        _cleanup_(freep) char *bytes = NULL;
+        MetricsText text = { .devices = devices, .n_devices = n_devices };
+        bool has_failed;
+        size_t size;
+
+        text.file = open_memstream(&bytes, &size);
+        if (!text.file)
+                return -errno;
+        write_all(&text, version);
+        has_failed = ferror(text.file);
+        if (fclose(text.file) != 0 || has_failed)
+                return -ENOMEM;
+        if (size > METRICS_TEXT_SIZE_MAX)
+                return -E2BIG;
+        *ret = TAKE_PTR(bytes);
+        return 0;
+}

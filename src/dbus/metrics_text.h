@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * MetricsText
+ *
+ * OpenMetrics text of devices and what was counted of them. A pure function: what it is told of is
+ * borrowed while it runs.
+ */
+
+#include "base/macros.h"
+#include "base/storage_stats.h"
+
+/* More than that is refused: whoever reads it has to hold it. */
+#define METRICS_TEXT_SIZE_MAX (64 * MIB)
+
+typedef struct MetricsLun {
+        unsigned number;
+        const char *kind; /* "disk" */
+        const char *vendor;
+        const char *model;
+        const char *serial;
+        const char *export_name; /* "": not exported */
+        uint64_t size;           /* bytes */
+        unsigned n_clients;
+        bool is_read_only;
+        StorageStats stats; /* zeroes: nothing was told of it */
+} MetricsLun;
+
+typedef struct MetricsDevice {
+        const char *name; /* "1-4.1" */
+        const char *vendor;
+        const char *model;
+        const char *serial; /* any text, as the others */
+        const char *state;  /* "running" */
+        uint16_t vendor_id;
+        uint16_t product_id;
+        unsigned n_restarts;
+        bool is_degraded;
+        StorageDeviceStats stats;
+        const MetricsLun *luns;
+        size_t n_luns;
+} MetricsDevice;
+
+/* On the heap. -E2BIG, -ENOMEM. */
+int metrics_text_format(char **ret, const char *version, const MetricsDevice *devices,
+                        size_t n_devices);

@@ -1,0 +1,155 @@
+/* Metrics of devices that are made up; metrics.py has another project's parser read a service's. */
+
+#include "dbus/metrics_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dbus/metrics_counter.h"
+#include "unit_test.h"
+
+static MetricsLun lun = {
+        .number = 1,
+        .kind = "disk",
+        .vendor = "ACME",
+        .model = "Disk",
+        .serial = "L1",
+        .export_name = "1209-0001-A-lun1",
+        .size = 16 * MIB,
+        .n_clients = 2,
+};
+
+static MetricsDevice device = {
+        .name = "1-4.1",
+        .vendor = "He said \"no\"\\\n",
+        .model = "Model",
+        .serial = "A",
+        .state = "running",
+        .vendor_id = 0x1209,
+        .product_id = 1,
+        .n_restarts = 3,
+        .is_degraded = true,
+        .luns = &lun,
+        .n_luns = 1,
+};
+
+static char *format(void) {
+        char *text = NULL;
+
+        ck_assert_int_eq(metrics_text_format(&text, "1.0", &device, 1), 0);
+        return text;
+}
+
+static void expect_line(const char *line) {
+        char wanted[512];
+        char *text;
+
+        lun.stats = (StorageStats){
+                .operations[STORAGE_OPERATION_READ] = { .n = 3, .n_errors = 1, .size = 12288 },
+                .n_errors[STORAGE_ERROR_IO] = 1,
+                .n_check_conditions[3] = 7,
+                .busy_ns = UINT64_C(1234567890123456789),
+                .cache.dirty_size = 4096,
+        };
+        storage_histogram_record(&lun.stats.operations[STORAGE_OPERATION_READ].latency, 1000);
+        storage_histogram_record(&lun.stats.operations[STORAGE_OPERATION_READ].latency, 1500);
+        storage_histogram_record(&lun.stats.operations[STORAGE_OPERATION_READ].latency,
+                                 100 * NS_PER_S);
+        device.stats.n_resets[STORAGE_RESET_PORT] = 2;
+        device.stats.transport = STORAGE_TRANSPORT_UAS;
+
+        text = format();
+        snprintf(wanted, sizeof(wanted), "\n%s\n", line);
+        ck_assert_msg(strstr(text, wanted) != NULL, "there is no line %s in\n%s", line, text);
+        free(text);
+}
+
+static const char *const lines[] = {
+        "# TYPE usb_storage_read_bytes counter",
+        "# UNIT usb_storage_read_bytes bytes",
+        "usb_storage_read_bytes_total{device=\"1-4.1\",lun=\"1\"} 12288",
+        "usb_storage_reads_completed_total{device=\"1-4.1\",lun=\"1\"} 3",
+        "usb_storage_read_errors_total{device=\"1-4.1\",lun=\"1\"} 1",
+        "usb_storage_io_time_seconds_total{device=\"1-4.1\",lun=\"1\"} 1234567890.123456789",
+        "usb_storage_read_time_seconds_total{device=\"1-4.1\",lun=\"1\"} 100.000002500",
+        "# TYPE usb_storage_cache_dirty_bytes gauge",
+        "usb_storage_cache_dirty_bytes{device=\"1-4.1\",lun=\"1\"} 4096",
+        "usb_storage_errors_total{device=\"1-4.1\",lun=\"1\",error=\"io\"} 1",
+        "usb_storage_check_conditions_total{device=\"1-4.1\",lun=\"1\",key=\"medium-error\"} 7",
+        "usb_storage_transport_resets_total{device=\"1-4.1\",level=\"port\"} 2",
+        "usb_storage_request_duration_seconds_bucket{device=\"1-4.1\",lun=\"1\",operation=\"read\","
+        "le=\"0.000001024\"} 1",
+        "usb_storage_request_duration_seconds_bucket{device=\"1-4.1\",lun=\"1\",operation=\"read\","
+        "le=\"0.000002048\"} 2",
+        "usb_storage_request_duration_seconds_bucket{device=\"1-4.1\",lun=\"1\",operation=\"read\","
+        "le=\"34.359738368\"} 2",
+        "usb_storage_request_duration_seconds_bucket{device=\"1-4.1\",lun=\"1\",operation=\"read\","
+        "le=\"+Inf\"} 3",
+        "usb_storage_request_duration_seconds_count{device=\"1-4.1\",lun=\"1\",operation=\"read\"} "
+        "3",
+        "usb_storage_device_info{device=\"1-4.1\",id=\"1209:0001\",vendor=\"He said "
+        "\\\"no\\\"\\\\\\n\",model=\"Model\",serial=\"A\",transport=\"uas\"} 1",
+        "usb_storage_device_state{device=\"1-4.1\",usb_storage_device_state=\"running\"} 1",
+        "usb_storage_device_state{device=\"1-4.1\",usb_storage_device_state=\"parked\"} 0",
+        "usb_storage_device_degraded{device=\"1-4.1\"} 1",
+        "usb_storage_worker_restarts_total{device=\"1-4.1\"} 3",
+        "usb_storage_export_clients{device=\"1-4.1\",lun=\"1\"} 2",
+        "usb_storage_size_bytes{device=\"1-4.1\",lun=\"1\"} 16777216",
+        "usb_storage_build_info{version=\"1.0\"} 1",
+};
+
+START_TEST(text_has_the_line) { expect_line(lines[_i]); }
+END_TEST
+
+START_TEST(text_has_its_end_and_every_family_once) {
+        const MetricsCounter *counter;
+        char *text = format();
+
+        ck_assert_str_eq(text + strlen(text) - strlen("\n# EOF\n"), "\n# EOF\n");
+        for (size_t i = 0; (counter = metrics_counter_get(i)); i++) {
+                char type[256];
+                const char *found;
+
+                snprintf(type, sizeof(type), "# TYPE usb_storage_%s ", counter->name);
+                found = strstr(text, type);
+                ck_assert_msg(found != NULL, "%s", counter->name);
+                ck_assert_msg(strstr(found + 1, type) == NULL, "%s is there twice", counter->name);
+        }
+        free(text);
+}
+END_TEST
+
+START_TEST(no_devices_are_no_samples) {
+        char *text = NULL;
+
+        ck_assert_int_eq(metrics_text_format(&text, "1.0", NULL, 0), 0);
+        ck_assert_ptr_null(strstr(text, "{device="));
+        free(text);
+}
+END_TEST
+
+START_TEST(name_of_an_integer_tells_its_unit) {
+        const MetricsCounter *counter;
+        char name[METRICS_COUNTER_NAME_SIZE];
+
+        for (size_t i = 0; (counter = metrics_counter_get(i)); i++) {
+                metrics_counter_format_name(counter, name);
+                if (counter->unit == METRICS_UNIT_SECONDS)
+                        ck_assert_str_eq(name + strlen(name) - 3, "_ns");
+                else
+                        ck_assert_str_eq(name, counter->name);
+        }
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("metrics_text");
+        TCase *tcase = tcase_create("metrics_text");
+
+        tcase_add_loop_test(tcase, text_has_the_line, 0, (int) N_ELEMENTS(lines));
+        tcase_add_test(tcase, text_has_its_end_and_every_family_once);
+        tcase_add_test(tcase, no_devices_are_no_samples);
+        tcase_add_test(tcase, name_of_an_integer_tells_its_unit);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}
