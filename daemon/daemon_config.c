@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/config_writer.h"
 #include "daemon_config.h"
 #include "daemon_policy.h"
 #include "daemon_quirks.h"
@@ -174,6 +173,14 @@ void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *option
         options->policy = config->policy;
         options->cache = settings->cache;
         options->cache.policy = (CachePolicyKind) settings->cache_policy;
+}
+
+int daemon_config_list(const DaemonConfig *config, ConfigWriterFound found, void *userdata) {
+        return config_writer_list(&config->table, 1, config->parser, found, userdata);
+}
+
+bool daemon_config_is_monitored(const DaemonConfig *config) {
+        return config->settings.is_monitored;
 }
 
 int daemon_config_write(const DaemonConfig *config, FILE *file) {

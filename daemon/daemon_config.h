@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "config/config_parser.h"
+#include "config/config_writer.h"
 #include "daemon_options.h"
 
 typedef struct DaemonConfig DaemonConfig;
@@ -26,6 +27,10 @@ LogLevel daemon_config_get_log_level(const DaemonConfig *config);
 void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *options);
 /* As a file that can be read back, with where each value came from. -EIO. */
 int daemon_config_write(const DaemonConfig *config, FILE *file);
+
+/* config_writer_list() of it. */
+int daemon_config_list(const DaemonConfig *config, ConfigWriterFound found, void *userdata);
+bool daemon_config_is_monitored(const DaemonConfig *config);
 
 /* A key whose value changed. */
 typedef void (*DaemonConfigChanged)(const ConfigOption *option, void *userdata);

@@ -91,27 +91,50 @@ static void daemon_stop(Daemon *daemon, const char *why) {
         device_manager_stop(daemon->manager);
 }
 
-static void log_mistake(const char *file, unsigned line, const char *text, void *userdata) {
+/* A reload, and who wants to know what came of it. */
+typedef struct Reload {
+        BusKeyPending pending; /* NULL: nobody */
+        void *pending_userdata;
+        char *mistake; /* of BUS_SERVICE_MISTAKE_SIZE: the first one; NULL: nobody wants it */
+} Reload;
+
+static void on_mistake(const char *file, unsigned line, const char *text, void *userdata) {
+        char mistake[BUS_SERVICE_MISTAKE_SIZE];
+        Reload *reload = userdata;
+
         if (line > 0)
-                log_error("%s:%u: %s", file, line, text);
+                snprintf(mistake, sizeof(mistake), "%s:%u: %s", file, line, text);
         else
-                log_error("%s: %s", file, text);
+                snprintf(mistake, sizeof(mistake), "%s: %s", file, text);
+        log_error("%s", mistake);
+        if (reload->mistake && reload->mistake[0] == '\0')
+                memcpy(reload->mistake, mistake, sizeof(mistake));
 }
 
-static void daemon_read_again(Daemon *daemon) {
+static void on_pending(const ConfigOption *option, void *userdata) {
+        Reload *reload = userdata;
+
+        if (reload->pending)
+                reload->pending(option->key, reload->pending_userdata);
+}
+
+static int daemon_read_again(Daemon *daemon, Reload *reload, const char *why) {
         int r;
 
         if (daemon->is_stopping)
-                return;
+                return -ESHUTDOWN;
         sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
                    (unsigned long long) (event_loop_now_ns(daemon->loop) / NS_PER_US));
-        log_notice("SIGHUP: the configuration is read again");
-        r = daemon_reload(&daemon->config, &daemon->options, daemon->manager, log_mistake, NULL);
+        log_notice("%s: the configuration is read again", why);
+        r = daemon_reload(&daemon->config, &daemon->options, daemon->manager, on_mistake,
+                          on_pending, reload);
         if (r < 0)
                 log_error("The configuration stays as it was: %s",
                           r == -EINVAL ? "there are mistakes in the new one" : strerror(-r));
         sd_notify(/* unset_environment= */ 0, "READY=1");
         daemon_tell_status(daemon);
+        bus_service_update(daemon->bus);
+        return r;
 }
 
 static void on_signal(EventFd *watch, uint32_t events) {
@@ -121,7 +144,7 @@ static void on_signal(EventFd *watch, uint32_t events) {
         if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
                 return;
         if (info.ssi_signo == SIGHUP)
-                daemon_read_again(daemon);
+                (void) daemon_read_again(daemon, &(Reload){}, "SIGHUP");
         else
                 daemon_stop(daemon, info.ssi_signo == SIGINT ? "Interrupted" : "Terminated");
 }
@@ -241,13 +264,59 @@ static int daemon_start_devices(Daemon *daemon) {
         return device_manager_start(daemon->manager);
 }
 
+/* The bus */
+
+typedef struct Listing {
+        BusSettingFound found;
+        void *userdata;
+} Listing;
+
+static void on_setting(const ConfigOption *option, const char *value, const char *origin,
+                       void *userdata) {
+        const BusSetting setting = { option->section, option->key, value, origin };
+        Listing *listing = userdata;
+
+        listing->found(&setting, listing->userdata);
+}
+
+static int on_bus_list(BusSettingFound found, void *found_userdata, void *userdata) {
+        Listing listing = { .found = found, .userdata = found_userdata };
+        Daemon *daemon = userdata;
+
+        return daemon_config_list(daemon->config, on_setting, &listing);
+}
+
+static int on_bus_reload(BusKeyPending pending, void *pending_userdata, char *mistake,
+                         void *userdata) {
+        Reload reload = {
+                .pending = pending,
+                .pending_userdata = pending_userdata,
+                .mistake = mistake,
+        };
+
+        return daemon_read_again(userdata, &reload, "Asked for on the bus");
+}
+
+static bool on_bus_is_monitored(void *userdata) {
+        Daemon *daemon = userdata;
+
+        return daemon_config_is_monitored(daemon->config);
+}
+
 /* It is no part of what is needed to serve: a bus that can't be reached is tried again. */
 static int daemon_start_bus(Daemon *daemon) {
+        static const BusConfigurationHandlers configuration = {
+                .list = on_bus_list,
+                .reload = on_bus_reload,
+                .is_monitored = on_bus_is_monitored,
+        };
         const BusServiceOptions options = {
                 .address = daemon->options.bus,
                 .version = PROJECT_VERSION,
                 .listen_addresses = daemon->options.listen_addresses,
                 .n_listen_addresses = daemon->options.n_listen_addresses,
+                .configuration = &configuration,
+                .userdata = daemon,
         };
 
         if (strcmp(daemon->options.bus, "none") == 0)

@@ -111,4 +111,6 @@ void device_manager_stop(DeviceManager *manager);
  * `present_devices`.
  */
 void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptions *options);
+/* In force; NULL: none. Borrowed until they are set anew. */
+const UsbQuirksList *device_manager_get_quirks(const DeviceManager *manager);
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager);

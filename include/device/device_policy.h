@@ -79,3 +79,13 @@ int device_target_from_string(DeviceTarget *ret, const char *text);
 /* A rule that allows this device and no other, on the heap; without a serial number it names the
  * port as well. NULL: out of memory. */
 char *device_policy_generate(const DeviceIdentity *identity);
+
+typedef struct DeviceManager DeviceManager;
+
+/* What the manager goes by; NULL: there is none, all are allowed. Borrowed until it is reloaded. */
+const DevicePolicy *device_manager_get_policy(const DeviceManager *manager);
+/* What it says of a device that is plugged in at a port ("1-4.1"), or of a simulated one; nothing is
+ * counted. -ENODEV: there is none. */
+int device_manager_test_policy(const DeviceManager *manager, const char *name, DeviceDecision *ret);
+/* Rules that allow the storage devices which are plugged in now, one a line, on the heap. -ENOMEM. */
+int device_manager_generate_policy(const DeviceManager *manager, char **ret);

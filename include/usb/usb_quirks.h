@@ -47,12 +47,17 @@ typedef struct UsbQuirksEntry {
         uint16_t vendor_id;
         uint16_t product_id;
         uint32_t quirks; /* UsbQuirk */
+        /* Where it stands, for who wants to know. */
+        unsigned source; /* in UsbQuirksList::sources */
+        unsigned line;
 } UsbQuirksEntry;
 
 /* In the order in which they were added: the first one that matches counts, alone. */
 typedef struct UsbQuirksList {
         UsbQuirksEntry *entries; /* owned */
         size_t n_entries;
+        char **sources; /* owned, as the texts are */
+        unsigned n_sources;
 } UsbQuirksList;
 
 /* A mistake, as a sentence without its end. Line and column count from 1. */

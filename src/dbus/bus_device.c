@@ -91,6 +91,10 @@ static const sd_bus_vtable device_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("TransferSizeMax", "u", NULL, FIELD(transfer_size_max),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Policy", "s", bus_properties_get_text, FIELD(policy),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("PolicyRule", "s", bus_properties_get_text, FIELD(policy_rule),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReadOnly", "b", NULL, FIELD(is_read_only),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Quirks", "s", bus_properties_get_text, FIELD(quirks),
@@ -156,6 +160,8 @@ static void set_texts(BusDeviceFacts *facts, const DeviceView *view) {
         BUS_PROPERTIES_SET_TEXT(facts->serial, view->serial);
         BUS_PROPERTIES_SET_TEXT(facts->connection_bus, view->is_simulated ? "simulated" : "usb");
         BUS_PROPERTIES_SET_TEXT(facts->state, device_view_state_to_string(view->state));
+        BUS_PROPERTIES_SET_TEXT(facts->policy, device_target_to_string(view->target));
+        BUS_PROPERTIES_SET_TEXT(facts->policy_rule, view->rule);
         BUS_PROPERTIES_SET_TEXT(facts->failure_reason, view->failure_reason);
         BUS_PROPERTIES_SET_TEXT(facts->cache_policy,
                                 cache_policy_kind_to_string(view->cache_policy));

@@ -12,6 +12,7 @@
 #define BUS_DEVICE_INTERFACE BUS_SERVICE_NAME ".Device"
 #define BUS_DEVICE_CACHE_INTERFACE BUS_SERVICE_NAME ".Cache"
 #define BUS_DEVICE_TEXT_SIZE 256
+#define BUS_DEVICE_RULE_SIZE DEVICE_RULE_SIZE_MAX
 #define BUS_DEVICE_UNIQUE_NAME_SIZE 96
 
 /* What the properties are read from. */
@@ -24,6 +25,8 @@ typedef struct BusDeviceFacts {
         char state[16];
         char failure_reason[BUS_DEVICE_TEXT_SIZE];
         char transport[16];
+        char policy[16];
+        char policy_rule[BUS_DEVICE_RULE_SIZE];
         char quirks[USB_QUIRKS_TEXT_SIZE];
         char cache_mode[16];
         char cache_policy[16];

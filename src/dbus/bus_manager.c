@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dbus/bus_configuration.h"
 #include "dbus/bus_device.h"
 #include "dbus/bus_error.h"
 #include "dbus/bus_metrics.h"
 #include "dbus/bus_options.h"
+#include "dbus/bus_policy.h"
 #include "dbus/bus_properties.h"
 #include "device/device_request.h"
 
@@ -155,12 +157,32 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NExports", "u", NULL, FIELD(facts.n_exports),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("LogLevel", "s", bus_properties_get_text, FIELD(facts.log_level),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("PerformanceMonitoring", "b", NULL, FIELD(facts.is_monitored),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ListenAddresses", "as", get_listen_addresses, 0,
                         SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_METHOD_WITH_ARGS("Take", SD_BUS_ARGS("s", device, "a{sv}", options),
                                 SD_BUS_RESULT("o", object), on_take, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListOthers", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", devices),
                                 on_list_others, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("as", pending_keys), bus_configuration_on_reload,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetConfiguration", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("a(ssss)", settings), bus_configuration_on_get,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPolicy", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(uss)", rules),
+                                bus_policy_on_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("TestPolicy", SD_BUS_ARGS("s", device),
+                                SD_BUS_RESULT("s", target, "u", number, "s", rule),
+                                bus_policy_on_test, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GeneratePolicy", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("s", rules), bus_policy_on_generate,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListQuirks", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(qqss)", quirks),
+                                bus_policy_on_list_quirks, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetMetrics", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text),
                                 on_get_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", kind, "o", object, "s", text), 0),
@@ -174,18 +196,17 @@ int bus_manager_attach(BusService *service, sd_bus *bus) {
 
 void bus_manager_update(BusService *service, sd_bus *bus) {
         DeviceManagerCounts counts = device_manager_get_counts(service->manager);
-        BusManagerFacts former = service->facts;
+        BusService former = { .facts = service->facts };
 
         service->facts = (BusManagerFacts){
                 .n_devices = counts.n_devices,
                 .n_exports = counts.n_exports,
+                .is_monitored = service->options.configuration->is_monitored(
+                                service->options.userdata),
         };
-        if (former.n_devices != counts.n_devices && bus)
-                (void) sd_bus_emit_properties_changed(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE,
-                                                      "NDevices", NULL);
-        if (former.n_exports != counts.n_exports && bus)
-                (void) sd_bus_emit_properties_changed(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE,
-                                                      "NExports", NULL);
+        BUS_PROPERTIES_SET_TEXT(service->facts.log_level, log_level_to_string(log_get_level()));
+        bus_service_announce_changes(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE, manager_vtable,
+                                     &former, service);
 }
 
 void bus_manager_announce_event(BusService *service, const char *kind, const char *path,

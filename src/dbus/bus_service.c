@@ -238,6 +238,11 @@ int bus_service_new(BusService **ret, EventLoop *loop, DeviceManager *manager,
         return 0;
 }
 
+void bus_service_update(BusService *service) {
+        if (service)
+                schedule_update(service);
+}
+
 BusService *bus_service_free(BusService *service) {
         if (!service)
                 return NULL;

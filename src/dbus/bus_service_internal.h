@@ -39,6 +39,8 @@ typedef struct BusSubject {
 typedef struct BusManagerFacts {
         uint32_t n_devices;
         uint32_t n_exports;
+        int is_monitored;
+        char log_level[16];
 } BusManagerFacts;
 
 struct BusService {

@@ -11,8 +11,16 @@
 
 static const DeviceDecision nothing_said = { .target = DEVICE_TARGET_ALLOW, .rule = "" };
 
-static int identify(const DeviceManager *manager, const UsbNode *node, DeviceIdentity *ret) {
-        return usb_node_identify(node, usb_monitor_get_udev(manager->monitor), ret);
+int device_admission_identify(const DeviceManager *manager, const UsbNode *node, bool is_simulated,
+                              DeviceIdentity *ret) {
+        if (!is_simulated)
+                return usb_node_identify(node, usb_monitor_get_udev(manager->monitor), ret);
+
+        *ret = (DeviceIdentity){ .vendor_id = node->vendor_id, .product_id = node->product_id };
+        snprintf(ret->serial, sizeof(ret->serial), "%s", node->serial);
+        snprintf(ret->name, sizeof(ret->name), "%s", node->product);
+        snprintf(ret->port, sizeof(ret->port), "%s", node->name);
+        return 0;
 }
 
 static void tell(const UsbNode *node, const DeviceDecision *decision) {
@@ -28,7 +36,7 @@ int device_admission_decide(DeviceManager *manager, const UsbNode *node, DeviceD
         *ret = nothing_said;
         if (!manager->options.policy)
                 return 0;
-        r = identify(manager, node, &identity);
+        r = device_admission_identify(manager, node, /* is_simulated= */ false, &identity);
         if (r < 0)
                 return r;
         *ret = device_policy_decide(manager->options.policy, &identity);
@@ -43,7 +51,7 @@ static int test(const DeviceManager *manager, const UsbNode *node, DeviceDecisio
         *ret = nothing_said;
         if (!manager->options.policy)
                 return 0;
-        r = identify(manager, node, &identity);
+        r = device_admission_identify(manager, node, /* is_simulated= */ false, &identity);
         if (r == 0)
                 *ret = device_policy_test(manager->options.policy, &identity);
         return r;
@@ -69,19 +77,13 @@ bool device_admission_agrees(const DeviceManager *manager, const UsbNode *node,
                are_same_options(&now.options, &decision->options);
 }
 
-/* Of its descriptors nothing is known here. */
 DeviceDecision device_admission_decide_simulated(DeviceManager *manager, const UsbNode *node) {
-        DeviceIdentity identity = {
-                .vendor_id = node->vendor_id,
-                .product_id = node->product_id,
-        };
+        DeviceIdentity identity;
         DeviceDecision decision;
 
         if (!manager->options.policy)
                 return nothing_said;
-        snprintf(identity.serial, sizeof(identity.serial), "%s", node->serial);
-        snprintf(identity.name, sizeof(identity.name), "%s", node->product);
-        snprintf(identity.port, sizeof(identity.port), "%s", node->name);
+        (void) device_admission_identify(manager, node, /* is_simulated= */ true, &identity);
         decision = device_policy_decide(manager->options.policy, &identity);
         tell(node, &decision);
         return decision;

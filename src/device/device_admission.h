@@ -12,6 +12,9 @@
 
 typedef struct DeviceManager DeviceManager;
 
+/* Of a simulated one's descriptors nothing is known. -ENODEV: it is vanishing. */
+int device_admission_identify(const DeviceManager *manager, const UsbNode *node, bool is_simulated,
+                              DeviceIdentity *ret);
 /* Counts for the rules' conditions, and is told in the log. -ENODEV: it is vanishing. */
 int device_admission_decide(DeviceManager *manager, const UsbNode *node, DeviceDecision *ret);
 /* Whether a rule is about it; nothing is counted. */

@@ -602,6 +602,10 @@ void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptio
                                                &configure);
 }
 
+const UsbQuirksList *device_manager_get_quirks(const DeviceManager *manager) {
+        return manager->options.quirks;
+}
+
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager) {
         DeviceManagerCounts counts = {
                 .n_devices = manager->n_devices,

@@ -142,7 +142,9 @@ static int add(QuirksParser *parser, const char *where, const UsbQuirksEntry *en
         if (!entries)
                 return -ENOMEM;
         list->entries = entries;
-        list->entries[list->n_entries++] = *entry;
+        list->entries[list->n_entries] = *entry;
+        list->entries[list->n_entries].source = list->n_sources - 1;
+        list->entries[list->n_entries++].line = parser->line;
         return 0;
 }
 
@@ -202,6 +204,20 @@ static int parse_all(QuirksParser *parser) {
         return parser->has_mistakes ? -EINVAL : 0;
 }
 
+static int add_source(UsbQuirksList *list, const char *source) {
+        char **sources, *copy;
+
+        sources = realloc(list->sources, (list->n_sources + 1) * sizeof(*sources));
+        if (!sources)
+                return -ENOMEM;
+        list->sources = sources;
+        copy = strdup(source);
+        if (!copy)
+                return -ENOMEM;
+        list->sources[list->n_sources++] = copy;
+        return 0;
+}
+
 int usb_quirks_list_add(UsbQuirksList *list, const char *source, const char *text, size_t size,
                         UsbQuirksComplain complain, void *userdata) {
         QuirksParser parser = {
@@ -216,6 +232,9 @@ int usb_quirks_list_add(UsbQuirksList *list, const char *source, const char *tex
         };
         int r;
 
+        r = add_source(list, source);
+        if (r < 0)
+                return r;
         r = parse_all(&parser);
         if (r < 0)
                 list->n_entries = parser.n_before;
@@ -257,6 +276,9 @@ int usb_quirks_list_add_file(UsbQuirksList *list, const char *path, UsbQuirksCom
 }
 
 void usb_quirks_list_done(UsbQuirksList *list) {
+        for (unsigned i = 0; i < list->n_sources; i++)
+                free(list->sources[i]);
+        free(list->sources);
         free(list->entries);
         *list = (UsbQuirksList){ 0 };
 }
