@@ -131,14 +131,31 @@ CtlTargetResult ctl_target_find(CtlTarget *target, const CtlObjects *objects, co
         return result;
 }
 
-CtlExit ctl_target_get(CtlTarget *target, const Ctl *ctl, const CtlObjects *objects,
-                       const char *text, CtlTargetKind kind) {
+/* It may be one that is left to the kernel. */
+static CtlExit tell_none(Ctl *ctl, const char *text) {
+        _cleanup_(json_object_putp) json_object *others = NULL;
+        CtlExit e = ctl_call_get(ctl, CTL_PATH, CTL_MANAGER, "ListOthers", "aa{sv}", &others);
+
+        for (size_t i = 0; e == CTL_EXIT_OK && i < json_object_array_length(others); i++) {
+                json_object *other = json_object_array_get_idx(others, i);
+
+                if (!is_property(other, "Name", text))
+                        continue;
+                ctl_complain(ctl, "The service does not drive %s (%s): see 'take'", text,
+                             ctl_objects_string(other, "Reason"));
+                return CTL_EXIT_NOT_FOUND;
+        }
+        ctl_complain(ctl, "There is no device '%s'", text);
+        return CTL_EXIT_NOT_FOUND;
+}
+
+CtlExit ctl_target_get(CtlTarget *target, Ctl *ctl, const CtlObjects *objects, const char *text,
+                       CtlTargetKind kind) {
         switch (ctl_target_find(target, objects, text, kind)) {
         case CTL_TARGET_RESULT_FOUND:
                 return CTL_EXIT_OK;
         case CTL_TARGET_RESULT_NONE:
-                ctl_complain(ctl, "There is no device '%s'", text);
-                return CTL_EXIT_NOT_FOUND;
+                return tell_none(ctl, text);
         case CTL_TARGET_RESULT_AMBIGUOUS:
                 ctl_complain(ctl, "There are several '%s': say the port path", text);
                 return CTL_EXIT_USAGE;

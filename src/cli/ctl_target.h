@@ -35,8 +35,8 @@ typedef struct CtlTarget {
 CtlTargetResult ctl_target_find(CtlTarget *target, const CtlObjects *objects, const char *text,
                                 CtlTargetKind kind);
 /* The same; what is wrong has been told. */
-CtlExit ctl_target_get(CtlTarget *target, const Ctl *ctl, const CtlObjects *objects,
-                       const char *text, CtlTargetKind kind);
+CtlExit ctl_target_get(CtlTarget *target, Ctl *ctl, const CtlObjects *objects, const char *text,
+                       CtlTargetKind kind);
 /* Asks the service for its objects first. */
 CtlExit ctl_target_load(CtlTarget *target, Ctl *ctl, CtlObjects *objects, const char *text,
                         CtlTargetKind kind);

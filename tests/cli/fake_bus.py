@@ -67,11 +67,11 @@ class Bus:
             self.command(*arguments, name=name), input=text.encode(), capture_output=True, check=False,
             env=os.environ | {"LC_ALL": "C.UTF-8"} | environment, timeout=PATIENCE_S))
 
-    def run_on_terminal(self, *arguments, keys=b""):
+    def run_on_terminal(self, *arguments, keys=b"", **environment):
         """The same on a terminal of 80 columns; returns all that it wrote there."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        environment = os.environ | {"LC_ALL": "C.UTF-8", "TERM": "xterm", "PAGER": "cat"}
+        environment = os.environ | {"LC_ALL": "C.UTF-8", "TERM": "xterm", "PAGER": "cat"} | environment
         process = subprocess.Popen(self.command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs,
                                    env=environment, start_new_session=True)  # fmt: skip
         os.close(theirs)

@@ -185,11 +185,11 @@ def top_terminal(host):
         assert len(plain) <= 80, plain
 
 
-def monitor_until(host, *options):
-    """What it prints of two events; the device is reset until it has seen some."""
+def monitor_until(host, *arguments, options=()):
+    """What it prints of two things that happen; the command is run until it has seen some."""
     process = subprocess.Popen(host.command("monitor", "-n", "2", *options), stdout=subprocess.PIPE, text=True)
     while process.poll() is None:
-        expect(host.run("device-reset", "1-4"), 0)
+        expect(host.run(*arguments), 0)
     host.said()
     assert process.returncode == 0
     return process.communicate(timeout=PATIENCE_S)[0].splitlines()
@@ -197,10 +197,17 @@ def monitor_until(host, *options):
 
 def monitor(host):
     """monitor prints events and changed properties, a line each"""
-    lines = monitor_until(host)
+    lines = monitor_until(host, "device-reset", "1-4")
     assert lines[0][9:] == "reset 1-4 port ?[2Jreset" and lines[1][9:] == "changed 1-4 Device.NRestarts=2", lines
-    lines = monitor_until(host, "--json=short")
+    lines = monitor_until(host, "device-reset", "1-4", options=["--json=short"])
     assert '"kind":"reset","object":"1-4"' in lines[0] and '"text":{"NRestarts":2}' in lines[1], lines
+
+
+def monitor_objects(host):
+    """monitor prints what comes and goes"""
+    lines = monitor_until(host, "cache-flush", "1-4")
+    assert sorted(line[9:].rstrip("0123456789") for line in lines) == [
+        "object-added /org/orion/UsbStorage1/jobs/", "object-removed /org/orion/UsbStorage1/jobs/"], lines  # fmt: skip
 
 
 def confirmation(host):
@@ -212,7 +219,7 @@ def confirmation(host):
 
 CHECKS = (scsi_command_in, scsi_command_out, scsi_command_fails, scsi_command_usage, scsi_info, cache, cache_flush,
           performance, unsupported, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
-          confirmation)  # fmt: skip
+          monitor_objects, confirmation)  # fmt: skip
 
 
 def failed_flush(host):
@@ -226,6 +233,32 @@ def slow_release(host):
     assert "writing  50% [" in written and "1-4 is the kernel's again." in written, written
 
 
+def features(host):
+    """power and SMART are shown and set where a unit has them"""
+    assert "State: idle" in expect(host.run("power-info", "1-4"), 0).out
+    assert host.run("smart", "1-4.0", "-j").json() == {"Temperature": 41.5}
+    row = host.run("list", "-j").json()[0]
+    assert row["temp"] == 41.5 and row["power"] == "idle"
+    assert "has changed its power state" in expect(host.run("power-set", "1-4", "standby"), 0).out
+    expect(host.run("smart-test", "1-4", "long"), 0)
+    expect(host.run("1-4", name="usb_storage_smart_test"), 0)
+    assert host.said() == ["SetState standby {}", "StartSelfTest long {}", "StartSelfTest short {}"]
+
+
+def monitor_service(host):
+    """monitor prints that the service ends"""
+    process = subprocess.Popen(host.command("monitor"), stdout=subprocess.PIPE, text=True)
+    reset = subprocess.Popen(["sh", "-c", 'while "$0" "$@" > /dev/null; do :; done', *host.command("device-reset", "1-4")],
+                             stderr=subprocess.DEVNULL)  # fmt: skip
+    assert " reset 1-4 " in process.stdout.readline()
+    host.services[-1].kill()
+    while "service-stopped" not in process.stdout.readline():
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    reset.wait(PATIENCE_S)
+
+
 def main():
     results = Results()
     with bus() as host:
@@ -233,9 +266,12 @@ def main():
         for check in CHECKS:
             results.check(check, host)
     with bus() as host:
-        host.start_service(FAKE_FLUSH="fails", FAKE_RELEASE="slow")
+        host.start_service(FAKE_FLUSH="fails", FAKE_RELEASE="slow", FAKE_FEATURES="1")
         results.check(failed_flush, host)
         results.check(slow_release, host)
+        host.said()
+        results.check(features, host)
+        results.check(monitor_service, host)
     results.finish()
 
 

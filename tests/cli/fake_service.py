@@ -102,6 +102,14 @@ OBJECT_MANAGER = """<node><interface name="org.freedesktop.DBus.ObjectManager">
 </interface></node>"""
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
+# What no service has yet, as the program would use it.
+FEATURES = """<node><interface name="org.orion.UsbStorage1.Power"><property name="State" type="s" access="read"/>
+<method name="SetState"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface>
+<interface name="org.orion.UsbStorage1.Smart"><property name="Temperature" type="d" access="read"/>
+<method name="StartSelfTest"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface></node>"""
+if os.environ.get("FAKE_FEATURES"):
+    OBJECTS[device_path("1-4") + "/lun0"] |= {"Power": {"State": "idle"}, "Smart": {"Temperature": 41.5}}
+
 
 class Refusal(Exception):
     def __init__(self, name, text):
@@ -131,6 +139,8 @@ class Service:
             with open(path, encoding="utf-8") as file:
                 for interface in Gio.DBusNodeInfo.new_for_xml(file.read()).interfaces:
                     self.interfaces[interface.name] = interface
+        for interface in Gio.DBusNodeInfo.new_for_xml(FEATURES).interfaces:
+            self.interfaces.setdefault(interface.name, interface)
         self.common = Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces
         self.n_jobs = 0
         self.slow = None
@@ -318,15 +328,25 @@ class Service:
             "StartTime": 1, "ExpectedEndTime": 0, "StartedByUID": 0,
         }}  # fmt: skip
         self.register(job)
+        self.emit(ROOT, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded", "(oa{sa{sv}})", job, {})
         return job
 
     def complete_job(self, job, success):
         self.emit(job, PREFIX + "Job", "Completed", "(bs)", success, "" if success else "3 blocks can't be written")
+        self.emit(ROOT, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved", "(oas)", job, [PREFIX + "Job"])
         del OBJECTS[job]
         return False
 
     def Cache_Reset(self, path, options):
         say("CacheReset", path, options)
+
+    # What comes later
+
+    def Power_SetState(self, path, state, options):
+        say("SetState", state, options)
+
+    def Smart_StartSelfTest(self, path, kind, options):
+        say("StartSelfTest", kind, options)
 
     # Performance
 

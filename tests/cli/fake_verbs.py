@@ -105,6 +105,7 @@ def names(host):
         assert host.run("device-info", name, "-j").json()["Name"] == "1-4"
     expect(host.run("device-info", "1-9"), 3, "There is no device '1-9'")
     expect(host.run("status", "1-9"), 3)
+    expect(host.run("status", "1-2"), 3, "The service does not drive 1-2 (busy): see 'take'")
     expect(host.run("release", "CLONE"), 2, "There are several 'CLONE'")
     expect(host.run("release", "1-4.0"), 2, "whole devices")
 
@@ -134,6 +135,28 @@ def exit_statuses(host):
     expect(host.run("take", "1-3"), 4, "Not authorized")
     expect(host.run("take", "1-5", "--timeout=1"), 5)
     expect(host.run("--address", "unix:path=/nowhere"), 1, "can't be reached")
+
+
+def pager(host):
+    """long output on a terminal goes through the pager, unless it shall not"""
+    assert "P:● 1-4" in host.run_on_terminal("status", PAGER="sed s/^/P:/", NO_COLOR="1")
+    assert "P:" not in host.run_on_terminal("status", "--no-pager", PAGER="sed s/^/P:/")
+    assert "P:" not in host.run_on_terminal("take", "1-6", PAGER="sed s/^/P:/")
+    assert "Q:" in host.run_on_terminal("list", PAGER="sed s/^/P:/", SYSTEMD_PAGER="sed s/^/Q:/")
+    assert "P:" not in host.run("status", PAGER="sed s/^/P:/").out
+
+
+def terminal_colours(host):
+    """on a terminal there are colours, unless NO_COLOR, SYSTEMD_COLORS or TERM say otherwise"""
+    assert "\x1b[1;31m" in host.run_on_terminal("list")
+    for environment in ({"NO_COLOR": "1"}, {"SYSTEMD_COLORS": "0"}, {"TERM": "dumb"}):
+        assert "\x1b[" not in host.run_on_terminal("list", **environment), environment
+
+
+def narrow(host):
+    """a table is cut to the terminal's width"""
+    written = host.run_on_terminal("list", "-o", "all", COLUMNS="120", NO_COLOR="1")
+    assert max(map(len, written.splitlines())) <= 120 and "…" in written, written
 
 
 def help_texts(host):
@@ -169,7 +192,7 @@ def contract(_host):
 
 
 CHECKS = (contract, list_fits, list_columns, list_json, strings_are_clean, status_device, status_all, colours,
-          device_info, names, actions, exit_statuses, help_texts)  # fmt: skip
+          device_info, names, actions, exit_statuses, pager, terminal_colours, narrow, help_texts)  # fmt: skip
 
 
 def main():
