@@ -832,6 +832,95 @@ START_TEST(corrupt_memory_is_not_handed_out) {
 }
 END_TEST
 
+/* Standing aside */
+
+START_TEST(a_held_volume_begins_nothing_but_flushes) {
+        CacheFixtureRequest *read, *write;
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        cache_volume_hold(fixture.volume);
+        read = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
+        write = cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 8192, 4096, data);
+        ck_assert_int_eq(do_flush(), 0);
+        cache_fixture_run(&fixture);
+        ck_assert(!read->is_done && !write->is_done);
+        ck_assert(!cache_volume_is_changing(fixture.volume));
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+        cache_volume_let_go(fixture.volume);
+        cache_fixture_run(&fixture);
+        ck_assert(read->is_done && write->is_done);
+        ck_assert_int_eq(read->block.error, 0);
+        ck_assert_mem_eq(other, data, 4096);
+}
+END_TEST
+
+START_TEST(requests_of_a_held_volume_have_their_deadlines) {
+        CacheFixtureRequest *read;
+
+        cache_fixture_start(&fixture);
+        cache_volume_hold(fixture.volume);
+        read = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
+        cache_fixture_run_for(&fixture, 120 * NS_PER_S);
+        ck_assert(read->is_done);
+        ck_assert_int_eq(read->block.error, -ETIMEDOUT);
+        cache_volume_let_go(fixture.volume);
+}
+END_TEST
+
+START_TEST(what_is_lent_is_forgotten_with_the_rest) {
+        BlockLoan loan;
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        ck_assert(block_device_lend(fixture.volume, 0, 4096, &loan));
+        cache_volume_hold(fixture.volume);
+        ck_assert(!block_device_lend(fixture.volume, 0, 4096, &(BlockLoan){ 0 }));
+        cache_volume_park(fixture.volume);
+        ck_assert(cache_volume_is_detached(fixture.volume));
+        memset(fixture.ram.memory, 0xAB, 4096); /* somebody else writes */
+        cache_volume_forget_medium(fixture.volume);
+        cache_volume_resume(fixture.volume, fixture.lun);
+        cache_volume_let_go(fixture.volume);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        ck_assert_uint_eq(other[0], 0xAB);
+        ck_assert_uint_eq(other[4095], 0xAB);
+        block_device_take_back(fixture.volume, &loan);
+}
+END_TEST
+
+START_TEST(what_is_given_up_is_the_mediums_again) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        cache_volume_hold(fixture.volume);
+        cache_volume_park(fixture.volume);
+        ck_assert(cache_volume_is_detached(fixture.volume));
+        cache_volume_give_up_kept(fixture.volume);
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+        cache_volume_resume(fixture.volume, fixture.lun);
+        cache_volume_let_go(fixture.volume);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_uint_eq(n_writes(), 0);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 4096);
+        ck_assert_int_ne(memcmp(other, data, 4096), 0);
+}
+END_TEST
+
+START_TEST(what_is_clean_can_be_dropped_at_any_time) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(128 * KIB, 4096), 0);
+        ck_assert_int_eq(do_write(0, 4096), 0);
+        cache_volume_drop_clean(fixture.volume);
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 4096);
+        ck_assert_int_eq(do_read(128 * KIB, 4096), 0);
+        ck_assert_uint_eq(n_reads(), 2);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        ck_assert_mem_eq(other, data, 4096);
+        ck_assert_uint_eq(n_reads(), 2);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 what_was_read_is_read_again_from_memory,
@@ -881,6 +970,11 @@ int main(void) {
                 what_is_being_cleared_is_no_sample,
                 a_trim_that_the_device_rejects_is_left_alone,
                 corrupt_memory_is_not_handed_out,
+                a_held_volume_begins_nothing_but_flushes,
+                requests_of_a_held_volume_have_their_deadlines,
+                what_is_lent_is_forgotten_with_the_rest,
+                what_is_given_up_is_the_mediums_again,
+                what_is_clean_can_be_dropped_at_any_time,
         };
         Suite *suite = suite_create("cache_volume");
         TCase *tcase = tcase_create("cache_volume");
