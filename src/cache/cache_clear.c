@@ -89,6 +89,7 @@ static void after_below(CacheRequest *request) {
                 }
                 break;
         case BLOCK_OPERATION_TRIM:
+                volume->trim_epoch = volume->sync_epoch + 1;
                 break;
         case BLOCK_OPERATION_READ:
         case BLOCK_OPERATION_WRITE:

@@ -119,11 +119,16 @@ static bool is_kept(const CacheVolume *volume, const CacheSample *sample) {
         return false;
 }
 
+/* A device that loses its cache may have the blocks again as they were. */
+static bool has_unsynced_trim(const CacheVolume *volume) {
+        return volume->synced_epoch < volume->trim_epoch;
+}
+
 static int take_sample(CacheVolume *volume, Task *task, unsigned index) {
         CacheSample sample = place(&volume->device.info, index);
         int r;
 
-        if (sample.size == 0 || is_kept(volume, &sample) ||
+        if (sample.size == 0 || is_kept(volume, &sample) || has_unsynced_trim(volume) ||
             cache_clear_touches(volume, sample.offset, sample.offset + sample.size))
                 return 0;
         volume->taking = sample;

@@ -105,6 +105,8 @@ struct CacheVolume {
         BlockRequest sync;            /* the FLUSH below */
         bool is_syncing;
         uint64_t sync_epoch;       /* counts them */
+        uint64_t synced_epoch;     /* of the last one that succeeded */
+        uint64_t trim_epoch;       /* a later one synchronises the last TRIM; 0: there was none */
         uint64_t sync_n_resets;    /* `n_resets` when it was sent */
         uint64_t retry_ns;         /* `failed` is tried again on our own then */
         BlockRequest upkeep_block; /* a FLUSH of our own */

@@ -110,13 +110,18 @@ static void end_syncing(CacheVolume *volume, int error) {
                 cache_request_synced(list_entry(node, CacheRequest, node), error);
 }
 
+static void set_synchronized(CacheVolume *volume) {
+        volume->synced_epoch = volume->sync_epoch;
+        cache_state_synchronized(volume, volume->sync_epoch);
+}
+
 static void on_sync_done(BlockRequest *block) {
         CacheVolume *volume = container_of(block, CacheVolume, sync);
         bool is_sure = volume->sync_n_resets == volume->n_resets;
 
         volume->is_syncing = false;
         if (block->error == 0 && is_sure)
-                cache_state_synchronized(volume, volume->sync_epoch);
+                set_synchronized(volume);
         /* -EAGAIN: all over again, as what was to be synchronised is dirty again. */
         end_syncing(volume, block->error == -ESHUTDOWN || (block->error == 0 && !is_sure)
                                             ? -EAGAIN

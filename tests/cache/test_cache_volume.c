@@ -785,6 +785,18 @@ START_TEST(samples_recognise_the_medium_as_long_as_only_we_write) {
 }
 END_TEST
 
+/* A device that loses its cache has it again as it was. */
+START_TEST(what_was_trimmed_is_no_sample_before_it_is_synchronised) {
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_TRIM, 0, 0, 64 * KIB, NULL), 0);
+        ck_assert_int_eq(run_task(take_samples), 0);
+        ck_assert_uint_eq(cache_samples_get(fixture.volume)[0].size, 0);
+        ck_assert_int_eq(do_flush(), 0);
+        ck_assert_int_eq(run_task(take_samples), 0);
+        ck_assert_uint_gt(cache_samples_get(fixture.volume)[0].size, 0);
+}
+END_TEST
+
 START_TEST(what_is_being_cleared_is_no_sample) {
         int result = -EINPROGRESS;
 
@@ -967,6 +979,7 @@ int main(void) {
                 the_budget_can_shrink_under_dirty_data,
                 a_lun_gets_the_slots_that_another_one_needs_no_longer,
                 samples_recognise_the_medium_as_long_as_only_we_write,
+                what_was_trimmed_is_no_sample_before_it_is_synchronised,
                 what_is_being_cleared_is_no_sample,
                 a_trim_that_the_device_rejects_is_left_alone,
                 corrupt_memory_is_not_handed_out,
