@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/macros.h"
 #include "smart/smart_ata.h"
+#include "smart/smart_nvme.h"
+#include "smart/smart_scsi.h"
 #include "smart/smart_verdict.h"
 
 #define CHUNK_HEADER_SIZE 4
@@ -24,11 +26,51 @@ static SmartAnswer decode_status(SmartData *data, const uint8_t *bytes, size_t s
         return smart_ata_decode_status(data, &registers);
 }
 
+/* Each page, chosen by its own code. */
+static SmartAnswer decode_page(SmartData *data, const uint8_t *bytes, size_t size) {
+        static const SmartScsiPage pages[] = {
+                SMART_SCSI_PAGE_LIST,          SMART_SCSI_PAGE_WRITE_COUNTERS,
+                SMART_SCSI_PAGE_READ_COUNTERS, SMART_SCSI_PAGE_VERIFY_COUNTERS,
+                SMART_SCSI_PAGE_NON_MEDIUM,    SMART_SCSI_PAGE_TEMPERATURE,
+                SMART_SCSI_PAGE_START_STOP,    SMART_SCSI_PAGE_SELF_TESTS,
+                SMART_SCSI_PAGE_ENDURANCE,     SMART_SCSI_PAGE_BACKGROUND_SCAN,
+                SMART_SCSI_PAGE_EXCEPTIONS,
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(pages); i++)
+                if (size > 0 && bytes[0] == pages[i])
+                        return smart_scsi_decode_page(data, pages[i], bytes, size);
+        return smart_scsi_decode_page(data, SMART_SCSI_PAGE_LIST, bytes, size);
+}
+
+static SmartAnswer decode_sense(SmartData *data, const uint8_t *bytes, size_t size) {
+        return smart_scsi_decode_sense(data, size > 0 ? bytes[0] : 0, size > 1 ? bytes[1] : 0);
+}
+
+static SmartAnswer decode_defects_10(SmartData *data, const uint8_t *bytes, size_t size) {
+        return smart_scsi_decode_defects(data, bytes, size, /* is_12= */ false);
+}
+
+static SmartAnswer decode_defects_12(SmartData *data, const uint8_t *bytes, size_t size) {
+        return smart_scsi_decode_defects(data, bytes, size, /* is_12= */ true);
+}
+
 static const Decode decoders[] = {
-        smart_ata_decode_identity,   smart_ata_decode_attributes,
-        smart_ata_decode_thresholds, decode_status,
-        smart_ata_decode_error_log,  smart_ata_decode_extended_error_log,
+        smart_ata_decode_identity,
+        smart_ata_decode_attributes,
+        smart_ata_decode_thresholds,
+        decode_status,
+        smart_ata_decode_error_log,
+        smart_ata_decode_extended_error_log,
         smart_ata_decode_self_tests,
+        smart_nvme_decode_identity,
+        smart_nvme_decode_health,
+        smart_nvme_decode_self_tests,
+        smart_nvme_decode_error_log,
+        decode_page,
+        decode_sense,
+        decode_defects_10,
+        decode_defects_12,
 };
 
 static void fix_checksums(uint8_t *bytes, size_t size) {
