@@ -8,8 +8,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 
 # pylint: disable=wrong-import-position
 import nbd
-from private_bus import NAME, PATIENCE_S, private_bus, wait_until
+from private_bus import NAME, PATIENCE_S, ROOT, is_there, private_bus, wait_until, write
 from results import Results
+
+
+DEVICE = f"{ROOT}/devices/sim0"
 
 
 def version_of(bus):
@@ -57,6 +60,38 @@ def bus_that_hangs_does_not_hold_up_the_service():
         bus.daemon.send_signal(18)
 
 
+def what_is_under_way_outlives_the_bus():
+    with private_bus() as bus:
+        program = bus.start_service(specs=["size=16M,speed=full,serial=SLOW"])
+        caller = bus.caller()
+        wait_until(lambda: caller.get("Manager", "NExports") == 1, "the disk is exported")
+        write(bus, "1209-0001-SLOW-lun0", 4 << 20)
+        job = caller.call("Cache", "Flush", "(@a{sv} {},)", path=DEVICE)
+        caller.start("Cache", "SetMode", "('write-through', @a{sv} {})", path=DEVICE)
+        bus.stop_daemon()
+        bus.start_daemon()
+        wait_until(lambda: bus.has_name(NAME), "the service is back")
+        caller = bus.caller()
+        wait_until(lambda: not is_there(caller, job), "the job is done")
+        assert caller.get("Device", "State", DEVICE) == "running"
+        program.terminate()
+        assert program.wait(PATIENCE_S) == 0
+
+
+def stop_in_the_middle_of_a_job_is_a_stop():
+    with private_bus() as bus:
+        program = bus.start_service(specs=["size=16M,speed=full,serial=SLOW"])
+        caller = bus.caller()
+        wait_until(lambda: caller.get("Manager", "NExports") == 1, "the disk is exported")
+        write(bus, "1209-0001-SLOW-lun0", 4 << 20)
+        caller.call("Cache", "Flush", "(@a{sv} {},)", path=DEVICE)
+        caller.start("Device", "Remove", "(@a{sv} {},)", path=DEVICE)
+        program.terminate()
+        program.terminate()
+        program.wait(PATIENCE_S)
+        assert program.returncode in (0, 1), program.returncode
+
+
 def second_service_waits_for_the_name():
     with private_bus() as bus:
         first = bus.start_service()
@@ -76,6 +111,8 @@ def main():
         service_has_the_name_and_says_what_it_is,
         service_works_without_its_bus_and_comes_back_to_it,
         bus_that_hangs_does_not_hold_up_the_service,
+        what_is_under_way_outlives_the_bus,
+        stop_in_the_middle_of_a_job_is_a_stop,
         second_service_waits_for_the_name,
     ):
         results.check(check)

@@ -276,6 +276,7 @@ class Checks:
 
     def device_that_is_used_is_not_let_go(self):
         handle = connect(self.bus, "1209-0001-FIRST-lun0")
+        wait_until(lambda: self.root.get("Lun", "NClients", LUN) == 1, "the client is counted")
         for method in ("Remove", "Release"):
             expect_failure("DeviceBusy", self.root.call, "Device", method, "(@a{sv} {},)", path=DEVICE)
         handle.shutdown()

@@ -102,6 +102,16 @@ class Checks:
             expect_failure("NotAuthorized", caller.finish, number)
         assert attempt(caller, "yes") == STRANGER
 
+    def questions_end_with_the_bus(self):
+        self.bus.set_verdict("wait", "wait")
+        start(self.stranger, "wait")
+        wait_until(self.bus.polkit_calls, "polkit was asked")
+        self.bus.stop_daemon()
+        self.bus.start_daemon()
+        wait_until(lambda: self.bus.has_name(NAME), "the service is back")
+        assert attempt(self.bus.caller(), "no") == 0
+        expect_failure("NotAuthorized", attempt, self.bus.caller(STRANGER), "yes")
+
     def an_object_that_went_meanwhile_leaves_nothing_behind(self):
         waiting = start(self.stranger, "wait")
         wait_until(self.bus.polkit_calls, "polkit was asked")
@@ -133,6 +143,10 @@ def main():
             checks.an_object_that_went_meanwhile_leaves_nothing_behind,
         ):
             results.check(check)
+    with private_bus() as bus:
+        bus.start_program("tests/dbus/checked_service", bus.address, uid=SERVICE_USER)
+        bus.start_polkit()
+        results.check(Checks(bus).questions_end_with_the_bus)
     results.finish()
 
 
