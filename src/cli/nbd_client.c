@@ -5,11 +5,21 @@
 #include <string.h>
 
 #include "cli/ctl_call.h"
+#include "cli/ctl_text.h"
 #include "cli/nbd_client.h"
 
 NbdHandle *nbd_client_free(NbdHandle *nbd) {
         nbd_close(nbd);
         return NULL;
+}
+
+CtlExit nbd_client_failed(const Ctl *ctl, const char *what) {
+        const char *error = nbd_get_error();
+        _cleanup_(freep) char *text = ctl_text_copy(error ? error : "?");
+
+        ctl_text_clean(text);
+        ctl_complain(ctl, "%s: %s", what, text);
+        return CTL_EXIT_FAILURE;
 }
 
 static CtlExit open_socket(Ctl *ctl, const CtlTarget *target, int *ret) {
@@ -44,14 +54,11 @@ CtlExit nbd_client_open(NbdHandle **ret, Ctl *ctl, const CtlTarget *target) {
         nbd = nbd_create();
         if (!nbd || nbd_set_export_name(nbd, export) < 0) {
                 fd_close(fd);
-                ctl_complain(ctl, "%s", nbd_get_error());
-                return CTL_EXIT_FAILURE;
+                return nbd_client_failed(ctl, "libnbd");
         }
         /* Takes the socket, whatever comes of it. */
-        if (nbd_connect_socket(nbd, fd) < 0) {
-                ctl_complain(ctl, "The export can't be opened: %s", nbd_get_error());
-                return CTL_EXIT_FAILURE;
-        }
+        if (nbd_connect_socket(nbd, fd) < 0)
+                return nbd_client_failed(ctl, "The export can't be opened");
         *ret = TAKE_PTR(nbd);
         return CTL_EXIT_OK;
 }

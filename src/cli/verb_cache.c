@@ -11,8 +11,7 @@
 #include "cli/verb_cache.h"
 
 static const char *const counters[] = {
-        "Size",   "DirtyBytes",         "DirtyBytesMax",        "Hits",
-        "Misses", "ReadAheadUsedBytes", "ReadAheadWastedBytes", NULL,
+        "DirtyBytes", "Hits", "Misses", "ReadAheadUsedBytes", "ReadAheadWastedBytes", NULL,
 };
 
 static void print_size(const Ctl *ctl, const char *title, json_object *cache, const char *name) {
@@ -30,12 +29,8 @@ static void print_cache(const Ctl *ctl, json_object *cache) {
         ctl_facts_print(ctl, "Policy", "%s", ctl_objects_string(cache, "Policy"));
         ctl_facts_print(ctl, "Read-ahead", "%s",
                         ctl_objects_boolean(cache, "ReadAhead") ? "yes" : "no");
-        if (ctl_objects_property(cache, "Size"))
-                print_size(ctl, "Used", cache, "Size");
         print_size(ctl, "At most", cache, "SizeMax");
         print_size(ctl, "Not written yet", cache, "DirtyBytes");
-        if (ctl_objects_property(cache, "DirtyBytesMax"))
-                print_size(ctl, "Of that at most", cache, "DirtyBytesMax");
         ctl_facts_print(ctl, "Hits", "%" PRIu64, hits);
         ctl_facts_print(ctl, "Misses", "%" PRIu64, misses);
         if (hits + misses > 0)

@@ -344,10 +344,8 @@ CtlExit verb_copy(Ctl *ctl, char **arguments) {
         if (e != CTL_EXIT_OK)
                 return e;
         size = nbd_get_size(copy.nbd);
-        if (size < 0) {
-                ctl_complain(ctl, "%s", nbd_get_error());
-                return CTL_EXIT_FAILURE;
-        }
+        if (size < 0)
+                return nbd_client_failed(ctl, "The export's size is not told");
         e = copy.parameters.to_export ? prepare_in(&copy, &target, (uint64_t) size)
                                       : prepare_out(&copy, (uint64_t) size);
         if (e == CTL_EXIT_OK)

@@ -15,9 +15,18 @@ static json_object *at(json_object *array, size_t index) {
         return json_object_array_get_idx(array, index);
 }
 
+/* The table, or a word where there is nothing. */
+static CtlExit show(Ctl *ctl, const CtlTable *table, const char *none) {
+        if (ctl_table_n_rows(table) > 0 || ctl_is_json(ctl))
+                return ctl_table_show(table, ctl);
+        if (!ctl_options_has(&ctl->options, CTL_OPTION_NO_LEGEND))
+                puts(none);
+        return CTL_EXIT_OK;
+}
+
 /* Rows of values, as many to each as there are columns. */
 static CtlExit show_rows(Ctl *ctl, const char *method, const char *signature,
-                         const CtlColumn *columns, size_t n_columns) {
+                         const CtlColumn *columns, size_t n_columns, const char *none) {
         _cleanup_(ctl_table_freep) CtlTable *table = ctl_table_new(columns, n_columns);
         _cleanup_(json_object_putp) json_object *rows = NULL;
         CtlExit e;
@@ -30,7 +39,7 @@ static CtlExit show_rows(Ctl *ctl, const char *method, const char *signature,
                 for (size_t j = 0; j < n_columns; j++)
                         ctl_table_set(table, j, json_object_get(at(at(rows, i), j)), NULL);
         }
-        return ctl_table_show(table, ctl);
+        return show(ctl, table, none);
 }
 
 static CtlExit list_policy(Ctl *ctl) {
@@ -40,7 +49,8 @@ static CtlExit list_policy(Ctl *ctl) {
                 { "SOURCE", .is_default = true },
         };
 
-        return show_rows(ctl, "ListPolicy", "a(uss)", columns, N_ELEMENTS(columns));
+        return show_rows(ctl, "ListPolicy", "a(uss)", columns, N_ELEMENTS(columns),
+                         "There are no rules: the default is for all.");
 }
 
 static CtlExit test_policy(Ctl *ctl, const char *device) {
@@ -133,7 +143,7 @@ CtlExit verb_manager_quirks(Ctl *ctl, char **arguments) {
                 ctl_table_set(table, 1, json_object_get(at(quirk, 2)), NULL);
                 ctl_table_set(table, 2, json_object_get(at(quirk, 3)), NULL);
         }
-        return ctl_table_show(table, ctl);
+        return show(ctl, table, "There are no quirks.");
 }
 
 CtlExit verb_manager_config(Ctl *ctl, char **arguments) {
@@ -144,7 +154,8 @@ CtlExit verb_manager_config(Ctl *ctl, char **arguments) {
                 { "SOURCE", .is_default = true },
         };
 
-        return show_rows(ctl, "GetConfiguration", "a(ssss)", columns, N_ELEMENTS(columns));
+        return show_rows(ctl, "GetConfiguration", "a(ssss)", columns, N_ELEMENTS(columns),
+                         "There are no settings.");
 }
 
 CtlExit verb_manager_metrics(Ctl *ctl, char **arguments) {

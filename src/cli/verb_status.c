@@ -16,7 +16,10 @@
 #include "cli/verb_status.h"
 
 static const char *const cache_counters[] = {
-        "Size", "DirtyBytes", "Hits", "Misses", NULL,
+        "DirtyBytes",
+        "Hits",
+        "Misses",
+        NULL,
 };
 
 static void print_heading(const Ctl *ctl, json_object *device, json_object *lun) {
@@ -83,29 +86,21 @@ static void print_knowledge(const Ctl *ctl, json_object *device) {
                                 degradations, ctl_terminal_plain(&ctl->terminal));
 }
 
-/* "12M of 256M", as far as it is told. */
-static char *cache_use(json_object *cache) {
-        _cleanup_(freep) char *size = ctl_text_size(ctl_objects_number(cache, "Size"), false);
-        _cleanup_(freep) char *size_max =
-                        ctl_text_size(ctl_objects_number(cache, "SizeMax"), false);
-
-        return ctl_objects_property(cache, "Size") ? ctl_text_format("%s of %s", size, size_max)
-                                                   : ctl_text_format("up to %s", size_max);
-}
-
 static void print_cache(const Ctl *ctl, json_object *cache) {
         uint64_t hits = ctl_objects_number(cache, "Hits");
         uint64_t sum = hits + ctl_objects_number(cache, "Misses");
+        _cleanup_(freep) char *size_max =
+                        ctl_text_size(ctl_objects_number(cache, "SizeMax"), false);
         _cleanup_(freep) char *dirty =
                         ctl_text_size(ctl_objects_number(cache, "DirtyBytes"), false);
-        _cleanup_(freep) char *use = cache_use(cache), *share = NULL;
+        _cleanup_(freep) char *share = NULL;
 
         if (!cache)
                 return;
         share = sum > 0 ? ctl_text_format(", %.0f%% hits", 100.0 * (double) hits / (double) sum)
                         : ctl_text_copy("");
-        ctl_facts_print(ctl, "Cache", "%s, %s, %s not written yet%s",
-                        ctl_objects_string(cache, "Mode"), use, dirty, share);
+        ctl_facts_print(ctl, "Cache", "%s, up to %s, %s not written yet%s",
+                        ctl_objects_string(cache, "Mode"), size_max, dirty, share);
 }
 
 static void print_lun(const Ctl *ctl, json_object *lun, bool is_last) {

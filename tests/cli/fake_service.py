@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from gi.repository import Gio, GLib
 
@@ -55,8 +56,7 @@ def lun(device_name, number, **properties):
 
 CACHE = {
     "Mode": "write-back", "Policy": "lru", "ReadAhead": True, "SizeMax": 256 << 20,
-    "Size": 12 << 20, "DirtyBytes": 3 << 20, "DirtyBytesMax": 128 << 20, "Hits": 870,
-    "Misses": 130, "ReadAheadUsedBytes": 1 << 20, "ReadAheadWastedBytes": 4096,
+    "DirtyBytes": 3 << 20, "Hits": 870, "Misses": 130, "ReadAheadUsedBytes": 1 << 20, "ReadAheadWastedBytes": 4096,
 }  # fmt: skip
 SCSI = {
     "PeripheralType": 0, "Version": 6, "HasFua": True, "HasUnmap": False, "HasSynchronizeCache": True,
@@ -87,7 +87,7 @@ OBJECTS = {
 
 # Told one by one only.
 COUNTERS = {
-    "Cache": {"Size", "DirtyBytes", "Hits", "Misses", "ReadAheadUsedBytes", "ReadAheadWastedBytes"},
+    "Cache": {"DirtyBytes", "Hits", "Misses", "ReadAheadUsedBytes", "ReadAheadWastedBytes"},
     "Scsi": {"Commands", "CheckConditions", "Retries", "Timeouts"},
 }
 
@@ -106,7 +106,11 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 FEATURES = """<node><interface name="org.orion.UsbStorage1.Power"><property name="State" type="s" access="read"/>
 <method name="SetState"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface>
 <interface name="org.orion.UsbStorage1.Smart"><property name="Temperature" type="d" access="read"/>
-<method name="StartSelfTest"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface></node>"""
+<method name="StartSelfTest"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface>
+<interface name="org.orion.UsbStorage1.Device">
+<method name="StartTrace"><arg type="h" direction="in"/><arg type="a{sv}" direction="in"/></method>
+<method name="StopTrace"><arg type="a{sv}" direction="in"/><arg type="t" direction="out"/><arg type="t" direction="out"/></method>
+</interface></node>"""
 if os.environ.get("FAKE_FEATURES"):
     OBJECTS[device_path("1-4") + "/lun0"] |= {"Power": {"State": "idle"}, "Smart": {"Temperature": 41.5}}
 
@@ -125,6 +129,21 @@ class Slow(Exception):
     """An answer only when somebody has looked at the job, which is the argument."""
 
 
+def load_interfaces(folder):
+    """What ships, with those members of FEATURES that it does not have."""
+    nodes = [ElementTree.parse(path).getroot() for path in glob.glob(folder + "/*.xml")]
+    for later in ElementTree.fromstring(FEATURES):
+        found = [node.find(f"interface[@name='{later.get('name')}']") for node in nodes]
+        shipped = next((interface for interface in found if interface is not None), None)
+        if shipped is None:
+            nodes.append(ElementTree.Element("node"))
+            shipped = ElementTree.SubElement(nodes[-1], "interface", name=later.get("name"))
+        names = {member.get("name") for member in shipped}
+        shipped.extend(member for member in later if member.get("name") not in names)
+    for node in nodes:
+        yield from Gio.DBusNodeInfo.new_for_xml(ElementTree.tostring(node, encoding="unicode")).interfaces
+
+
 def say(*words):
     print(*words, flush=True)
 
@@ -135,12 +154,8 @@ class Service:
         self.bus = Gio.DBusConnection.new_for_address_sync(
             address, flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None)
         self.interfaces = {}
-        for path in glob.glob(folder + "/*.xml"):
-            with open(path, encoding="utf-8") as file:
-                for interface in Gio.DBusNodeInfo.new_for_xml(file.read()).interfaces:
-                    self.interfaces[interface.name] = interface
-        for interface in Gio.DBusNodeInfo.new_for_xml(FEATURES).interfaces:
-            self.interfaces.setdefault(interface.name, interface)
+        for interface in load_interfaces(folder):
+            self.interfaces[interface.name] = interface
         self.common = Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces
         self.n_jobs = 0
         self.slow = None

@@ -1,10 +1,8 @@
 #!/usr/bin/python3
 """The verbs that look at and command devices, against the fake service."""
 
-import glob
 import os
 import sys
-import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../interop"))
 
@@ -59,7 +57,7 @@ def status_device(host):
     out = expect(host.run("status", "1-4"), 0).out
     for words in ("● 1-4 - Kingston DataTraveler 3.0 (0951:1666)", "State: running since",
                   "Transport: BOT at 5Gb/s", "Quirks: gu", "Learned: read-ahead helps",
-                  "Cache: write-back, 12M of 256M, 3M not written yet, 87% hits",
+                  "Cache: write-back, up to 256M, 3M not written yet, 87% hits",
                   "└─0 disk Kingston DataTraveler 3.0 8M", "export 0951-1666-60A44C413C-lun0, 1 client"):
         assert words in out, out
     out = host.run("status", "2-1.3").out
@@ -169,29 +167,7 @@ def help_texts(host):
     assert host.run("--version").out.startswith("usb-storagectl ")
 
 
-def members(folder):
-    """Signatures by interface, member and direction."""
-    found = {}
-    for path in glob.glob(folder + "/*.xml"):
-        for interface in xml.etree.ElementTree.parse(path).getroot().iter("interface"):
-            for member in interface:
-                if member.tag == "property":
-                    signature = member.get("type")
-                else:
-                    signature = [(arg.get("direction"), arg.get("type")) for arg in member.iter("arg")]
-                found[interface.get("name"), member.get("name")] = signature
-    return found
-
-
-def contract(_host):
-    """what the fake service and the service both have is of the same types"""
-    shipped, ours = members(os.environ["SHIPPED_INTERFACES"]), members(os.environ["INTERFACES"])
-    both = {member for member in shipped if member in ours}
-    assert both
-    assert {member: shipped[member] for member in both} == {member: ours[member] for member in both}
-
-
-CHECKS = (contract, list_fits, list_columns, list_json, strings_are_clean, status_device, status_all, colours,
+CHECKS = (list_fits, list_columns, list_json, strings_are_clean, status_device, status_all, colours,
           device_info, names, actions, exit_statuses, pager, terminal_colours, narrow, help_texts)  # fmt: skip
 
 

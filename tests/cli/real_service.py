@@ -109,13 +109,25 @@ def performance(host):
     assert expect(host.run("metrics"), 0).out.endswith("# EOF\n")
 
 
+def tells_of_itself(host):
+    """settings, rules and quirks are told, the policy is tested, the configuration is read again"""
+    settings = {row["key"]: row for row in expect(host.run("config", "-j"), 0).json()}
+    assert settings["park_timeout"]["value"] == "60s" and settings["park_timeout"]["source"] == "default"
+    assert expect(host.run("policy", "-j"), 0).json() == []
+    assert expect(host.run("policy"), 0).out == "There are no rules: the default is for all.\n"
+    assert host.run("policy", "test", host.names["ONE"], "-j").json()["target"] == "allow"
+    expect(host.run("policy", "test", "9-9"), 3)
+    assert 'serial "ONE"' in expect(host.run("policy", "generate"), 0).out
+    assert isinstance(expect(host.run("quirks", "-j"), 0).json(), list)
+    assert expect(host.run("reload", "-j"), 0).json() == {"pending_keys": []}
+
+
 def optional(host):
-    """what this service may not have yet is done, or told to be unsupported"""
-    for arguments in (["config"], ["policy"], ["policy", "generate"], ["policy", "test", host.names["ONE"]],
-                      ["quirks"], ["reload"], ["power-info", "ONE"], ["smart", "ONE"]):  # fmt: skip
+    """what this service or disk may not have is told, or told to be unsupported"""
+    for arguments in (["power-info", "ONE"], ["smart", "ONE"]):
         ran = host.run(*arguments, "-j")
         assert ran.status in (0, 6), (arguments, ran.status, ran.err)
-        assert json.loads(ran.out) is not None if ran.status == 0 else ran.out == "", (arguments, ran.out)
+        assert ran.json() if ran.status == 0 else ran.out == "", (arguments, ran.out)
 
 
 def trace(host):
@@ -186,7 +198,7 @@ def stops(host):
     host.stop()
 
 
-CHECKS = (lists, status, scsi, cache, performance, optional, trace, diagnosis, copies, rescues, benchmarks, watches,
+CHECKS = (lists, status, scsi, cache, performance, tells_of_itself, optional, trace, diagnosis, copies, rescues, benchmarks, watches,
           ends)  # fmt: skip
 
 
