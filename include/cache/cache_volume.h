@@ -45,6 +45,8 @@ void cache_volume_hold(BlockDevice *volume);
 void cache_volume_let_go(BlockDevice *volume);
 /* A change that was begun before is under way: more may become dirty. */
 bool cache_volume_is_changing(const BlockDevice *volume);
+/* Bytes that a FLUSH would bring to the medium. Lost blocks do not count. */
+uint64_t cache_volume_get_unsynced_size(const BlockDevice *volume);
 /* Only when detached: what was read, and sampled, is on the medium no longer. */
 void cache_volume_forget_medium(BlockDevice *volume);
 /* Only when detached: what is not known to be on the medium is given up, and so lost. */

@@ -40,6 +40,14 @@ bool cache_volume_is_changing(const BlockDevice *device) {
         return false;
 }
 
+uint64_t cache_volume_get_unsynced_size(const BlockDevice *device) {
+        const CacheVolume *volume = get((BlockDevice *) device);
+        const CacheStatistics *statistics =
+                        cache_manager_get_lun_statistics(volume->manager, volume->lun);
+
+        return statistics->dirty_size + statistics->unsynced_size;
+}
+
 /* What is lent keeps its slot. */
 static void forget(CacheVolume *volume, CacheEntry *entry) {
         if (cache_entry_may_evict(entry) && list_is_empty(&entry->waiters))

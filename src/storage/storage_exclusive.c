@@ -39,7 +39,9 @@ static int flush_all(StorageExclusive *exclusive, Task *task, uint64_t deadline_
                         if (task_sleep(task, POLL_NS) < 0)
                                 return -ECANCELED;
                 }
-        } while (storage_unit_get_kept_size(unit) > 0);
+                if (event_loop_now_ns(exclusive->manager->loop) >= deadline_ns)
+                        return -ETIMEDOUT;
+        } while (cache_volume_get_unsynced_size(unit->volume) > 0);
         return 0;
 }
 

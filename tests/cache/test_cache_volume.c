@@ -5,6 +5,7 @@
 
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_samples.h"
+#include "cache/cache_state.h"
 #include "cache_fixture.h"
 #include "scsi/scsi_cdb.h"
 #include "unit_test.h"
@@ -851,6 +852,7 @@ START_TEST(a_held_volume_begins_nothing_but_flushes) {
 
         cache_fixture_start(&fixture);
         ck_assert_int_eq(do_write(0, 4096), 0);
+        ck_assert_uint_eq(cache_volume_get_unsynced_size(fixture.volume), 4096);
         cache_volume_hold(fixture.volume);
         read = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 0, 4096, other);
         write = cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 8192, 4096, data);
@@ -858,7 +860,7 @@ START_TEST(a_held_volume_begins_nothing_but_flushes) {
         cache_fixture_run(&fixture);
         ck_assert(!read->is_done && !write->is_done);
         ck_assert(!cache_volume_is_changing(fixture.volume));
-        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 0);
+        ck_assert_uint_eq(cache_volume_get_unsynced_size(fixture.volume), 0);
         cache_volume_let_go(fixture.volume);
         cache_fixture_run(&fixture);
         ck_assert(read->is_done && write->is_done);
@@ -916,6 +918,22 @@ START_TEST(what_is_given_up_is_the_mediums_again) {
         ck_assert_int_eq(do_read(0, 4096), 0);
         ck_assert_mem_eq(other, fixture.ram.memory, 4096);
         ck_assert_int_ne(memcmp(other, data, 4096), 0);
+}
+END_TEST
+
+/* Else who waits until all is flushed would wait for ever. */
+START_TEST(what_is_lost_is_not_to_be_flushed) {
+        CacheEntry *entry;
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(do_read(0, 4096), 0);
+        entry = cache_volume_find(cache_volume_get_inside(fixture.volume), 0);
+        cache_state_mark_lost(cache_volume_get_inside(fixture.volume), entry,
+                              cache_bits_range(0, 2));
+        ck_assert_uint_eq(cache_volume_get_kept_size(fixture.volume), 1024);
+        ck_assert_uint_eq(cache_volume_get_unsynced_size(fixture.volume), 0);
+        ck_assert_int_eq(do_write(0, 1024), 0);
+        ck_assert_uint_eq(cache_volume_get_unsynced_size(fixture.volume), 1024);
 }
 END_TEST
 
@@ -988,6 +1006,7 @@ int main(void) {
                 what_is_lent_is_forgotten_with_the_rest,
                 what_is_given_up_is_the_mediums_again,
                 what_is_clean_can_be_dropped_at_any_time,
+                what_is_lost_is_not_to_be_flushed,
         };
         Suite *suite = suite_create("cache_volume");
         TCase *tcase = tcase_create("cache_volume");
