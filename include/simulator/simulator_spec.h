@@ -130,6 +130,7 @@ typedef struct SimulatorSpec {
         char vendor[9];
         char model[17];
         bool is_removable;
+        bool is_locked; /* somebody drove it before and left PREVENT in force */
         bool is_read_only;
         bool has_write_cache;
         uint64_t cache_size;

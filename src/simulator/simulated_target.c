@@ -66,6 +66,8 @@ int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const Simula
         }
 
         simulated_target_power_cycle(target);
+        for (size_t i = 0; i < spec->n_luns; i++)
+                target->luns[i].is_prevented = spec->is_locked;
         target->n_cache_losses = 0;
         return 0;
 }

@@ -247,6 +247,10 @@ static bool take_removable(SimulatorSpec *spec, SimulatorText value) {
         return take_bool(value, &spec->is_removable);
 }
 
+static bool take_locked(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->is_locked);
+}
+
 static bool take_read_only(SimulatorSpec *spec, SimulatorText value) {
         return take_bool(value, &spec->is_read_only);
 }
@@ -335,6 +339,7 @@ static const SpecKey spec_keys[] = {
         { "vendor", "1 to 8 printable characters", take_vendor },
         { "model", "1 to 16 printable characters", take_model },
         { "removable", "yes, no", take_removable },
+        { "locked", "yes, no", take_locked },
         { "read-only", "yes, no", take_read_only },
         { "write-cache", "yes, no", take_write_cache },
         { "cache-size", "a size from 64K to 1G (K, M, G)", take_cache_size },

@@ -83,6 +83,9 @@ static void learn_events(StorageMedium *medium, const ScsiDisk *disk) {
 
 void storage_medium_watch(StorageMedium *medium, const ScsiDisk *disk, bool is_present) {
         learn_events(medium, disk);
+        /* Who drove it before may have left it locked: the kernel's driver does where its disk was
+         * held open as it was detached, and a worker that died. */
+        medium->is_lock_unknown |= disk->is_removable && !medium->is_watched;
         medium->is_watched = disk->is_removable;
         medium->is_present = is_present;
         medium->asleep_ns = 0;

@@ -54,7 +54,7 @@ struct StorageMedium {
         uint8_t *event;    /* owned; while one is asked for */
 
         bool is_locked;
-        bool is_lock_unknown; /* it did not answer, or was reset: it is told again */
+        bool is_lock_unknown; /* new to us, it did not answer, or was reset: it is told again */
         bool cannot_lock;     /* the device refused */
         unsigned n_lock_tries;
         bool wants_lock; /* what the command in flight does */

@@ -128,7 +128,8 @@ START_TEST(every_key_reaches_its_field) {
         SimulatorSpec spec = parse(
                         "size=3M,block-size=2048,physical-block-size=4K,luns=3,type=disk,"
                         "transport=bot,speed=full,link=ideal,latency-us=7,vid=0xAbCd,pid=12,"
-                        "serial=A.b_c-9,vendor=Acme Inc,model=Rocket 2000,removable,read-only=yes,"
+                        "serial=A.b_c-9,vendor=Acme Inc,model=Rocket "
+                        "2000,removable,locked,read-only=yes,"
                         "write-cache=no,cache-size=1M,reset-loses-cache=no,unmap=no,rotation=7200,"
                         "spin-up-ms=900,short-data=pad,pipelining=no,seed=42,"
                         "faults=stall:data@nth=3;slow:20");
@@ -146,6 +147,7 @@ START_TEST(every_key_reaches_its_field) {
         ck_assert_str_eq(spec.vendor, "Acme Inc");
         ck_assert_str_eq(spec.model, "Rocket 2000");
         ck_assert(spec.is_removable);
+        ck_assert(spec.is_locked);
         ck_assert(spec.is_read_only);
         ck_assert(!spec.has_write_cache);
         ck_assert_uint_eq(spec.cache_size, MIB);

@@ -232,6 +232,8 @@ START_TEST(removable_disk_that_became_ready_is_looked_at_again) {
 
         stack_init(&stack, "size=1M,luns=2,removable");
         stack_connect(&stack, 1, /* is_structured= */ false);
+        /* Till it is locked: that is not to be told first. */
+        stack_sleep_ms(&stack, 100);
         stack_add_faults(&stack, "unit-attention:28/00@lun=1");
         ck_assert_int_ne(stack_read(&stack, 1, 0, data, sizeof(data), NULL), 0);
         stack_sleep_ms(&stack, 1000);

@@ -151,15 +151,48 @@ START_TEST(a_medium_is_locked_while_it_is_used) {
 }
 END_TEST
 
+/* The kernel's driver leaves it so where its disk was open as it was detached. */
+START_TEST(a_medium_that_somebody_left_locked_is_unlocked) {
+        set_up(_i, SPEC ",locked,luns=2");
+        stack_sleep_ms(&stack, 1000);
+        for (unsigned i = 0; i < 2; i++)
+                ck_assert(!simulated_device_is_removal_prevented(stack.device, i));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(an_empty_slot_that_somebody_left_locked_is_unlocked) {
+        set_up(_i, SPEC ",locked,luns=2,empty=0");
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(!simulated_device_is_removal_prevented(stack.device, 0));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_fixed_disk_is_never_told_to_lock_or_unlock) {
+        set_up(_i, "size=1M");
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_sleep_ms(&stack, 5000);
+        ck_assert_int_eq(stack_command(&stack, 0, NBD_CMD_DISC, 0, 0, 0), STACK_CLOSED);
+        stack_sleep_ms(&stack, 5000);
+        ck_assert_uint_eq(count(OPCODE_PREVENT_ALLOW), 0);
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(a_device_that_can_not_lock_is_not_asked_again) {
+        uint64_t n;
+
         set_up(_i, SPEC);
+        stack_sleep_ms(&stack, 1000);
+        n = count(OPCODE_PREVENT_ALLOW);
         stack_add_faults(&stack, "sense:5/20/00@opcode=1e*always");
         for (unsigned i = 0; i < 3; i++) {
                 stack_connect(&stack, 0, /* is_structured= */ false);
                 ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
                 stack_sleep_ms(&stack, 1000);
         }
-        ck_assert_uint_eq(count(OPCODE_PREVENT_ALLOW), 1);
+        ck_assert_uint_eq(count(OPCODE_PREVENT_ALLOW) - n, 1);
         stack_done(&stack);
 }
 END_TEST
@@ -261,6 +294,9 @@ int main(void) {
         tcase_add_loop_test(tcase, a_medium_that_goes_under_load_closes_the_export, 0, 2);
         tcase_add_test(tcase, what_a_medium_lacked_when_it_went_is_given_back_to_it);
         tcase_add_loop_test(tcase, a_medium_is_locked_while_it_is_used, 0, 2);
+        tcase_add_loop_test(tcase, a_medium_that_somebody_left_locked_is_unlocked, 0, 2);
+        tcase_add_loop_test(tcase, an_empty_slot_that_somebody_left_locked_is_unlocked, 0, 2);
+        tcase_add_loop_test(tcase, a_fixed_disk_is_never_told_to_lock_or_unlock, 0, 2);
         tcase_add_loop_test(tcase, a_device_that_can_not_lock_is_not_asked_again, 0, 2);
         tcase_add_loop_test(tcase, only_a_removable_disk_that_nobody_uses_is_polled, 0, 2);
         tcase_add_loop_test(tcase, a_disk_that_stopped_is_not_polled_before_it_is_used, 0, 2);
