@@ -62,6 +62,31 @@ start_guest() {
         open_monitor || fail "the machine's monitor answers"
 }
 
+# --- gadgets on dummy_hcd
+
+gadgets=/sys/kernel/config/usb_gadget
+
+load_gadget_modules() { # [OPTION OF DUMMY_HCD]...
+        modprobe dummy_hcd is_super_speed=1 "$@" &&
+                modprobe -a libcomposite usb_f_fs usb_f_mass_storage &&
+                { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
+}
+
+# With one function, KIND.NAME; it is not on a controller yet.
+make_gadget() { # NAME SERIAL KIND
+        local gadget=$gadgets/$1
+
+        mkdir -p "$gadget/strings/0x409" "$gadget/configs/c.1" "$gadget/functions/$3.$1"
+        echo 0x1d6b > "$gadget/idVendor"
+        echo 0x0104 > "$gadget/idProduct"
+        echo "$2" > "$gadget/strings/0x409/serialnumber"
+}
+
+connect_gadget() { # NAME CONTROLLER
+        ln -s "$gadgets/$1"/functions/* "$gadgets/$1/configs/c.1/" &&
+                echo "dummy_udc.$2" > "$gadgets/$1/UDC"
+}
+
 # --- the kernel's disks
 
 usb_folder_of_disk() { # sdX

@@ -4,23 +4,15 @@ machine() {
         lab_options+=(--memory=2048)
 }
 
-make_gadget() { # SERIAL
-        local gadget=/sys/kernel/config/usb_gadget/lab lun function
+add_luns() {
+        local function=$gadgets/lab/functions/mass_storage.lab lun
 
-        modprobe dummy_hcd is_super_speed=1 && modprobe -a libcomposite usb_f_mass_storage
-        mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-        function=$gadget/functions/mass_storage.0
-        mkdir -p "$gadget/strings/0x409" "$gadget/configs/c.1" "$function"/lun.{1,2}
-        echo 0x1d6b > "$gadget/idVendor"
-        echo 0x0104 > "$gadget/idProduct"
-        echo "$1" > "$gadget/strings/0x409/serialnumber"
+        mkdir "$function"/lun.{1,2}
         for lun in 0 1 2; do
                 truncate -s 32M "$state/lun$lun.img"
                 echo "$state/lun$lun.img" > "$function/lun.$lun/file"
         done
         echo 1 > "$function/lun.1/removable"
-        ln -s "$function" "$gadget/configs/c.1/"
-        ls /sys/class/udc | head -1 > "$gadget/UDC"
 }
 
 file_is_what_was_written() { # LUN
@@ -35,7 +27,10 @@ file_is_what_was_written() { # LUN
 guest() {
         local lun
 
-        check "a gadget with three LUNs is made" make_gadget GADGET
+        check "there is a controller for gadgets" load_gadget_modules
+        check "a gadget is made" make_gadget lab GADGET mass_storage
+        check "it has three LUNs" add_luns
+        check "it is connected" connect_gadget lab 0
         round_trips GADGET:0:4096 GADGET:1:4096 GADGET:2:4096
 
         start_daemon "present_devices = take"
