@@ -440,7 +440,7 @@ def parse_arguments():
     parser.add_argument("--gadget", help="the program")
     parser.add_argument("--socket", help="of usb-storaged")
     parser.add_argument("--first-slot", type=int, default=0, help="dummy_hcd's controllers from here on are used")
-    parser.add_argument("--slots", type=int, default=16, help="so many of them")
+    parser.add_argument("--slots", type=int, default=8, help="so many of them")
     parser.add_argument("--kernel-timeout", type=int, default=6, help="seconds for a command under the kernel's driver")
     parser.add_argument("--deadline", type=float, default=30, help="no request of ours may wait for longer")
     parser.add_argument("--only", default="", help="cases with this in their name")
