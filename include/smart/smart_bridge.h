@@ -78,6 +78,9 @@ void smart_bridge_init(SmartBridge *bridge, SmartBridgeKind kind);
 /* A small table of bridges that are known for sure. False: there is nothing about it. */
 bool smart_bridge_find(SmartBridge *ret, uint16_t vendor_id, uint16_t product_id,
                        uint16_t device_bcd);
+/* As smartctl's option -d names them: "sat,12", "usbjmicron,x", "sntjmicron/sat". -EINVAL: there is no
+ * such kind. */
+int smart_bridge_parse(SmartBridge *ret, const char *text, size_t size);
 bool smart_bridge_is_nvme(const SmartBridge *bridge);
 /* How much of an NVMe log page may be read at once: there are bridges that hang, or answer with
  * something else. */
