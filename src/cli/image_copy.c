@@ -259,6 +259,8 @@ int image_copy_sync(const ImageCopyParameters *parameters, const char **ret_text
                 return fdatasync(parameters->fd) < 0 && errno != EINVAL ? -errno : 0;
         }
         *ret_text = "writing to the medium";
+        if (nbd_aio_is_ready(parameters->nbd) <= 0)
+                return -ENOTCONN;
         if (nbd_can_flush(parameters->nbd) > 0 && nbd_flush(parameters->nbd, 0) < 0)
                 return nbd_get_errno() > 0 ? -nbd_get_errno() : -EIO;
         return 0;

@@ -19,6 +19,10 @@
 #include "cli/verb_copy.h"
 
 #define SAVE_NS (30 * NS_PER_S)
+/* How often in a row a connection that ended is made anew, without anything having been copied
+ * between, and after which pause. */
+#define RECONNECTS_MAX 5
+#define RECONNECT_PAUSE_MS 1000
 #define BLOCK_SIZE_DEFAULT 512
 #define BLOCK_SIZE_MAX 65536
 
@@ -302,6 +306,41 @@ static CtlExit finish(CopyVerb *copy, int r, const char *where) {
                                : CTL_EXIT_FAILURE;
 }
 
+/* A worker that dies ends its connections, and another one takes over: what is left is copied by
+ * that. True: there is a connection again. */
+static bool reconnect(CopyVerb *copy, const CtlTarget *target) {
+        NbdHandle *nbd;
+
+        if (nbd_aio_is_dead(copy->nbd) <= 0 && nbd_aio_is_closed(copy->nbd) <= 0)
+                return false;
+        ctl_progress_clear(&copy->progress);
+        ctl_complain(copy->ctl, "The connection has ended, trying again");
+        if (ctl_interrupt_wait(copy->interrupt, RECONNECT_PAUSE_MS))
+                return false;
+        if (nbd_client_open(&nbd, copy->ctl, target) != CTL_EXIT_OK)
+                return false;
+        nbd_client_free(copy->nbd);
+        copy->parameters.nbd = copy->nbd = nbd;
+        return true;
+}
+
+static int copy_persistently(CopyVerb *copy, const CtlTarget *target, const char **ret_where) {
+        uint64_t done = copy->done_before;
+        unsigned n_reconnects = 0;
+        int r;
+
+        for (;;) {
+                r = image_copy_run(&copy->parameters, ret_where);
+                if (r == 0 || r == -EINTR)
+                        return r;
+                if (rescue_map_sum(copy->map, RESCUE_STATUS_DONE) > done)
+                        n_reconnects = 0;
+                done = rescue_map_sum(copy->map, RESCUE_STATUS_DONE);
+                if (n_reconnects++ >= RECONNECTS_MAX || !reconnect(copy, target))
+                        return r;
+        }
+}
+
 static CtlExit run(CopyVerb *copy, const CtlTarget *target) {
         static const ImageCopyOps ops = { .should_stop = should_stop, .on_progress = on_progress };
         uint64_t block_size = ctl_objects_number(target->lun_properties, "BlockSize");
@@ -321,7 +360,7 @@ static CtlExit run(CopyVerb *copy, const CtlTarget *target) {
         copy->parameters.depth = depth > 0 ? (unsigned) depth : IMAGE_COPY_DEPTH_DEFAULT;
         copy->parameters.ops = &ops;
         copy->parameters.userdata = copy;
-        r = image_copy_run(&copy->parameters, &where);
+        r = copy_persistently(copy, target, &where);
         return finish(copy, r, where);
 }
 

@@ -149,6 +149,13 @@ def interrupted(host):
     assert read(host.image) == host.data
 
 
+def reconnects(host):
+    """when the connection ends, another one is used for what is left"""
+    write(host.medium + ".die", b"")
+    ran = expect(host.copy("1-4", host.image), 0, "trying again")
+    assert ran.out.startswith("8M copied") and read(host.image) == host.data
+
+
 def progress(host):
     """a terminal is shown how far it is"""
     written = host.bus.run_on_terminal("copy", "1-4", host.image)
@@ -173,7 +180,7 @@ def benchmark(host):
     assert read(host.medium) != host.data
 
 
-CHECKS = (copies_out, copies_in, asks_before, usage, resumes, interrupted, progress, benchmark)
+CHECKS = (copies_out, copies_in, asks_before, usage, resumes, interrupted, reconnects, progress, benchmark)
 
 
 def rescues(host):
@@ -227,8 +234,9 @@ def mended(host):
 
 
 def dies(host):
-    """when the connection ends, it fails, and the map has what was done"""
+    """when every connection ends, it fails, and the map has what was done"""
     ran = expect(host.copy("1-4", host.image, "--map", host.map), 1, "It failed while")
+    assert ran.err.count("trying again") >= 5, ran.err
     assert "copied" in ran.out
     assert sum(size for _, size, _ in extents(host.map)) == SIZE
 

@@ -390,6 +390,7 @@ case $1 in
 get_size) stat -L -c %s "$FAKE_MEDIUM" ;;
 pread)
         [ "$4" -lt "${FAKE_DIES:-9000000000}" ] || { kill -9 $PPID; exit 1; }
+        ! rm "$FAKE_MEDIUM.die" 2> /dev/null || { kill -9 $PPID; exit 1; }
         while [ "$4" -ge 4194304 ] && [ -e "$FAKE_MEDIUM.wait" ]; do sleep 0.05; done
         if overlaps "$3" "$4"; then echo 'EIO bad block' >&2; exit 1; fi
         exec dd if="$FAKE_MEDIUM" bs=64K iflag=skip_bytes,count_bytes skip="$4" count="$3" status=none ;;
@@ -405,7 +406,7 @@ esac
 
 def start_nbd():
     """nbdkit on one end of a pair of sockets: FAKE_MEDIUM is the disk, FAKE_BAD "FIRST-LAST" are its bad bytes, it dies
-    when it shall read beyond FAKE_DIES, and waits in its middle as long as FAKE_MEDIUM.wait exists."""
+    when it shall read beyond FAKE_DIES, or once if FAKE_MEDIUM.die exists, and waits in its middle as long as FAKE_MEDIUM.wait exists."""
     ours, theirs = socket.socketpair()
     first, last = os.environ.get("FAKE_BAD", "9000000000-0").split("-")
     script = os.environ["FAKE_MEDIUM"] + ".sh"

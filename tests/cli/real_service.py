@@ -184,6 +184,18 @@ def watches(host):
     assert process.returncode == 0 and event["kind"] and event["object"].startswith(host.names["TWO"]), event
 
 
+def denied(host):
+    """a stranger may look, and without polkit change nothing"""
+    if os.geteuid() != 0:
+        return
+    os.chmod(host.bus.folder, 0o755)
+    stranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    for arguments, status in ((["list"], 0), (["device-reset", "TWO"], 4), (["cache-flush", "TWO"], 4),
+                              (["scsi-command", "TWO.1", "04", "0", "0", "0", "0", "0"], 4)):  # fmt: skip
+        ran = subprocess.run(stranger + host.bus.command(*arguments), capture_output=True, check=False)
+        assert ran.returncode == status, (arguments, ran)
+
+
 def ends(host):
     """devices are removed and released, and are gone then"""
     assert "may be unplugged" in expect(host.run("device-remove", "TWO"), 0).out
@@ -199,7 +211,7 @@ def stops(host):
 
 
 CHECKS = (lists, status, scsi, cache, performance, tells_of_itself, optional, trace, diagnosis, copies, rescues, benchmarks, watches,
-          ends)  # fmt: skip
+          denied, ends)  # fmt: skip
 
 
 def main():
