@@ -80,27 +80,21 @@ int bus_cache_on_flush(sd_bus_message *message, void *userdata, sd_bus_error *re
 }
 
 int bus_cache_on_reset(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
-        BusDevice *device = container_of(userdata, BusDevice, facts);
         int discards = false;
         const BusOption options[] = { { "discard-dirty", 'b', &discards } };
-        BusRequest *request;
+        ControlRequest request = {
+                .kind = CONTROL_REQUEST_KIND_CACHE_RESET,
+                .lun = CONTROL_LUN_ALL,
+        };
         int r;
 
         r = bus_options_read(message, options, N_ELEMENTS(options), ret_error);
         if (r < 0)
                 return r;
-        r = bus_service_check(device->service, message,
-                              discards ? BUS_ACTION("discard") : BUS_ACTION("cache"), device, NULL,
-                              ret_error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        r = bus_request_new(&request, device->service, message, ret_error);
-        if (r < 0)
-                return r;
-        request->request.request.kind = CONTROL_REQUEST_KIND_CACHE_RESET;
-        request->request.request.lun = CONTROL_LUN_ALL;
-        request->request.request.flags = discards ? CONTROL_REQUEST_DISCARD_DIRTY : 0;
-        return bus_request_send(request, device->id, ret_error);
+        request.flags = discards ? CONTROL_REQUEST_DISCARD_DIRTY : 0;
+        return bus_request_ask(container_of(userdata, BusDevice, facts), message,
+                               discards ? BUS_ACTION("discard") : BUS_ACTION("cache"), &request,
+                               ret_error);
 }
 
 static int parse_mode(const char *text, CacheMode *ret) {
@@ -114,8 +108,10 @@ static int parse_mode(const char *text, CacheMode *ret) {
 }
 
 int bus_cache_on_set_mode(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
-        BusDevice *device = container_of(userdata, BusDevice, facts);
-        BusRequest *request;
+        ControlRequest request = {
+                .kind = CONTROL_REQUEST_KIND_CACHE_MODE,
+                .lun = CONTROL_LUN_ALL,
+        };
         const char *text;
         CacheMode mode;
         int r;
@@ -129,15 +125,7 @@ int bus_cache_on_set_mode(sd_bus_message *message, void *userdata, sd_bus_error 
         if (parse_mode(text, &mode) < 0)
                 return bus_error_set(ret_error, -EINVAL,
                                      "Modes are write-back, write-through and off");
-        r = bus_service_check(device->service, message, BUS_ACTION("cache"), device, NULL,
-                              ret_error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        r = bus_request_new(&request, device->service, message, ret_error);
-        if (r < 0)
-                return r;
-        request->request.request.kind = CONTROL_REQUEST_KIND_CACHE_MODE;
-        request->request.request.lun = CONTROL_LUN_ALL;
-        request->request.request.cache_mode = mode;
-        return bus_request_send(request, device->id, ret_error);
+        request.cache_mode = mode;
+        return bus_request_ask(container_of(userdata, BusDevice, facts), message,
+                               BUS_ACTION("cache"), &request, ret_error);
 }

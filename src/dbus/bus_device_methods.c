@@ -64,23 +64,17 @@ int bus_device_methods_on_remove(sd_bus_message *message, void *userdata, sd_bus
 }
 
 int bus_device_methods_on_reset(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
-        BusDevice *device = container_of(userdata, BusDevice, facts);
-        BusRequest *request;
+        static const ControlRequest request = {
+                .kind = CONTROL_REQUEST_KIND_DEVICE_RESET,
+                .lun = CONTROL_LUN_ALL,
+        };
         int r;
 
         r = bus_options_read(message, NULL, 0, ret_error);
         if (r < 0)
                 return r;
-        r = bus_service_check(device->service, message, BUS_ACTION("reset"), device, NULL,
-                              ret_error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        r = bus_request_new(&request, device->service, message, ret_error);
-        if (r < 0)
-                return r;
-        request->request.request.kind = CONTROL_REQUEST_KIND_DEVICE_RESET;
-        request->request.request.lun = CONTROL_LUN_ALL;
-        return bus_request_send(request, device->id, ret_error);
+        return bus_request_ask(container_of(userdata, BusDevice, facts), message,
+                               BUS_ACTION("reset"), &request, ret_error);
 }
 
 int bus_device_methods_on_diagnose(sd_bus_message *message, void *userdata,

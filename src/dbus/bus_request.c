@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dbus/bus_caller.h"
+#include "dbus/bus_device.h"
 #include "dbus/bus_error.h"
 #include "dbus/bus_job.h"
 #include "dbus/bus_request.h"
@@ -132,6 +133,21 @@ int bus_request_send(BusRequest *request, uint64_t device_id, sd_bus_error *ret_
                                 device_manager_request(request->service->manager, device_id,
                                                        &request->request),
                                 ret_error);
+}
+
+int bus_request_ask(BusDevice *device, sd_bus_message *message, const char *action,
+                    const ControlRequest *body, sd_bus_error *ret_error) {
+        BusRequest *request;
+        int r;
+
+        r = bus_service_check(device->service, message, action, device, NULL, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = bus_request_new(&request, device->service, message, ret_error);
+        if (r < 0)
+                return r;
+        request->request.request = *body;
+        return bus_request_send(request, device->id, ret_error);
 }
 
 void bus_request_set_answered(BusRequest *request) {

@@ -39,6 +39,12 @@ DEFINE_CLEANUP(BusRequest *, bus_request_abandon);
 int bus_request_send(BusRequest *request, uint64_t device_id, sd_bus_error *ret_error);
 /* The same, where the manager was asked already, with result `r`. */
 int bus_request_sent(BusRequest *request, int r, sd_bus_error *ret_error);
+/*
+ * All of it: checks whether the caller may do `action` to the device, and asks it for `body`; the
+ * reply is empty. As a handler returns.
+ */
+int bus_request_ask(BusDevice *device, sd_bus_message *message, const char *action,
+                    const ControlRequest *body, sd_bus_error *ret_error);
 /* The reply is sent already: what is done has a job. */
 void bus_request_set_answered(BusRequest *request);
 /* The bus is gone, and with it who waits for a reply. */

@@ -193,21 +193,14 @@ int bus_scsi_on_command(sd_bus_message *message, void *userdata, sd_bus_error *r
 
 int bus_scsi_on_reset(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         BusLun *lun = container_of(userdata, BusLun, facts);
-        BusDevice *device = lun->device;
-        BusRequest *request;
+        const ControlRequest request = {
+                .kind = CONTROL_REQUEST_KIND_LUN_RESET,
+                .lun = lun->facts.number,
+        };
         int r;
 
         r = bus_options_read(message, NULL, 0, ret_error);
         if (r < 0)
                 return r;
-        r = bus_service_check(device->service, message, BUS_ACTION("reset"), device, NULL,
-                              ret_error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        r = bus_request_new(&request, device->service, message, ret_error);
-        if (r < 0)
-                return r;
-        request->request.request.kind = CONTROL_REQUEST_KIND_LUN_RESET;
-        request->request.request.lun = lun->facts.number;
-        return bus_request_send(request, device->id, ret_error);
+        return bus_request_ask(lun->device, message, BUS_ACTION("reset"), &request, ret_error);
 }
