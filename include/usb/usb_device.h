@@ -28,6 +28,7 @@ typedef struct UsbDescriptors UsbDescriptors;
 typedef struct UsbDevice UsbDevice;
 typedef struct UsbDeviceOps UsbDeviceOps;
 typedef struct UsbOperation UsbOperation;
+typedef struct UsbTrace UsbTrace;
 typedef struct UsbTransfer UsbTransfer;
 
 typedef enum UsbSpeed {
@@ -177,6 +178,7 @@ struct UsbDevice {
         EventDefer gone_report;
         Staging staging;
         struct UsbMemoryPool *memory_pool; /* owned */
+        UsbTrace *trace;                   /* borrowed: it attaches itself; NULL: none */
 };
 
 typedef struct UsbDeviceStatistics {

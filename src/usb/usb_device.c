@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "usb/usb_device.h"
 #include "usb/usb_memory_pool.h"
+#include "usb/usb_trace.h"
 
 typedef struct AwaitedOperation {
         UsbOperation operation;
@@ -207,6 +208,8 @@ int usb_transfer_submit(UsbTransfer *transfer) {
                 return r;
         transfer->is_in_flight = true;
         device->n_transfers_in_flight++;
+        if (device->trace)
+                usb_trace_on_submitted(device->trace, transfer);
         if (transfer->deadline_ns > 0)
                 event_timer_set(&transfer->timer, transfer->deadline_ns);
         return 0;
@@ -236,6 +239,8 @@ void usb_device_transfer_completed(UsbTransfer *transfer, UsbResult result, size
                 result = USB_RESULT_TIMED_OUT;
         transfer->result = result;
         transfer->actual_size = actual_size;
+        if (device->trace)
+                usb_trace_on_completed(device->trace, transfer);
         transfer->done(transfer);
 }
 
@@ -275,6 +280,8 @@ void usb_device_operation_completed(UsbOperation *operation, UsbResult result, u
                 result = USB_RESULT_GONE;
         operation->result = result;
         operation->value = value;
+        if (device->trace)
+                usb_trace_on_operated(device->trace, operation);
         if (device->n_operations > 0)
                 event_defer_schedule(&device->operation_start);
         operation->done(operation);
