@@ -28,6 +28,8 @@ typedef enum ControlRequestKind {
         CONTROL_REQUEST_KIND_SCSI_COMMAND,
         CONTROL_REQUEST_KIND_RELEASE, /* flush, then the worker ends; with PROGRESS */
         CONTROL_REQUEST_KIND_REMOVE,  /* the same, and the media are stopped */
+        CONTROL_REQUEST_KIND_TRACE,   /* fd 0: a file, in which transfers are recorded until it is
+                                         cancelled or its time is over; both are success */
         _CONTROL_REQUEST_KIND_MAX,
 } ControlRequestKind;
 
@@ -51,6 +53,13 @@ typedef struct ControlScsi {
         uint8_t data[CONTROL_DATA_INLINE_MAX]; /* OUT */
 } ControlScsi;
 
+typedef struct ControlTrace {
+        uint64_t realtime_ns; /* what CLOCK_REALTIME tells */
+        uint32_t bus_number;
+        uint32_t device_number;
+        uint32_t data_size_max; /* of each transfer; 0: the default */
+} ControlTrace;
+
 typedef struct ControlRequest {
         uint64_t id;         /* the manager's numbering */
         uint32_t kind;       /* ControlRequestKind */
@@ -59,6 +68,7 @@ typedef struct ControlRequest {
         uint32_t timeout_ms; /* 0: the kind's own */
         uint32_t cache_mode; /* CACHE_MODE: CacheMode; else 0 */
         ControlScsi scsi;    /* SCSI_COMMAND; else zeroes */
+        ControlTrace trace;  /* TRACE; else zeroes */
 } ControlRequest;
 
 typedef struct ControlCancel {
@@ -78,6 +88,8 @@ typedef struct ControlReply {
         uint32_t data_size; /* that came in: in `data` or in the memfd, as the request had it */
         uint32_t sense_size;
         uint8_t sense[TRANSPORT_SENSE_SIZE_MAX]; /* as the device sent it */
+        uint64_t n_packets;                      /* TRACE: that are in the file */
+        uint64_t n_dropped;                      /* TRACE: that the file did not take */
         char words[CONTROL_WORDS_SIZE]; /* printable ASCII: what went wrong, or the sense; or "" */
         uint8_t data[CONTROL_DATA_INLINE_MAX];
 } ControlReply;

@@ -35,8 +35,8 @@ int usb_trace_new(UsbTrace **ret, UsbDevice *device, int fd, const UsbTraceOptio
 /* Writes what is left, and detaches. Takes NULL. */
 UsbTrace *usb_trace_free(UsbTrace *trace);
 DEFINE_CLEANUP(UsbTrace *, usb_trace_free);
-/* Of all that was recorded, as if it were written. */
-UsbTraceCounts usb_trace_get_counts(const UsbTrace *trace);
+/* The same, and tells what is in the file. */
+UsbTraceCounts usb_trace_finish(UsbTrace *trace);
 
 /* For UsbDevice: what happens to the device that it is attached to. */
 void usb_trace_on_submitted(UsbTrace *trace, const UsbTransfer *transfer);

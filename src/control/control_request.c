@@ -24,9 +24,17 @@ static bool is_scsi_valid(const ControlScsi *scsi) {
 
 static bool is_lun(uint32_t lun) { return lun < CONTROL_LUNS_MAX; }
 
+static bool is_trace_valid(const ControlRequest *request) {
+        const ControlTrace *trace = &request->trace;
+
+        if (request->kind != CONTROL_REQUEST_KIND_TRACE)
+                return is_all_zeroes(trace, sizeof(*trace));
+        return trace->bus_number <= UINT16_MAX && trace->device_number <= UINT8_MAX;
+}
+
 /* What each kind has beside what all have: a LUN, flags, a mode, a command. */
 bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
-        uint32_t flags = 0, mode_max = CACHE_MODE_OFF;
+        uint32_t flags = 0, mode_max = CACHE_MODE_OFF, n_fds_needed = 0;
         bool is_lun_valid = request->lun == CONTROL_LUN_ALL;
 
         switch ((ControlRequestKind) request->kind) {
@@ -48,11 +56,14 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
         case CONTROL_REQUEST_KIND_SCSI_COMMAND:
                 return is_lun(request->lun) && request->cache_mode == CACHE_MODE_OFF &&
                        (request->flags & ~(uint32_t) CONTROL_REQUEST_FORCE) == 0 &&
-                       is_scsi_valid(&request->scsi) &&
+                       is_scsi_valid(&request->scsi) && is_trace_valid(request) &&
                        n_fds == control_scsi_has_memfd(&request->scsi);
         case CONTROL_REQUEST_KIND_RELEASE:
         case CONTROL_REQUEST_KIND_REMOVE:
                 flags = CONTROL_REQUEST_FORCE;
+                break;
+        case CONTROL_REQUEST_KIND_TRACE:
+                n_fds_needed = 1;
                 break;
         case _CONTROL_REQUEST_KIND_MAX:
         default: /* what came from a peer may be none of ours */
@@ -60,7 +71,8 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
         }
 
         return is_lun_valid && (request->flags & ~flags) == 0 && request->cache_mode <= mode_max &&
-               is_all_zeroes(&request->scsi, sizeof(request->scsi)) && n_fds == 0;
+               is_all_zeroes(&request->scsi, sizeof(request->scsi)) && n_fds == n_fds_needed &&
+               is_trace_valid(request);
 }
 
 bool control_reply_is_valid(const ControlReply *reply) {
@@ -83,6 +95,7 @@ const char *control_request_kind_to_string(ControlRequestKind kind) {
                 [CONTROL_REQUEST_KIND_SCSI_COMMAND] = "SCSI command",
                 [CONTROL_REQUEST_KIND_RELEASE] = "release",
                 [CONTROL_REQUEST_KIND_REMOVE] = "remove",
+                [CONTROL_REQUEST_KIND_TRACE] = "trace",
         };
 
         assert(kind < _CONTROL_REQUEST_KIND_MAX);

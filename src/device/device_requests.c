@@ -6,6 +6,7 @@
 #include "device/device_requests.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -71,25 +72,34 @@ static int make_memfd(DeviceRequest *request) {
         return 0;
 }
 
+static int take_file(DeviceRequest *request) {
+        request->fd = fcntl(request->file, F_DUPFD_CLOEXEC, 0);
+        return request->fd < 0 ? -errno : 0;
+}
+
 static void send_request(ManagedDevice *device, DeviceRequest *request) {
         const ControlScsi *scsi = &request->request.scsi;
-        bool has_memfd = request->fd >= 0;
+        bool has_fd = request->fd >= 0;
         ControlMessage message;
 
         control_message_init(&message, CONTROL_TYPE_REQUEST);
         message.body.request = request->request;
-        if (request->data && !has_memfd)
+        if (request->data && !has_fd)
                 memcpy(message.body.request.scsi.data, request->data, scsi->data_size);
-        child_process_send(device->worker, &message, &request->fd, has_memfd);
+        child_process_send(device->worker, &message, &request->fd, has_fd);
+}
+
+static bool has_memfd(const DeviceRequest *request) {
+        return request->request.kind == CONTROL_REQUEST_KIND_SCSI_COMMAND &&
+               control_scsi_has_memfd(&request->request.scsi);
 }
 
 static int prepare(const ManagedDevice *device, DeviceRequest *request) {
         const ControlScsi *scsi = &request->request.scsi;
-        bool has_memfd = request->request.kind == CONTROL_REQUEST_KIND_SCSI_COMMAND &&
-                         control_scsi_has_memfd(scsi);
+        bool has_file = request->request.kind == CONTROL_REQUEST_KIND_TRACE;
         int r;
 
-        if (!control_request_is_valid(&request->request, has_memfd) ||
+        if (!control_request_is_valid(&request->request, has_memfd(request) || has_file) ||
             (scsi->direction == TRANSPORT_DIRECTION_OUT) != (request->data != NULL))
                 return -EINVAL;
         r = check_state(device, request);
@@ -97,7 +107,9 @@ static int prepare(const ManagedDevice *device, DeviceRequest *request) {
                 return r;
         if (device->requests.n_pending >= CONTROL_REQUESTS_MAX)
                 return -EBUSY;
-        return has_memfd ? make_memfd(request) : 0;
+        if (has_file)
+                return take_file(request);
+        return has_memfd(request) ? make_memfd(request) : 0;
 }
 
 int device_requests_add(ManagedDevice *device, DeviceRequest *request) {

@@ -15,6 +15,7 @@
 #include "storage/storage_exclusive.h"
 #include "storage/storage_pass_through.h"
 #include "storage/storage_settings.h"
+#include "usb/usb_trace.h"
 
 #define PROGRESS_PERIOD_NS (250 * NS_PER_MS)
 /* A command that is under way may end by itself before it is given up. */
@@ -22,6 +23,8 @@
 /* Of what has no other. */
 #define TIMEOUT_DEFAULT_NS (60 * NS_PER_S)
 #define RESET_POLL_NS (10 * NS_PER_MS)
+/* A trace that nobody ends must not fill the disk. */
+#define TRACE_TIME_DEFAULT_NS (3600 * NS_PER_S)
 
 void storage_requests_init(StorageRequests *requests) {
         requests->n = 0;
@@ -216,6 +219,32 @@ static int run_reset(StorageRequest *request, Task *task) {
         return state == ERROR_HANDLER_STATE_FAILED ? -EIO : 0;
 }
 
+/* The manager ends it before the device goes. */
+static int run_trace(StorageRequest *request, Task *task) {
+        const ControlTrace *asked = &request->request.trace;
+        UsbTraceCounts counts;
+        UsbTrace *trace;
+        int r;
+
+        r = usb_trace_new(&trace, storage_stack_get_device(request->manager->stack),
+                          TAKE_FD(request->fd),
+                          &(UsbTraceOptions){
+                                          .realtime_ns = asked->realtime_ns,
+                                          .bus_number = (uint16_t) asked->bus_number,
+                                          .device_number = (uint8_t) asked->device_number,
+                                          .data_size_max = asked->data_size_max,
+                          });
+        if (r < 0)
+                return r;
+        (void) task_sleep(task, request->request.timeout_ms > 0
+                                                ? request->request.timeout_ms * NS_PER_MS
+                                                : TRACE_TIME_DEFAULT_NS);
+        counts = usb_trace_finish(trace);
+        request->reply.n_packets = counts.n_packets;
+        request->reply.n_dropped = counts.n_dropped;
+        return 0;
+}
+
 static bool has_clients(const StorageManager *manager) {
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].n_sessions > 0)
@@ -260,6 +289,8 @@ static int run(Task *task, void *userdata) {
         case CONTROL_REQUEST_KIND_RELEASE:
         case CONTROL_REQUEST_KIND_REMOVE:
                 return run_release(request, task);
+        case CONTROL_REQUEST_KIND_TRACE:
+                return run_trace(request, task);
         case _CONTROL_REQUEST_KIND_MAX:
                 break;
         }

@@ -395,6 +395,7 @@ void usb_device_set_memory_budget(UsbDevice *device, size_t budget) {
 void usb_device_done(UsbDevice *device) {
         assert(device->n_transfers_in_flight == 0);
         assert(device->n_operations == 0);
+        assert(!device->trace);
         event_defer_cancel(&device->operation_start);
         event_defer_cancel(&device->gone_report);
         device->memory_pool = usb_memory_pool_free(device->memory_pool);

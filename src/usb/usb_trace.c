@@ -373,4 +373,11 @@ UsbTrace *usb_trace_free(UsbTrace *trace) {
         return NULL;
 }
 
-UsbTraceCounts usb_trace_get_counts(const UsbTrace *trace) { return trace->counts; }
+UsbTraceCounts usb_trace_finish(UsbTrace *trace) {
+        UsbTraceCounts counts;
+
+        flush(trace);
+        counts = trace->counts;
+        usb_trace_free(trace);
+        return counts;
+}

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "scsi/scsi_cdb.h"
 #include "stack.h"
@@ -597,6 +598,63 @@ END_TEST
 
 /* Giving it up */
 
+/* The file, and the file's size. */
+static uint64_t trace_a_read(int *ret_fd) {
+        ControlRequest request = make(CONTROL_REQUEST_KIND_TRACE, CONTROL_LUN_ALL);
+        struct stat status;
+        unsigned number;
+
+        *ret_fd = memfd_create("trace", MFD_CLOEXEC);
+        number = stack_request(&stack, &request, dup(*ret_fd));
+        stack_sleep_ms(&stack, 10);
+        ck_assert_int_eq(stack_read(&stack, 0, 1 * MIB, other, 4096, NULL), 0);
+        stack_cancel_request(&stack, number);
+        stack_sleep_ms(&stack, 10);
+        ck_assert(stack.requests[number].n_replies == 1);
+        ck_assert_int_eq(stack.requests[number].reply.error, 0);
+        ck_assert_uint_eq(stack.requests[number].reply.n_dropped, 0);
+        ck_assert_int_eq(fstat(*ret_fd, &status), 0);
+        ck_assert_uint_gt(stack.requests[number].reply.n_packets, 4);
+        return (uint64_t) status.st_size;
+}
+
+START_TEST(what_the_device_is_asked_can_be_recorded) {
+        static uint8_t file[64 * KIB];
+        static const uint8_t cbw[] = { 'U', 'S', 'B', 'C' };
+        uint64_t size;
+        int fd;
+
+        size = trace_a_read(&fd);
+        ck_assert_uint_le(size, sizeof(file));
+        ck_assert_int_eq(pread(fd, file, sizeof(file), 0), (ssize_t) size);
+        ck_assert_ptr_nonnull(memmem(file, size, cbw, sizeof(cbw)));
+        close(fd);
+}
+END_TEST
+
+START_TEST(a_trace_ends_with_its_device) {
+        ControlRequest request = make(CONTROL_REQUEST_KIND_TRACE, CONTROL_LUN_ALL);
+        int fd = memfd_create("trace", MFD_CLOEXEC);
+        unsigned number = stack_request(&stack, &request, fd);
+
+        stack_sleep_ms(&stack, 10);
+        stack_unplug(&stack);
+        ck_assert(stack.requests[number].n_replies == 1);
+        ck_assert_uint_ge(stack.requests[number].reply.n_packets, 4);
+}
+END_TEST
+
+START_TEST(two_traces_of_a_device_are_one_too_many) {
+        ControlRequest request = make(CONTROL_REQUEST_KIND_TRACE, CONTROL_LUN_ALL);
+        unsigned number;
+
+        (void) stack_request(&stack, &request, memfd_create("trace", MFD_CLOEXEC));
+        number = stack_request(&stack, &request, memfd_create("trace", MFD_CLOEXEC));
+        stack_sleep_ms(&stack, 10);
+        ck_assert_int_eq(stack.requests[number].reply.error, -EBUSY);
+}
+END_TEST
+
 START_TEST(a_release_is_refused_while_clients_are_connected) {
         ControlRequest request = make(CONTROL_REQUEST_KIND_RELEASE, CONTROL_LUN_ALL);
 
@@ -760,6 +818,9 @@ int main(void) {
                 a_command_to_an_empty_drive_is_answered,
                 a_change_of_the_medium_that_a_command_was_told_is_not_lost,
                 a_read_only_device_takes_no_writes_from_outside,
+                what_the_device_is_asked_can_be_recorded,
+                a_trace_ends_with_its_device,
+                two_traces_of_a_device_are_one_too_many,
                 a_release_is_refused_while_clients_are_connected,
                 a_removal_stops_the_medium,
                 a_device_that_cannot_be_flushed_is_not_released,

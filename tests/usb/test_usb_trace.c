@@ -187,8 +187,7 @@ START_TEST(data_are_in_the_packet_that_has_them) {
         move(SCRIPTED_USB_BULK_OUT, 31);
         move(SCRIPTED_USB_BULK_IN, 1024);
         move(SCRIPTED_USB_BULK_IN, 13);
-        ck_assert_uint_eq(usb_trace_get_counts(trace).n_packets, 4 + 6);
-        trace = usb_trace_free(trace);
+        ck_assert_uint_eq(usb_trace_finish(trace).n_packets, 4 + 6);
         read_file(fd);
         ck_assert_uint_eq(n_packets, 10);
 
@@ -279,10 +278,9 @@ START_TEST(a_file_that_is_full_costs_packets_and_nothing_else) {
         ck_assert_int_eq(virtual_event_loop_run_until(usb.loop,
                                                       event_loop_now_ns(usb.loop) + NS_PER_S),
                          0);
-        counts = usb_trace_get_counts(trace);
+        counts = usb_trace_finish(trace);
         ck_assert_uint_eq(counts.n_packets, 4);
         ck_assert_uint_eq(counts.n_dropped, 2);
-        usb_trace_free(trace);
         close(fd);
         finish();
 }
