@@ -30,7 +30,7 @@ struct DeviceRequest {
                                    Data that goes out is in `data` below, not in here */
         const uint8_t *data;    /* of a SCSI command with data out: scsi.data_size bytes; borrowed
                                    until device_manager_request() returns */
-        int file; /* of TRACE: borrowed until device_manager_request() returns */
+        int file;               /* of TRACE: borrowed until device_manager_request() returns */
         DeviceRequestDone done;
         DeviceRequestProgressed progressed; /* NULL: nobody wants to know */
         void *userdata;

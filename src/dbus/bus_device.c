@@ -118,6 +118,11 @@ static const sd_bus_vtable device_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Diagnose", SD_BUS_ARGS("a{sv}", options),
                                 SD_BUS_RESULT("s", report), bus_device_methods_on_diagnose,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("StartTrace", SD_BUS_ARGS("h", file, "a{sv}", options),
+                                SD_BUS_NO_RESULT, bus_trace_on_start, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("StopTrace", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("t", n_packets, "t", n_dropped), bus_trace_on_stop,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -273,6 +278,7 @@ BusDevice *bus_device_free(BusDevice *device) {
         if (!device)
                 return NULL;
 
+        (void) bus_trace_detach(device->trace);
         for (size_t i = 0; i < N_ELEMENTS(device->luns); i++)
                 bus_lun_free(device->luns[i]);
         list_unlink(&device->node);

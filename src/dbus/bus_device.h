@@ -7,6 +7,7 @@
  */
 
 #include "dbus/bus_service_internal.h"
+#include "dbus/bus_trace.h"
 #include "device/device_view.h"
 
 #define BUS_DEVICE_INTERFACE BUS_SERVICE_NAME ".Device"
@@ -54,6 +55,7 @@ struct BusDevice {
         char unique_name[BUS_DEVICE_UNIQUE_NAME_SIZE]; /* the name, unless another has it as well */
         char path[BUS_DEVICE_PATH_SIZE_MAX];
         BusLun *luns[CONTROL_LUNS_MAX]; /* owned; NULL: there is none */
+        BusTrace *trace;                /* owns itself; NULL: there is none */
         bool is_dirty;
         ListNode node; /* BusService::devices */
 };

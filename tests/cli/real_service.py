@@ -131,13 +131,25 @@ def optional(host):
 
 
 def trace(host):
-    """trace makes a file that begins as pcap files do, or is told to be unsupported"""
+    """what trace records is decoded by Wireshark as SCSI commands, from a file and from a pipe"""
     path = host.bus.folder + "/trace"
-    ran = host.run("trace", "ONE", "--pcap", path, "--seconds=1", "-j")
-    assert ran.status in (0, 6), ran.err
-    if ran.status == 0:
-        with open(path, "rb") as file:
-            assert file.read(4) in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1")
+    for name in (path, "-"):
+        process = subprocess.Popen(host.bus.command("trace", "ONE", "--pcap", name, "--seconds=2"),
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
+        time.sleep(1)
+        expect(host.run("scsi-command", "ONE", "--in", "36", "120000002400"), 0)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, out
+        if name == "-":
+            with open(path, "wb") as file:
+                file.write(out)
+        shown = subprocess.run(["tshark", "-n", "-r", path], capture_output=True, check=True).stdout.decode()
+        assert "SCSI: Inquiry" in shown and "SCSI: Response LUN: 0x00 (Inquiry) (Good)" in shown, shown
+    first = subprocess.Popen(host.bus.command("trace", "ONE", "--pcap", path), stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    expect(host.run("trace", "ONE", "--pcap", path, "--seconds=1"), 1, "recorded already")
+    first.terminate()
+    assert first.wait(PATIENCE_S) == 0
 
 
 def diagnosis(host):

@@ -106,6 +106,12 @@ class Checks:
             assert words in report, f"{words} is not in {report}"
         assert "BUSY" not in report, report
 
+    def nobody_records_who_may_not(self):
+        self.bus.set_verdict(f"{NAME}.trace", "no")
+        expect_failure("NotAuthorized", self.stranger.call, "Device", "StopTrace", "(@a{sv} {},)", path=DEVICE)
+        self.bus.set_verdict(f"{NAME}.trace", "yes")
+        expect_failure("NotFound", self.stranger.call, "Device", "StopTrace", "(@a{sv} {},)", path=DEVICE)
+
 
 def main():
     skip_unless_root()
@@ -124,6 +130,7 @@ def main():
             checks.metrics_are_what_the_bus_tells,
             checks.odd_names_are_no_harm_to_metrics,
             checks.a_report_says_what_is_known_and_nothing_secret,
+            checks.nobody_records_who_may_not,
         ):
             results.check(check)
     results.finish()
