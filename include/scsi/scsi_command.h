@@ -59,6 +59,7 @@ struct ScsiCommand {
         ScsiSense sense; /* if CHECK_CONDITION; no sense at all is told as HARDWARE ERROR 00/00 */
         size_t raw_sense_size; /* 0: none came */
         size_t actual_size;    /* bytes of data that are meaningful */
+        bool is_unexplained;   /* CHECK_CONDITION without sense that could be read */
         bool is_too_long;      /* it broke the transport again and again: perhaps for its length */
         bool saw_deferred; /* the device told of an earlier write that failed: there is a cache */
 

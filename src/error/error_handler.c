@@ -416,6 +416,15 @@ static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *c
         handler->luns_reset &= (uint16_t) ~lun_bit(command);
 }
 
+/* The sense that could not be read may have told of a reset, and told it to nobody else. */
+static void error_handler_note_unexplained(ErrorHandler *handler, const ScsiCommand *command) {
+        if (command->result != SCSI_RESULT_CHECK_CONDITION || !command->is_unexplained)
+                return;
+
+        handler->target.n_resets++;
+        error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
+}
+
 /* Whatever else the device had acknowledged and not synchronised is as unsure as after a reset. */
 static void error_handler_note_deferred(ErrorHandler *handler, ScsiCommand *command) {
         if (!error_deferred_note(&handler->deferred, command))
@@ -580,6 +589,7 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
         command->has_failed = true;
         command->failure = command->result;
         error_handler_note_reset(handler, command);
+        error_handler_note_unexplained(handler, command);
         error_handler_note_deferred(handler, command);
         error_handler_note_modes(handler, command);
         error_handler_note_sense(handler, command);

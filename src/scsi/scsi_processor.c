@@ -320,6 +320,7 @@ static void scsi_processor_set_sense(ScsiCommand *command, const uint8_t *bytes,
                 return;
 
         command->sense = (ScsiSense){ .key = SCSI_SENSE_KEY_HARDWARE_ERROR };
+        command->is_unexplained = true;
 }
 
 /* What a command that did well, on a transport that can't tell so, leaves behind. */
@@ -635,6 +636,7 @@ static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
         processor->n_outstanding++;
         command->processor = processor;
         command->was_sent = false;
+        command->is_unexplained = false;
         command->actual_size = 0;
         command->request.actual_size = 0;
         command->request.sense_size = 0;

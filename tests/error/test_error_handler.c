@@ -707,6 +707,25 @@ START_TEST(a_command_that_waits_to_be_tried_again_can_be_cancelled) {
 }
 END_TEST
 
+/* SPC-4, "Sense data": a UNIT ATTENTION is told once, and may have been in what could not be read. */
+START_TEST(a_failure_that_nobody_can_explain_may_have_been_a_reset) {
+        static const ScriptedAnswer answers[] = {
+                { READ_10, .n_times = 1, .result = TRANSPORT_RESULT_FAILED },
+                { READ_10 },
+        };
+        unsigned n_resets;
+
+        start_table(answers, N_ELEMENTS(answers));
+        n_resets = fixture.target->n_resets;
+        submit_read(1);
+        run();
+        ck_assert_uint_eq(fixture.target->n_resets, n_resets + 1);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
+        ck_assert_str_eq(fixture.events, "reset.1");
+}
+END_TEST
+
 START_TEST(a_deferred_error_fails_the_next_flush) {
         static const ScriptedAnswer answers[] = {
                 { READ_10, .n_times = 1, .sense = 0x030C00, .is_deferred = true },
@@ -895,6 +914,7 @@ int main(void) {
         tcase_add_test(tcase, each_unit_is_removable_or_not);
         tcase_add_test(tcase, a_cancelled_command_leaves_the_device_in_step);
         tcase_add_test(tcase, a_command_that_waits_to_be_tried_again_can_be_cancelled);
+        tcase_add_test(tcase, a_failure_that_nobody_can_explain_may_have_been_a_reset);
         tcase_add_test(tcase, a_deferred_error_fails_the_next_flush);
         tcase_add_test(tcase,
                        a_deferred_error_is_not_lost_with_a_flush_that_the_device_does_not_know);
