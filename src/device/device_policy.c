@@ -124,16 +124,16 @@ int device_policy_add(DevicePolicy *policy, const char *source, const char *text
                 .complain = tell,
                 .userdata = userdata,
         };
-        const char *end = text + size;
-        size_t n_before = policy->n_rules;
+        size_t n_before = policy->n_rules, offset = 0;
         int r = 0;
 
-        while (text < end && (r == 0 || r == -EINVAL)) {
-                const char *line_end = memchr(text, '\n', (size_t) (end - text)) ?: end;
+        while (offset < size && (r == 0 || r == -EINVAL)) {
+                const char *line = text + offset;
+                const char *line_end = memchr(line, '\n', size - offset) ?: text + size;
 
                 reader.line++;
-                r = read_line(&reader, text, (size_t) (line_end - text));
-                text = line_end + 1;
+                r = read_line(&reader, line, (size_t) (line_end - line));
+                offset += (size_t) (line_end - line) + 1;
         }
         if (r == 0 && reader.has_mistakes)
                 r = -EINVAL;
@@ -177,10 +177,11 @@ int device_policy_add_file(DevicePolicy *policy, const char *path, DevicePolicyC
 /* Deciding */
 
 static DeviceDecision decision_of(const DevicePolicy *policy, size_t index) {
-        const DeviceRule *rule = &policy->rules[index];
+        const DeviceRule *rule;
 
         if (index == policy->n_rules)
                 return (DeviceDecision){ .target = policy->default_target, .rule = "" };
+        rule = &policy->rules[index];
         return (DeviceDecision){
                 .target = rule->target,
                 .options = rule->options,
