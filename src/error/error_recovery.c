@@ -21,6 +21,9 @@
 /* With one more within a while the transport is changed. */
 #define PORT_RESETS_BORNE 2
 #define PORT_RESETS_WINDOW_NS (600 * NS_PER_S)
+/* The same of recoveries by any step: a glitch now and then is none of the transport's. */
+#define CLIMBS_BORNE 11
+#define CLIMBS_WINDOW_NS (3600 * NS_PER_S)
 
 TransportRecovery error_recovery_first_step(ScsiResult result, TransportDirection direction) {
         if (result == SCSI_RESULT_TRANSPORT_ERROR && direction != TRANSPORT_DIRECTION_OUT)
@@ -145,6 +148,9 @@ static const char *error_recovery_judge(ErrorRecovery *recovery, ErrorRecoveryRe
 
         switch (result) {
         case ERROR_RECOVERY_RESULT_HELPED:
+                if (error_breaker_is_open(&recovery->climbs, now_ns))
+                        return "it needed recovery too often";
+                error_breaker_count(&recovery->climbs, now_ns);
                 if (!recovery->was_port_reset)
                         return NULL;
                 if (error_breaker_is_open(&recovery->port_resets, now_ns))
@@ -234,4 +240,5 @@ void error_recovery_init(ErrorRecovery *recovery, ScsiProcessor *processor, Tran
                            n_resets_max > 0 ? n_resets_max : RESETS_PER_MINUTE_DEFAULT,
                            RESETS_WINDOW_NS);
         error_breaker_init(&recovery->port_resets, PORT_RESETS_BORNE, PORT_RESETS_WINDOW_NS);
+        error_breaker_init(&recovery->climbs, CLIMBS_BORNE, CLIMBS_WINDOW_NS);
 }

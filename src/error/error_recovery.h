@@ -27,6 +27,7 @@ typedef struct ErrorRecovery {
         uint64_t *n_steps;        /* borrowed: how often each TransportRecovery was tried */
         ErrorBreaker resets;      /* of all kinds, in a minute */
         ErrorBreaker port_resets; /* that helped, until the transport is worth no more of them */
+        ErrorBreaker climbs;      /* that helped, by whatever step: likewise */
         ErrorHandlerChangeTransport change_transport; /* NULL: there is no other */
         void *userdata;                               /* borrowed: its */
 

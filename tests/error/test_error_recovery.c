@@ -8,7 +8,7 @@
 #include "scripted_transport.h"
 #include "unit_test.h"
 
-#define COMMANDS_MAX 8
+#define COMMANDS_MAX 16
 #define TIMEOUT_NS (30 * NS_PER_S)
 #define MINUTE_NS (60 * NS_PER_S)
 
@@ -292,6 +292,43 @@ START_TEST(a_third_port_reset_within_ten_minutes_changes_the_transport) {
 }
 END_TEST
 
+static void read_with_a_glitch(void) {
+        ScsiCommand *command;
+
+        fixture.first.failing_command = fixture.first.n_commands + 1;
+        fixture.first.fails_for_ever = false;
+        fixture.first.failure = TRANSPORT_RESULT_ERROR;
+        command = submit_read(0);
+
+        scripted_transport_run(&fixture.first);
+        ck_assert_int_eq(command->result, SCSI_RESULT_GOOD);
+}
+
+static const FrequencyCase glitch_cases[] = {
+        { MINUTE_NS, 1 },
+        { 4 * MINUTE_NS, 1 },
+        { 6 * MINUTE_NS, 0 },
+};
+
+START_TEST(a_twelfth_recovery_within_an_hour_changes_the_transport) {
+        static const ScriptedAnswer answers[] = { { READ_10 }, { TEST_UNIT_READY } };
+        const FrequencyCase *c = &glitch_cases[_i];
+        const ErrorHandlerStatistics *statistics;
+
+        start(answers, N_ELEMENTS(answers), good, N_ELEMENTS(good));
+        statistics = error_handler_get_statistics(fixture.handler);
+        for (unsigned i = 0; i < 12; i++) {
+                ck_assert_uint_eq(statistics->n_transport_changes, 0);
+                read_with_a_glitch();
+                pause_for(c->pause_ns);
+        }
+        ck_assert_uint_eq(statistics->n_transport_changes, c->n_changes);
+        if (c->n_changes > 0)
+                ck_assert_str_eq(fixture.why, "it needed recovery too often");
+        finish();
+}
+END_TEST
+
 START_TEST(the_other_transport_has_a_depth_of_its_own) {
         static const ScriptedAnswer answers[] = { BROKEN, PROBE_FAILS(0) };
 
@@ -364,6 +401,8 @@ int main(void) {
                             N_ELEMENTS(change_cases));
         tcase_add_loop_test(tcase, a_third_port_reset_within_ten_minutes_changes_the_transport, 0,
                             N_ELEMENTS(frequency_cases));
+        tcase_add_loop_test(tcase, a_twelfth_recovery_within_an_hour_changes_the_transport, 0,
+                            N_ELEMENTS(glitch_cases));
         tcase_add_test(tcase, what_fails_beside_counts_as_well);
         tcase_add_test(tcase, it_may_be_unplugged_at_any_moment_of_the_change);
         tcase_add_test(tcase, the_other_transport_has_a_depth_of_its_own);
