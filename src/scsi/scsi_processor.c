@@ -549,17 +549,19 @@ static bool has_status(TransportResult result) {
                result == TRANSPORT_RESULT_BUSY || result == TRANSPORT_RESULT_RESERVED;
 }
 
-/* Told behind what has come back. */
-static void scsi_processor_release_held(ScsiProcessor *processor) {
+/* Told behind what has come back. Of a device that is gone nothing is asked again. */
+static void scsi_processor_release_held(ScsiProcessor *processor, bool is_gone) {
         ScsiCommand *command;
 
         while ((command = scsi_fence_take(&processor->fence))) {
                 if (!command->must_repeat) {
                         scsi_processor_complete(processor, command, SCSI_RESULT_GOOD);
-                        continue;
+                } else if (is_gone) {
+                        scsi_processor_complete(processor, command, SCSI_RESULT_GONE);
+                } else {
+                        scsi_processor_enqueue(processor, command);
+                        scsi_processor_arm(processor, command->deadline_ns);
                 }
-                scsi_processor_enqueue(processor, command);
-                scsi_processor_arm(processor, command->deadline_ns);
         }
 }
 
@@ -577,7 +579,7 @@ static void scsi_processor_on_transport_done(TransportRequest *request) {
         scsi_processor_learn_depth(processor, request);
         scsi_fence_note_back(&processor->fence, request->lun, command->sent_number,
                              has_status(request->result));
-        scsi_processor_release_held(processor);
+        scsi_processor_release_held(processor, request->result == TRANSPORT_RESULT_GONE);
         if (scsi_processor_take_back(processor, command))
                 return;
         storage_histogram_record(&processor->statistics->luns[request->lun].transport_latency,

@@ -170,6 +170,27 @@ START_TEST(a_sync_is_told_behind_what_was_at_the_device_with_it) {
 }
 END_TEST
 
+/* The processor is paused, as while it is recovered: nothing would be sent before the deadline. */
+START_TEST(a_sync_that_is_held_ends_with_the_device) {
+        static const ScriptedAnswer answers[] = {
+                { SCRIPTED(0x00), .delay_ns = NS_PER_S, .result = TRANSPORT_RESULT_GONE },
+                { SCRIPTED(0x35), .delay_ns = NS_PER_MS },
+        };
+        ScsiCommand *sync;
+
+        set_up_table(answers, N_ELEMENTS(answers));
+        start(4);
+        submit_ready(2);
+        sync = submit_sync(2);
+        scripted_transport_run_for(&fixture.scripted, 100 * NS_PER_MS);
+        scsi_processor_pause(fixture.processor);
+        scripted_transport_run_for(&fixture.scripted, NS_PER_S);
+        ck_assert_uint_eq(fixture.n_done, 2);
+        ck_assert_int_eq(sync->result, SCSI_RESULT_GONE);
+        finish();
+}
+END_TEST
+
 START_TEST(a_sync_does_not_wait_for_other_units_nor_for_what_came_later) {
         static const ScriptedAnswer answers[] = {
                 { SCRIPTED(0x00), .has_lun = true, .lun = 1, .delay_ns = 5 * NS_PER_S },
@@ -1015,6 +1036,7 @@ int main(void) {
         tcase_add_test(tcase, units_take_turns);
         tcase_add_loop_test(tcase, a_sync_is_told_behind_what_was_at_the_device_with_it, 0,
                             (int) N_ELEMENTS(fence_cases));
+        tcase_add_test(tcase, a_sync_that_is_held_ends_with_the_device);
         tcase_add_test(tcase, a_sync_does_not_wait_for_other_units_nor_for_what_came_later);
         tcase_add_test(tcase, a_sync_that_is_held_can_be_cancelled);
         tcase_add_test(tcase, a_slow_unit_leaves_room_for_others);
