@@ -5,84 +5,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "scripted_transport.h"
-#include "scsi/scsi_processor.h"
+#include "processor_fixture.h"
 #include "scsi/scsi_refusal.h"
-#include "unit_test.h"
-
-#define COMMANDS_MAX 32
-#define TIMEOUT_NS (30 * NS_PER_S)
-
-typedef struct Fixture {
-        ScriptedTransport scripted;
-        ScsiProcessor *processor;
-        ScsiTarget *target;
-        ScsiCommand commands[COMMANDS_MAX];
-        size_t n_commands;
-        size_t n_done;
-        size_t done[COMMANDS_MAX]; /* indices in the order of completion */
-        bool is_submitting;
-} Fixture;
-
-static Fixture fixture;
-
-static void set_up_table(const ScriptedAnswer *answers, size_t n_answers) {
-        fixture = (Fixture){ 0 };
-        scripted_transport_init(&fixture.scripted, answers, n_answers);
-}
-
-static void start_with(unsigned n_in_flight_max, const ScsiProcessorOptions *options) {
-        fixture.scripted.transport.n_in_flight_max = n_in_flight_max;
-        ck_assert_int_eq(scsi_processor_new(&fixture.processor, &fixture.scripted.transport,
-                                            options),
-                         0);
-        fixture.target = scsi_processor_get_target(fixture.processor);
-}
-
-static void start(unsigned n_in_flight_max) { start_with(n_in_flight_max, NULL); }
-
-static void finish(void) {
-        scripted_transport_run(&fixture.scripted);
-        ck_assert_uint_eq(fixture.n_done, fixture.n_commands);
-        ck_assert(scsi_processor_is_idle(fixture.processor));
-        ck_assert(scsi_processor_is_drained(fixture.processor));
-        scsi_processor_free(fixture.processor);
-        scripted_transport_done(&fixture.scripted);
-}
-
-static void on_done(ScsiCommand *command) {
-        ck_assert(!fixture.is_submitting);
-        ck_assert_int_eq(command->state, SCSI_COMMAND_STATE_IDLE);
-        fixture.done[fixture.n_done++] = (size_t) (command - fixture.commands);
-}
-
-static ScsiCommand *prepare(uint8_t lun, uint64_t timeout_ns) {
-        ScsiCommand *command = &fixture.commands[fixture.n_commands++];
-
-        ck_assert_uint_le(fixture.n_commands, COMMANDS_MAX);
-        scsi_command_init(command, lun, event_loop_now_ns(fixture.target->loop) + timeout_ns);
-        scsi_command_test_unit_ready(command);
-        command->done = on_done;
-        return command;
-}
-
-static ScsiCommand *submit(ScsiCommand *command) {
-        fixture.is_submitting = true;
-        scsi_target_submit(fixture.target, command);
-        fixture.is_submitting = false;
-        return command;
-}
-
-static ScsiCommand *submit_ready(uint8_t lun) { return submit(prepare(lun, TIMEOUT_NS)); }
-
-static void expect_order(const char *expected) {
-        char text[4 * COMMANDS_MAX] = "";
-
-        for (size_t i = 0; i < fixture.n_done; i++)
-                snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%zu",
-                         i > 0 ? " " : "", fixture.done[i]);
-        ck_assert_str_eq(text, expected);
-}
 
 static const ScriptedAnswer good_after_a_while[] = {
         { SCRIPTED(0x00), .delay_ns = 10 * NS_PER_MS },
@@ -120,113 +44,6 @@ START_TEST(the_transport_is_kept_full) {
                 submit_ready((uint8_t) (i % 2));
         finish();
         ck_assert_uint_eq(fixture.scripted.n_in_flight_peak, 3);
-}
-END_TEST
-
-/* What the command beside a SYNCHRONIZE CACHE comes back with, and how. */
-typedef struct FenceCase {
-        ScriptedAnswer other;
-        ScsiResult result;
-        size_t n_syncs;
-} FenceCase;
-
-static const FenceCase fence_cases[] = {
-        { { SCRIPTED(0x00), .delay_ns = NS_PER_S }, SCSI_RESULT_GOOD, 1 },
-        { { SCRIPTED(0x00), .delay_ns = NS_PER_S, .sense = 0x062900, .has_sense_at_once = true },
-          SCSI_RESULT_CHECK_CONDITION,
-          1 },
-        { { SCRIPTED(0x00), .delay_ns = NS_PER_S, .result = TRANSPORT_RESULT_BUSY },
-          SCSI_RESULT_BUSY,
-          1 },
-        { { SCRIPTED(0x00), .delay_ns = NS_PER_S, .result = TRANSPORT_RESULT_ERROR },
-          SCSI_RESULT_TRANSPORT_ERROR,
-          2 },
-        { { SCRIPTED(0x00), .hangs = true }, SCSI_RESULT_TIMED_OUT, 2 },
-};
-
-static ScsiCommand *submit_sync(uint8_t lun) {
-        ScsiCommand *command = prepare(lun, 2 * TIMEOUT_NS);
-
-        scsi_command_synchronize_cache(command);
-        return submit(command);
-}
-
-/* SPC-4, "Unit attention condition": of several commands at the device any one tells of a reset. */
-START_TEST(a_sync_is_told_behind_what_was_at_the_device_with_it) {
-        const FenceCase *c = &fence_cases[_i];
-        const ScriptedAnswer answers[] = { c->other, { SCRIPTED(0x35), .delay_ns = NS_PER_MS } };
-
-        set_up_table(answers, N_ELEMENTS(answers));
-        start(4);
-        submit_ready(3);
-        submit_sync(3);
-        scripted_transport_run_for(&fixture.scripted, 100 * NS_PER_MS);
-        ck_assert_uint_eq(fixture.n_done, 0);
-        finish();
-        expect_order("0 1");
-        ck_assert_int_eq(fixture.commands[0].result, c->result);
-        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
-        ck_assert_uint_eq(fixture.scripted.n_commands, 1 + c->n_syncs);
-}
-END_TEST
-
-/* The processor is paused, as while it is recovered: nothing would be sent before the deadline. */
-START_TEST(a_sync_that_is_held_ends_with_the_device) {
-        static const ScriptedAnswer answers[] = {
-                { SCRIPTED(0x00), .delay_ns = NS_PER_S, .result = TRANSPORT_RESULT_GONE },
-                { SCRIPTED(0x35), .delay_ns = NS_PER_MS },
-        };
-        ScsiCommand *sync;
-
-        set_up_table(answers, N_ELEMENTS(answers));
-        start(4);
-        submit_ready(2);
-        sync = submit_sync(2);
-        scripted_transport_run_for(&fixture.scripted, 100 * NS_PER_MS);
-        scsi_processor_pause(fixture.processor);
-        scripted_transport_run_for(&fixture.scripted, NS_PER_S);
-        ck_assert_uint_eq(fixture.n_done, 2);
-        ck_assert_int_eq(sync->result, SCSI_RESULT_GONE);
-        finish();
-}
-END_TEST
-
-START_TEST(a_sync_does_not_wait_for_other_units_nor_for_what_came_later) {
-        static const ScriptedAnswer answers[] = {
-                { SCRIPTED(0x00), .has_lun = true, .lun = 1, .delay_ns = 5 * NS_PER_S },
-                { SCRIPTED(0x00), .delay_ns = NS_PER_S },
-                { SCRIPTED(0x35), .delay_ns = 500 * NS_PER_MS },
-        };
-
-        set_up_table(answers, N_ELEMENTS(answers));
-        start(4);
-        submit_ready(1);
-        submit_ready(2);
-        submit_sync(2);
-        scripted_transport_run_for(&fixture.scripted, 800 * NS_PER_MS);
-        submit_ready(2);
-        finish();
-        expect_order("1 2 3 0");
-}
-END_TEST
-
-START_TEST(a_sync_that_is_held_can_be_cancelled) {
-        static const ScriptedAnswer answers[] = {
-                { SCRIPTED(0x00), .delay_ns = NS_PER_S },
-                { SCRIPTED(0x35), .delay_ns = NS_PER_MS },
-        };
-        ScsiCommand *sync;
-
-        set_up_table(answers, N_ELEMENTS(answers));
-        start(4);
-        submit_ready(2);
-        sync = submit_sync(2);
-        scripted_transport_run_for(&fixture.scripted, 100 * NS_PER_MS);
-        scsi_target_cancel(fixture.target, sync);
-        finish();
-        expect_order("1 0");
-        ck_assert_int_eq(sync->result, SCSI_RESULT_CANCELLED);
-        ck_assert(!sync->was_sent);
 }
 END_TEST
 
@@ -1034,11 +851,6 @@ int main(void) {
 
         tcase_add_test(tcase, commands_of_one_unit_keep_their_order);
         tcase_add_test(tcase, units_take_turns);
-        tcase_add_loop_test(tcase, a_sync_is_told_behind_what_was_at_the_device_with_it, 0,
-                            (int) N_ELEMENTS(fence_cases));
-        tcase_add_test(tcase, a_sync_that_is_held_ends_with_the_device);
-        tcase_add_test(tcase, a_sync_does_not_wait_for_other_units_nor_for_what_came_later);
-        tcase_add_test(tcase, a_sync_that_is_held_can_be_cancelled);
         tcase_add_test(tcase, a_slow_unit_leaves_room_for_others);
         tcase_add_test(tcase, a_full_queue_is_waited_for_while_others_are_in_it);
         tcase_add_test(tcase, the_transport_is_kept_full);
