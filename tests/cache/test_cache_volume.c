@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cache/cache_manager_internal.h"
-#include "cache/cache_samples.h"
 #include "cache/cache_state.h"
 #include "cache_fixture.h"
 #include "scsi/scsi_cdb.h"
@@ -754,69 +753,6 @@ START_TEST(a_lun_gets_the_slots_that_another_one_needs_no_longer) {
 }
 END_TEST
 
-static int take_samples(Task *task, void *userdata) {
-        return cache_samples_take(fixture.volume, task);
-}
-
-static int compare_samples(Task *task, void *userdata) {
-        return cache_samples_compare(cache_samples_get(fixture.volume), fixture.lun, task, NULL);
-}
-
-static void note_result(Task *task, int result, void *userdata) { *(int *) userdata = result; }
-
-static int run_task(TaskMain main_function) {
-        int result = -EINPROGRESS;
-
-        ck_assert_int_eq(task_start(NULL, fixture.loop, "samples", main_function, note_result,
-                                    &result),
-                         0);
-        cache_fixture_run(&fixture);
-        return result;
-}
-
-START_TEST(samples_recognise_the_medium_as_long_as_only_we_write) {
-        cache_fixture_start(&fixture);
-        ck_assert_int_eq(run_task(take_samples), 0);
-        ck_assert_int_eq(run_task(compare_samples), 1);
-        ck_assert_int_eq(do_write(4096, 100000), 0);
-        ck_assert_int_eq(do_flush(), 0);
-        ck_assert_int_eq(run_task(compare_samples), 1);
-        fixture.ram.memory[700 * KIB] ^= 1;
-        ck_assert_int_eq(run_task(compare_samples), 0);
-}
-END_TEST
-
-/* A device that loses its cache has it again as it was. */
-START_TEST(what_was_trimmed_is_no_sample_before_it_is_synchronised) {
-        cache_fixture_start(&fixture);
-        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_TRIM, 0, 0, 64 * KIB, NULL), 0);
-        ck_assert_int_eq(run_task(take_samples), 0);
-        ck_assert_uint_eq(cache_samples_get(fixture.volume)[0].size, 0);
-        ck_assert_int_eq(do_flush(), 0);
-        ck_assert_int_eq(run_task(take_samples), 0);
-        ck_assert_uint_gt(cache_samples_get(fixture.volume)[0].size, 0);
-}
-END_TEST
-
-START_TEST(what_is_being_cleared_is_no_sample) {
-        int result = -EINPROGRESS;
-
-        cache_fixture_start(&fixture);
-        fixture.ram.is_held = true;
-        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE_ZEROES, 0, 0, 512 * KIB, NULL);
-        cache_fixture_run_for(&fixture, NS_PER_MS);
-        ck_assert_int_eq(task_start(NULL, fixture.loop, "samples", take_samples, note_result,
-                                    &result),
-                         0);
-        cache_fixture_run_for(&fixture, NS_PER_MS);
-        ram_target_release(&fixture.ram, 0);
-        cache_fixture_run(&fixture);
-        ck_assert_int_eq(result, 0);
-        ck_assert_uint_eq(cache_samples_get(fixture.volume)[0].size, 0);
-        ck_assert_uint_gt(cache_samples_get(fixture.volume)[8].size, 0);
-}
-END_TEST
-
 START_TEST(a_trim_that_the_device_rejects_is_left_alone) {
         cache_fixture_start(&fixture);
         fixture.ram.unknown[0] = SCSI_OPCODE_UNMAP;
@@ -996,9 +932,6 @@ int main(void) {
                 a_flush_has_the_time_that_its_bytes_need,
                 the_budget_can_shrink_under_dirty_data,
                 a_lun_gets_the_slots_that_another_one_needs_no_longer,
-                samples_recognise_the_medium_as_long_as_only_we_write,
-                what_was_trimmed_is_no_sample_before_it_is_synchronised,
-                what_is_being_cleared_is_no_sample,
                 a_trim_that_the_device_rejects_is_left_alone,
                 corrupt_memory_is_not_handed_out,
                 a_held_volume_begins_nothing_but_flushes,
