@@ -168,6 +168,10 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_LEARNED:
         case CONTROL_TYPE_LUN_STATS:
         case CONTROL_TYPE_DEVICE_STATS:
+        case CONTROL_TYPE_POWER_OPTIONS:
+        case CONTROL_TYPE_POWER:
+        case CONTROL_TYPE_SMART_OPTIONS:
+        case CONTROL_TYPE_SMART:
                 log_warning("The manager sent %s, which is not for the front, ignoring",
                             control_type_to_string((ControlType) message->type));
                 return;

@@ -574,6 +574,10 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_PARKED:
         case CONTROL_TYPE_LUN_STATS:
         case CONTROL_TYPE_DEVICE_STATS:
+        case CONTROL_TYPE_POWER_OPTIONS:
+        case CONTROL_TYPE_POWER:
+        case CONTROL_TYPE_SMART_OPTIONS:
+        case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:

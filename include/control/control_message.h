@@ -28,10 +28,12 @@
 #include "base/storage_stats.h"
 #include "cache/cache_manager.h"
 #include "control/control_description.h"
+#include "control/control_power.h"
 #include "control/control_request.h"
+#include "control/control_smart.h"
 #include "usb/usb_learned_facts.h"
 
-#define CONTROL_VERSION 9
+#define CONTROL_VERSION 10
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -79,7 +81,11 @@ typedef enum ControlType {
         CONTROL_TYPE_PROGRESS,      /* of a REQUEST that takes long */
         CONTROL_TYPE_LEARNED,   /* all that is known of the device, when that has changed; seldom */
         CONTROL_TYPE_LUN_STATS, /* when they have changed, at most once a second */
-        CONTROL_TYPE_DEVICE_STATS, /* likewise */
+        CONTROL_TYPE_DEVICE_STATS,  /* likewise */
+        CONTROL_TYPE_POWER_OPTIONS, /* before the device, and when they change */
+        CONTROL_TYPE_POWER,         /* the device's state, and what is counted of it */
+        CONTROL_TYPE_SMART_OPTIONS, /* as POWER_OPTIONS */
+        CONTROL_TYPE_SMART,         /* the health of a unit's drive, after it was asked */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -226,6 +232,10 @@ typedef struct ControlMessage {
                 ControlReply reply;
                 ControlProgress progress;
                 ControlLearned learned;
+                PowerOptions power_options;
+                ControlPower power;
+                ControlSmartOptions smart_options;
+                ControlSmart smart;
         } body;
 } ControlMessage;
 

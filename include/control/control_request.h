@@ -8,7 +8,9 @@
 
 #include "cache/cache_manager.h"
 #include "control/control_description.h"
+#include "power/power_state.h"
 #include "scsi/scsi_cdb.h"
+#include "smart/smart_data.h"
 #include "transport/transport.h"
 
 /* Requests that a worker has at once; beyond it they are answered with -EBUSY. */
@@ -30,6 +32,9 @@ typedef enum ControlRequestKind {
         CONTROL_REQUEST_KIND_REMOVE,  /* the same, and the media are stopped */
         CONTROL_REQUEST_KIND_TRACE,   /* fd 0: a file, in which transfers are recorded until it is
                                          cancelled or its time is over; both are success */
+        CONTROL_REQUEST_KIND_POWER_STATE,  /* to be woken, or put to sleep now: flushed before */
+        CONTROL_REQUEST_KIND_SMART_UPDATE, /* the unit's drive is asked; SMART comes before REPLY */
+        CONTROL_REQUEST_KIND_SMART_TEST,   /* a self-test begins, or is aborted */
         _CONTROL_REQUEST_KIND_MAX,
 } ControlRequestKind;
 
@@ -39,9 +44,12 @@ typedef enum ControlRequestFlags {
         CONTROL_REQUEST_FORCE = 1 << 0,
         /* CACHE_RESET: what can't be written is given up, and lost. */
         CONTROL_REQUEST_DISCARD_DIRTY = 1 << 1,
+        /* SMART_UPDATE: a drive that sleeps is left alone: -EAGAIN. */
+        CONTROL_REQUEST_NO_WAKE = 1 << 2,
 } ControlRequestFlags;
 
-#define CONTROL_REQUEST_FLAGS_ALL (CONTROL_REQUEST_FORCE | CONTROL_REQUEST_DISCARD_DIRTY)
+#define CONTROL_REQUEST_FLAGS_ALL \
+        (CONTROL_REQUEST_FORCE | CONTROL_REQUEST_DISCARD_DIRTY | CONTROL_REQUEST_NO_WAKE)
 
 typedef struct ControlScsi {
         uint8_t cdb[SCSI_CDB_SIZE_MAX];
@@ -60,6 +68,9 @@ typedef struct ControlTrace {
         uint32_t data_size_max; /* of each transfer; 0: the default */
 } ControlTrace;
 
+/* SMART_TEST: instead of a SmartSelfTestKind. */
+#define CONTROL_SELF_TEST_ABORT UINT32_MAX
+
 typedef struct ControlRequest {
         uint64_t id;         /* the manager's numbering */
         uint32_t kind;       /* ControlRequestKind */
@@ -67,8 +78,10 @@ typedef struct ControlRequest {
         uint32_t flags;      /* ControlRequestFlags: of its kind alone */
         uint32_t timeout_ms; /* 0: the kind's own */
         uint32_t cache_mode; /* CACHE_MODE: CacheMode; else 0 */
-        ControlScsi scsi;    /* SCSI_COMMAND; else zeroes */
-        ControlTrace trace;  /* TRACE; else zeroes */
+        uint32_t power_state; /* POWER_STATE: ACTIVE, STANDBY or SUSPENDED; else 0 */
+        uint32_t self_test;   /* SMART_TEST: SmartSelfTestKind, or the abort; else 0 */
+        ControlScsi scsi;     /* SCSI_COMMAND; else zeroes */
+        ControlTrace trace;   /* TRACE; else zeroes */
 } ControlRequest;
 
 typedef struct ControlCancel {

@@ -258,6 +258,8 @@ typedef struct SmartData {
 void smart_data_init(SmartData *data, SmartKind kind);
 /* Notes what came in place of an answer that a decoder could be given; returns `answer`. */
 SmartAnswer smart_data_note(SmartData *data, SmartSection section, SmartAnswer answer);
+/* What came from another process. */
+bool smart_data_is_valid(const SmartData *data);
 /* NULL: there is no such attribute. */
 const SmartAttribute *smart_data_find_attribute(const SmartData *data, uint8_t id);
 

@@ -56,6 +56,10 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_LEARNED] = { "LEARNED", sizeof(ControlLearned) },
         [CONTROL_TYPE_LUN_STATS] = { "LUN_STATS", sizeof(ControlLunStats) },
         [CONTROL_TYPE_DEVICE_STATS] = { "DEVICE_STATS", sizeof(StorageDeviceStats) },
+        [CONTROL_TYPE_POWER_OPTIONS] = { "POWER_OPTIONS", sizeof(PowerOptions) },
+        [CONTROL_TYPE_POWER] = { "POWER", sizeof(ControlPower) },
+        [CONTROL_TYPE_SMART_OPTIONS] = { "SMART_OPTIONS", sizeof(ControlSmartOptions) },
+        [CONTROL_TYPE_SMART] = { "SMART", sizeof(ControlSmart) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -177,6 +181,14 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
                        storage_stats_is_valid(&message->body.lun_stats.stats);
         case CONTROL_TYPE_DEVICE_STATS:
                 return storage_device_stats_is_valid(&message->body.device_stats);
+        case CONTROL_TYPE_POWER_OPTIONS:
+                return control_power_options_is_valid(&message->body.power_options);
+        case CONTROL_TYPE_POWER:
+                return control_power_is_valid(&message->body.power);
+        case CONTROL_TYPE_SMART_OPTIONS:
+                return control_smart_options_is_valid(&message->body.smart_options);
+        case CONTROL_TYPE_SMART:
+                return control_smart_is_valid(&message->body.smart);
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:

@@ -32,6 +32,22 @@ static bool is_trace_valid(const ControlRequest *request) {
         return trace->bus_number <= UINT16_MAX && trace->device_number <= UINT8_MAX;
 }
 
+static bool is_power_state_valid(const ControlRequest *request) {
+        if (request->kind != CONTROL_REQUEST_KIND_POWER_STATE)
+                return request->power_state == 0;
+        return request->power_state == POWER_STATE_ACTIVE ||
+               request->power_state == POWER_STATE_STANDBY ||
+               request->power_state == POWER_STATE_SUSPENDED;
+}
+
+static bool is_self_test_valid(const ControlRequest *request) {
+        if (request->kind != CONTROL_REQUEST_KIND_SMART_TEST)
+                return request->self_test == 0;
+        return request->self_test == CONTROL_SELF_TEST_ABORT ||
+               (request->self_test > SMART_SELF_TEST_KIND_OTHER &&
+                request->self_test < _SMART_SELF_TEST_KIND_MAX);
+}
+
 /* What each kind has beside what all have: a LUN, flags, a mode, a command. */
 bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
         uint32_t flags = 0, mode_max = CACHE_MODE_OFF, n_fds_needed = 0;
@@ -55,6 +71,7 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
                 break;
         case CONTROL_REQUEST_KIND_SCSI_COMMAND:
                 return is_lun(request->lun) && request->cache_mode == CACHE_MODE_OFF &&
+                       request->power_state == 0 && request->self_test == 0 &&
                        (request->flags & ~(uint32_t) CONTROL_REQUEST_FORCE) == 0 &&
                        is_scsi_valid(&request->scsi) && is_trace_valid(request) &&
                        n_fds == control_scsi_has_memfd(&request->scsi);
@@ -65,6 +82,15 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
         case CONTROL_REQUEST_KIND_TRACE:
                 n_fds_needed = 1;
                 break;
+        case CONTROL_REQUEST_KIND_POWER_STATE:
+                break;
+        case CONTROL_REQUEST_KIND_SMART_UPDATE:
+                is_lun_valid = is_lun(request->lun);
+                flags = CONTROL_REQUEST_NO_WAKE;
+                break;
+        case CONTROL_REQUEST_KIND_SMART_TEST:
+                is_lun_valid = is_lun(request->lun);
+                break;
         case _CONTROL_REQUEST_KIND_MAX:
         default: /* what came from a peer may be none of ours */
                 return false;
@@ -72,7 +98,8 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
 
         return is_lun_valid && (request->flags & ~flags) == 0 && request->cache_mode <= mode_max &&
                is_all_zeroes(&request->scsi, sizeof(request->scsi)) && n_fds == n_fds_needed &&
-               is_trace_valid(request);
+               is_trace_valid(request) && is_power_state_valid(request) &&
+               is_self_test_valid(request);
 }
 
 bool control_reply_is_valid(const ControlReply *reply) {
@@ -96,6 +123,9 @@ const char *control_request_kind_to_string(ControlRequestKind kind) {
                 [CONTROL_REQUEST_KIND_RELEASE] = "release",
                 [CONTROL_REQUEST_KIND_REMOVE] = "remove",
                 [CONTROL_REQUEST_KIND_TRACE] = "trace",
+                [CONTROL_REQUEST_KIND_POWER_STATE] = "power state",
+                [CONTROL_REQUEST_KIND_SMART_UPDATE] = "SMART update",
+                [CONTROL_REQUEST_KIND_SMART_TEST] = "SMART self-test",
         };
 
         assert(kind < _CONTROL_REQUEST_KIND_MAX);

@@ -171,6 +171,10 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_LEARNED:
         case CONTROL_TYPE_LUN_STATS:
         case CONTROL_TYPE_DEVICE_STATS:
+        case CONTROL_TYPE_POWER_OPTIONS:
+        case CONTROL_TYPE_POWER:
+        case CONTROL_TYPE_SMART_OPTIONS:
+        case CONTROL_TYPE_SMART:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

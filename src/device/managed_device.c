@@ -320,6 +320,10 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_CACHE_OPTIONS:
         case CONTROL_TYPE_REMAINS:
         case CONTROL_TYPE_SAVED:
+        case CONTROL_TYPE_POWER_OPTIONS:
+        case CONTROL_TYPE_POWER:
+        case CONTROL_TYPE_SMART_OPTIONS:
+        case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_REQUEST:
         case CONTROL_TYPE_CANCEL:
                 child_process_kill(worker, "sent what is not a worker's to send");

@@ -291,6 +291,10 @@ static int run(Task *task, void *userdata) {
                 return run_release(request, task);
         case CONTROL_REQUEST_KIND_TRACE:
                 return run_trace(request, task);
+        case CONTROL_REQUEST_KIND_POWER_STATE:
+        case CONTROL_REQUEST_KIND_SMART_UPDATE:
+        case CONTROL_REQUEST_KIND_SMART_TEST:
+                return -EOPNOTSUPP;
         case _CONTROL_REQUEST_KIND_MAX:
                 break;
         }

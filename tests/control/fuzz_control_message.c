@@ -39,6 +39,10 @@ static void use(const ControlMessage *message, size_t size) {
         }
         if (message->type == CONTROL_TYPE_DEVICE_STATS)
                 assert(storage_transport_to_string(message->body.device_stats.transport));
+        if (message->type == CONTROL_TYPE_POWER)
+                assert(power_state_to_string(message->body.power.state));
+        if (message->type == CONTROL_TYPE_SMART)
+                assert(strlen(message->body.smart.verdict.reason) < SMART_VERDICT_REASON_SIZE);
         if (message->type == CONTROL_TYPE_REQUEST)
                 assert(message->body.request.scsi.cdb_size <= SCSI_CDB_SIZE_MAX);
         if (message->type == CONTROL_TYPE_REPLY)
