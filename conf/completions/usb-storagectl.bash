@@ -29,7 +29,7 @@ declare -gA _usb_storagectl_verbs=(
         [quirks]=''
         [config]=''
         [reload]=''
-        [metrics]=''
+        [metrics]='--textfile='
         [diagnose]=''
         [trace]='--pcap= --seconds='
         [copy]='--map= --retry --depth= --yes'
@@ -67,7 +67,7 @@ _usb_storagectl() {
                 mapfile -t COMPREPLY < <(compgen -W 'pretty short off' -- "$word")
                 return
                 ;;
-        --out | --out= | --pcap | --pcap= | --map | --map=)
+        --out | --out= | --pcap | --pcap= | --map | --map= | --textfile | --textfile=)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return
                 ;;

@@ -40,6 +40,7 @@ const CtlOption ctl_options_table[_CTL_OPTION_MAX] = {
         [CTL_OPTION_MAP] = { 0, "map", "FILE", "map of what was copied: resumes from it" },
         [CTL_OPTION_RETRY] = { 0, "retry", NULL, "try what the map calls bad again" },
         [CTL_OPTION_DEPTH] = { 0, "depth", "N", "requests in flight" },
+        [CTL_OPTION_TEXTFILE] = { 0, "textfile", "FILE", "into a file, for node_exporter" },
         [CTL_OPTION_WRITE] = { 0, "write", NULL, "write as well: what is there is lost" },
 };
 
@@ -118,6 +119,9 @@ static int set(CtlOptions *options, CtlOptionId id) {
                 return set_count(optarg, SECONDS_MAX, &options->seconds);
         case CTL_OPTION_MAP:
                 options->map_path = optarg;
+                return 0;
+        case CTL_OPTION_TEXTFILE:
+                options->textfile_path = optarg;
                 return 0;
         case CTL_OPTION_DEPTH:
                 return set_count(optarg, DEPTH_MAX, &options->depth);

@@ -36,6 +36,7 @@ typedef enum CtlOptionId {
         CTL_OPTION_MAP,
         CTL_OPTION_RETRY,
         CTL_OPTION_DEPTH,
+        CTL_OPTION_TEXTFILE,
         CTL_OPTION_WRITE,
         _CTL_OPTION_MAX,
 } CtlOptionId;
@@ -63,6 +64,7 @@ typedef struct CtlOptions {
         const char *out_path;
         const char *pcap_path;
         const char *map_path;
+        const char *textfile_path;
         uint64_t timeout_s; /* 0: what suits the call */
         uint64_t n_in;
         uint64_t n_iterations;

@@ -6,10 +6,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/ctl_file.h"
 #include "cli/rescue_map.h"
 
 /* The longest line that means something is much shorter. */
@@ -206,32 +206,10 @@ void rescue_map_write(const RescueMap *map, FILE *file) {
                         map->extents[i].size, status_characters[map->extents[i].status]);
 }
 
-int rescue_map_save(const RescueMap *map, const char *path) {
-        _cleanup_(freep) char *temporary = NULL;
-        FILE *file;
-        int fd, r = 0;
+static void write_map(FILE *file, const void *userdata) { rescue_map_write(userdata, file); }
 
-        if (asprintf(&temporary, "%s.new", path) < 0)
-                return -ENOMEM;
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (fd < 0)
-                return -errno;
-        file = fdopen(fd, "w");
-        if (!file) {
-                r = -errno;
-                fd_close(fd);
-                return r;
-        }
-        rescue_map_write(map, file);
-        if (fflush(file) == EOF || fsync(fd) < 0)
-                r = -errno;
-        if (fclose(file) == EOF && r == 0)
-                r = -errno;
-        if (r == 0 && rename(temporary, path) < 0)
-                r = -errno;
-        if (r < 0)
-                (void) unlink(temporary);
-        return r;
+int rescue_map_save(const RescueMap *map, const char *path) {
+        return ctl_file_replace(path, write_map, map);
 }
 
 /* A number as C writes it, and the space behind it. */

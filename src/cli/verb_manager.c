@@ -5,6 +5,7 @@
 
 #include "cli/bus_value.h"
 #include "cli/ctl_call.h"
+#include "cli/ctl_file.h"
 #include "cli/ctl_objects.h"
 #include "cli/ctl_table.h"
 #include "cli/ctl_target.h"
@@ -158,12 +159,33 @@ CtlExit verb_manager_config(Ctl *ctl, char **arguments) {
                          "There are no settings.");
 }
 
-CtlExit verb_manager_metrics(Ctl *ctl, char **arguments) {
-        json_object *text;
+static CtlExit get_metrics(Ctl *ctl, const char *format, json_object **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         CtlExit e;
 
-        e = ctl_call_get(ctl, CTL_PATH, CTL_MANAGER, "GetMetrics", "s", &text);
-        return e != CTL_EXIT_OK ? e : show_text(ctl, "metrics", text);
+        e = ctl_call_ask(ctl, CTL_PATH, CTL_MANAGER, "GetMetrics", &reply, "a{sv}", 1, "format",
+                         "s", format);
+        return e != CTL_EXIT_OK ? e : ctl_call_read(ctl, reply, "s", ret);
+}
+
+static void write_metrics(FILE *file, const void *userdata) { fputs(userdata, file); }
+
+CtlExit verb_manager_metrics(Ctl *ctl, char **arguments) {
+        const char *path = ctl->options.textfile_path;
+        json_object *text;
+        CtlExit e;
+        int r;
+
+        e = get_metrics(ctl, path ? "prometheus" : "openmetrics", &text);
+        if (e != CTL_EXIT_OK || !path)
+                return e != CTL_EXIT_OK ? e : show_text(ctl, "metrics", text);
+        r = ctl_file_replace(path, write_metrics, json_object_get_string(text));
+        json_object_put(text);
+        if (r < 0) {
+                ctl_complain(ctl, "%s: %s", path, strerror(-r));
+                return CTL_EXIT_FAILURE;
+        }
+        return CTL_EXIT_OK;
 }
 
 CtlExit verb_manager_reload(Ctl *ctl, char **arguments) {

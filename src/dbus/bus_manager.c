@@ -141,10 +141,19 @@ static int on_list_others(sd_bus_message *message, void *userdata, sd_bus_error 
 }
 
 static int on_get_metrics(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        const char *format_name = "openmetrics";
+        const BusOption options[] = { { "format", 's', &format_name, NULL } };
         _cleanup_(freep) char *text = NULL;
+        MetricsFormat format;
         int r;
 
-        r = bus_metrics_format(userdata, &text);
+        r = bus_options_read(message, options, N_ELEMENTS(options), ret_error);
+        if (r < 0)
+                return r;
+        r = metrics_format_from_string(format_name, &format);
+        if (r < 0)
+                return bus_error_set(ret_error, r, "There is no format \"%s\"", format_name);
+        r = bus_metrics_format(userdata, format, &text);
         if (r < 0)
                 return bus_error_set(ret_error, r, "%s", strerror(-r));
         return sd_bus_reply_method_return(message, "s", text);
@@ -183,8 +192,9 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListQuirks", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(qqss)", quirks),
                                 bus_policy_on_list_quirks, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("GetMetrics", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text),
-                                on_get_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetMetrics", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("s", text), on_get_metrics,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", kind, "o", object, "s", text), 0),
         SD_BUS_VTABLE_END,
 };

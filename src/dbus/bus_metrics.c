@@ -6,7 +6,6 @@
 
 #include "dbus/bus_device.h"
 #include "dbus/bus_lun.h"
-#include "dbus/metrics_text.h"
 #include "device/device_stats.h"
 
 static void fill_in_lun(MetricsLun *metrics, const BusLun *lun, const DeviceStats *stats) {
@@ -50,7 +49,7 @@ static void fill_in_device(MetricsDevice *metrics, const BusDevice *device, Metr
                         fill_in_lun(&luns[metrics->n_luns++], device->luns[i], stats);
 }
 
-int bus_metrics_format(BusService *service, char **ret) {
+int bus_metrics_format(BusService *service, MetricsFormat format, char **ret) {
         _cleanup_(freep) MetricsDevice *devices = NULL;
         _cleanup_(freep) MetricsLun *luns = NULL;
         size_t n_devices = 0, n_luns = 0, i = 0;
@@ -65,5 +64,5 @@ int bus_metrics_format(BusService *service, char **ret) {
                 fill_in_device(&devices[i], list_entry(node, BusDevice, node), &luns[n_luns]);
                 n_luns += devices[i++].n_luns;
         }
-        return metrics_text_format(ret, service->version, devices, n_devices);
+        return metrics_text_format(ret, format, service->version, devices, n_devices);
 }

@@ -16,6 +16,7 @@
 
 typedef struct MetricsText {
         FILE *file;
+        MetricsFormat format;
         const MetricsDevice *devices;
         size_t n_devices;
 } MetricsText;
@@ -40,12 +41,40 @@ static void write_label(FILE *file, const char *name, const char *value) {
         fputc('"', file);
 }
 
-static void write_family(FILE *file, const char *name, const char *type, const char *unit,
-                         const char *help) {
-        fprintf(file, "# TYPE " PREFIX "%s %s\n", name, type);
+/* What OpenMetrics calls a family by its type, the older format calls by its samples. */
+static const struct {
+        const char *type;
+        const char *older_type;
+        const char *suffix;
+} family_types[] = {
+        { "counter", "counter", "_total" }, { "gauge", "gauge", "" },
+        { "histogram", "histogram", "" },   { "info", "gauge", "_info" },
+        { "stateset", "gauge", "" },
+};
+
+static void write_older_family(FILE *file, const char *name, const char *type, const char *help) {
+        for (size_t i = 0; i < N_ELEMENTS(family_types); i++)
+                if (strcmp(family_types[i].type, type) == 0) {
+                        const char *suffix = family_types[i].suffix;
+
+                        fprintf(file, "# HELP " PREFIX "%s%s %s\n", name, suffix, help);
+                        fprintf(file, "# TYPE " PREFIX "%s%s %s\n", name, suffix,
+                                family_types[i].older_type);
+                        return;
+                }
+        assert_not_reached();
+}
+
+static void write_family(const MetricsText *text, const char *name, const char *type,
+                         const char *unit, const char *help) {
+        if (text->format == METRICS_FORMAT_PROMETHEUS) {
+                write_older_family(text->file, name, type, help);
+                return;
+        }
+        fprintf(text->file, "# TYPE " PREFIX "%s %s\n", name, type);
         if (unit)
-                fprintf(file, "# UNIT " PREFIX "%s %s\n", name, unit);
-        fprintf(file, "# HELP " PREFIX "%s %s\n", name, help);
+                fprintf(text->file, "# UNIT " PREFIX "%s %s\n", name, unit);
+        fprintf(text->file, "# HELP " PREFIX "%s %s\n", name, help);
 }
 
 /* The first label, which every sample has; others may follow. */
@@ -84,7 +113,7 @@ static const char *unit_name(MetricsUnit unit) {
 }
 
 static void write_counter(const MetricsText *text, const MetricsCounter *counter) {
-        write_family(text->file, counter->name, counter->is_gauge ? "gauge" : "counter",
+        write_family(text, counter->name, counter->is_gauge ? "gauge" : "counter",
                      unit_name(counter->unit), counter->help);
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
@@ -149,7 +178,7 @@ static void write_labelled_value(const MetricsText *text, const LabelledCounter 
 }
 
 static void write_labelled_of_luns(const MetricsText *text, const LabelledCounter *counter) {
-        write_family(text->file, counter->name, "counter", NULL, counter->help);
+        write_family(text, counter->name, "counter", NULL, counter->help);
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
 
@@ -163,7 +192,7 @@ static void write_labelled_of_luns(const MetricsText *text, const LabelledCounte
 }
 
 static void write_labelled_of_devices(const MetricsText *text, const LabelledCounter *counter) {
-        write_family(text->file, counter->name, "counter", NULL, counter->help);
+        write_family(text, counter->name, "counter", NULL, counter->help);
         for (size_t i = 0; i < text->n_devices; i++)
                 for (unsigned value = 0; value < counter->n_values; value++) {
                         write_device(text->file, counter->name, "_total", &text->devices[i]);
@@ -236,7 +265,7 @@ static void write_histogram(const MetricsText *text, const char *name, const Met
 }
 
 static void write_histograms(const MetricsText *text) {
-        write_family(text->file, "request_duration_seconds", "histogram", "seconds",
+        write_family(text, "request_duration_seconds", "histogram", "seconds",
                      "How long requests of clients took.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++)
@@ -247,7 +276,7 @@ static void write_histograms(const MetricsText *text) {
                                                 &text->devices[i].luns[j]
                                                                  .stats.operations[k]
                                                                  .latency);
-        write_family(text->file, "layer_duration_seconds", "histogram", "seconds",
+        write_family(text, "layer_duration_seconds", "histogram", "seconds",
                      "Where time was spent.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++)
@@ -261,7 +290,7 @@ static void write_histograms(const MetricsText *text) {
 /* What they are */
 
 static void write_device_info(const MetricsText *text) {
-        write_family(text->file, "device", "info", NULL, "A USB device.");
+        write_family(text, "device", "info", NULL, "A USB device.");
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
                 char id[16];
@@ -280,7 +309,7 @@ static void write_device_info(const MetricsText *text) {
 }
 
 static void write_lun_info(const MetricsText *text) {
-        write_family(text->file, "drive", "info", NULL, "A logical unit.");
+        write_family(text, "drive", "info", NULL, "A logical unit.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++) {
                         const MetricsLun *lun = &text->devices[i].luns[j];
@@ -299,7 +328,7 @@ static void write_states(const MetricsText *text) {
         static const char *const states[] = { "starting", "running", "parked", "failed",
                                               "stopping" };
 
-        write_family(text->file, "device_state", "stateset", NULL, "What the device is doing.");
+        write_family(text, "device_state", "stateset", NULL, "What the device is doing.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < N_ELEMENTS(states); j++) {
                         write_device(text->file, "device_state", "", &text->devices[i]);
@@ -343,7 +372,7 @@ typedef struct PlainFamily {
 static void write_plain(const MetricsText *text, const PlainFamily *family) {
         const char *suffix = family->is_gauge ? "" : "_total";
 
-        write_family(text->file, family->name, family->is_gauge ? "gauge" : "counter", family->unit,
+        write_family(text, family->name, family->is_gauge ? "gauge" : "counter", family->unit,
                      family->help);
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
@@ -384,7 +413,7 @@ static void write_plains(const MetricsText *text) {
 static void write_all(const MetricsText *text, const char *version) {
         const MetricsCounter *counter;
 
-        write_family(text->file, "build", "info", NULL, "The service.");
+        write_family(text, "build", "info", NULL, "The service.");
         fputs(PREFIX "build_info{version=\"", text->file);
         write_value(text->file, version);
         fputs("\"} 1\n", text->file);
@@ -396,13 +425,28 @@ static void write_all(const MetricsText *text, const char *version) {
                 write_counter(text, counter);
         write_labelled(text);
         write_histograms(text);
-        fputs("# EOF\n", text->file);
+        if (text->format == METRICS_FORMAT_OPENMETRICS)
+                fputs("# EOF\n", text->file);
 }
 
-int metrics_text_format(char **ret, const char *version, const MetricsDevice *devices,
-                        size_t n_devices) {
+static const char *const format_names[_METRICS_FORMAT_MAX] = {
+        [METRICS_FORMAT_OPENMETRICS] = "openmetrics",
+        [METRICS_FORMAT_PROMETHEUS] = "prometheus",
+};
+
+int metrics_format_from_string(const char *name, MetricsFormat *ret) {
+        for (size_t i = 0; i < N_ELEMENTS(format_names); i++)
+                if (strcmp(format_names[i], name) == 0) {
+                        *ret = (MetricsFormat) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+int metrics_text_format(char **ret, MetricsFormat format, const char *version,
+                        const MetricsDevice *devices, size_t n_devices) {
         _cleanup_(freep) char *bytes = NULL;
-        MetricsText text = { .devices = devices, .n_devices = n_devices };
+        MetricsText text = { .format = format, .devices = devices, .n_devices = n_devices };
         bool has_failed;
         size_t size;
 

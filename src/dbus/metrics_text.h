@@ -3,8 +3,8 @@
 /*
  * MetricsText
  *
- * OpenMetrics text of devices and what was counted of them. A pure function: what it is told of is
- * borrowed while it runs.
+ * Devices and what was counted of them, as OpenMetrics text, or in Prometheus' older format. A pure
+ * function: what it is told of is borrowed while it runs.
  */
 
 #include "base/macros.h"
@@ -12,6 +12,12 @@
 
 /* More than that is refused: whoever reads it has to hold it. */
 #define METRICS_TEXT_SIZE_MAX (64 * MIB)
+
+typedef enum MetricsFormat {
+        METRICS_FORMAT_OPENMETRICS, /* 1.0 */
+        METRICS_FORMAT_PROMETHEUS,  /* 0.0.4: all that node_exporter's text files may be in */
+        _METRICS_FORMAT_MAX,
+} MetricsFormat;
 
 typedef struct MetricsLun {
         unsigned number;
@@ -41,6 +47,8 @@ typedef struct MetricsDevice {
         size_t n_luns;
 } MetricsDevice;
 
+/* "openmetrics", "prometheus". -EINVAL. */
+int metrics_format_from_string(const char *name, MetricsFormat *ret);
 /* On the heap. -E2BIG, -ENOMEM. */
-int metrics_text_format(char **ret, const char *version, const MetricsDevice *devices,
-                        size_t n_devices);
+int metrics_text_format(char **ret, MetricsFormat format, const char *version,
+                        const MetricsDevice *devices, size_t n_devices);

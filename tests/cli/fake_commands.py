@@ -134,6 +134,11 @@ def service(host):
     assert host.run("reload", "-j").json() == {"pending_keys": ["usb_storage.cache_size"]}
     assert expect(host.run("metrics"), 0).out.endswith("\n# EOF\n")
     assert "io_now" in host.run("metrics", "-j").json()["metrics"]
+    path = host.folder + "/usb-storage.prom"
+    expect(host.run("metrics", "--textfile", path), 0)
+    with open(path, encoding="ascii") as file:
+        assert file.read().endswith(" 0\n")
+    expect(host.run("metrics", "--textfile", host.folder + "/none/usb-storage.prom"), 1, "No such file")
     assert expect(host.run("diagnose", "1-4"), 0).out.startswith("Report on")
     assert "0.1.0" in host.run("diagnose", "1-4", "-j").json()["report"]
     assert host.said() == ["Reload {}"] * 2

@@ -283,7 +283,9 @@ class Service:
     def Manager_ListQuirks(self, _path):
         return ([(0x1234, 0x5678, "gu", "configuration"), (0x058F, 0x6364, "s", "/usr/share/quirks.conf:7")],)
 
-    def Manager_GetMetrics(self, _path):
+    def Manager_GetMetrics(self, _path, options):
+        if options.get("format") == "prometheus":
+            return ('# TYPE usb_storage_io_now gauge\nusb_storage_io_now{device="1-4"} 0\n',)
         return ('# TYPE usb_storage_io_now gauge\nusb_storage_io_now{device="1-4"} 0\n# EOF\n',)
 
     # Device

@@ -38,7 +38,7 @@ class Checks:
     def metrics(self):
         """Samples by name and labels."""
         samples = {}
-        for family in text_string_to_metric_families(self.stranger.call("Manager", "GetMetrics")):
+        for family in text_string_to_metric_families(self.stranger.call("Manager", "GetMetrics", "(@a{sv} {},)")):
             for sample in family.samples:
                 samples[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
         return samples
@@ -93,6 +93,12 @@ class Checks:
         histogram = (("device", "sim0"), ("lun", "0"), ("operation", "write"))
         assert samples["usb_storage_request_duration_seconds_count", histogram] == N_WRITES
 
+    def a_format_that_nobody_knows_is_refused(self):
+        expect_failure("InvalidArgument", self.stranger.call, "Manager", "GetMetrics", "({'format': <'xml'>},)")
+        expect_failure("InvalidArgument", self.stranger.call, "Manager", "GetMetrics", "({'format': <1>},)")
+        older = self.stranger.call("Manager", "GetMetrics", "({'format': <'prometheus'>},)")
+        assert "# TYPE usb_storage_reads_completed_total counter\n" in older and "# EOF" not in older
+
     def odd_names_are_no_harm_to_metrics(self):
         names = {dict(labels).get("model") for name, labels in self.metrics() if name == "usb_storage_drive_info"}
         assert 'a"\\b' in names, names
@@ -128,6 +134,7 @@ def main():
             checks.advice_is_a_list,
             checks.properties_that_count_do_so,
             checks.metrics_are_what_the_bus_tells,
+            checks.a_format_that_nobody_knows_is_refused,
             checks.odd_names_are_no_harm_to_metrics,
             checks.a_report_says_what_is_known_and_nothing_secret,
             checks.nobody_records_who_may_not,

@@ -2,6 +2,7 @@
 
 #include "dbus/metrics_text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ static MetricsDevice device = {
 static char *format(void) {
         char *text = NULL;
 
-        ck_assert_int_eq(metrics_text_format(&text, "1.0", &device, 1), 0);
+        ck_assert_int_eq(metrics_text_format(&text, METRICS_FORMAT_OPENMETRICS, "1.0", &device, 1),
+                         0);
         return text;
 }
 
@@ -122,9 +124,41 @@ END_TEST
 START_TEST(no_devices_are_no_samples) {
         char *text = NULL;
 
-        ck_assert_int_eq(metrics_text_format(&text, "1.0", NULL, 0), 0);
+        ck_assert_int_eq(metrics_text_format(&text, METRICS_FORMAT_OPENMETRICS, "1.0", NULL, 0), 0);
         ck_assert_ptr_null(strstr(text, "{device="));
         free(text);
+}
+END_TEST
+
+static const char *const older_lines[] = {
+        "# TYPE usb_storage_read_bytes_total counter",
+        "# TYPE usb_storage_cache_dirty_bytes gauge",
+        "# TYPE usb_storage_device_info gauge",
+        "# TYPE usb_storage_device_state gauge",
+        "# TYPE usb_storage_request_duration_seconds histogram",
+};
+
+START_TEST(older_format_names_families_by_their_samples) {
+        char *text = NULL;
+
+        ck_assert_int_eq(metrics_text_format(&text, METRICS_FORMAT_PROMETHEUS, "1.0", &device, 1),
+                         0);
+        for (size_t i = 0; i < N_ELEMENTS(older_lines); i++)
+                ck_assert_msg(strstr(text, older_lines[i]) != NULL, "%s", older_lines[i]);
+        ck_assert_ptr_null(strstr(text, "# UNIT"));
+        ck_assert_ptr_null(strstr(text, "# EOF"));
+        free(text);
+}
+END_TEST
+
+START_TEST(formats_have_names) {
+        MetricsFormat format;
+
+        ck_assert_int_eq(metrics_format_from_string("prometheus", &format), 0);
+        ck_assert_int_eq(format, METRICS_FORMAT_PROMETHEUS);
+        ck_assert_int_eq(metrics_format_from_string("openmetrics", &format), 0);
+        ck_assert_int_eq(format, METRICS_FORMAT_OPENMETRICS);
+        ck_assert_int_eq(metrics_format_from_string("xml", &format), -EINVAL);
 }
 END_TEST
 
@@ -149,6 +183,8 @@ int main(void) {
         tcase_add_loop_test(tcase, text_has_the_line, 0, (int) N_ELEMENTS(lines));
         tcase_add_test(tcase, text_has_its_end_and_every_family_once);
         tcase_add_test(tcase, no_devices_are_no_samples);
+        tcase_add_test(tcase, older_format_names_families_by_their_samples);
+        tcase_add_test(tcase, formats_have_names);
         tcase_add_test(tcase, name_of_an_integer_tells_its_unit);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
