@@ -33,7 +33,7 @@
 #include "control/control_smart.h"
 #include "usb/usb_learned_facts.h"
 
-#define CONTROL_VERSION 10
+#define CONTROL_VERSION 11
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128

@@ -20,6 +20,8 @@
 #define CONTROL_DATA_INLINE_MAX 2048
 #define CONTROL_DATA_MAX ((uint32_t) MIB)
 #define CONTROL_WORDS_SIZE 192
+/* Lines of text. */
+#define CONTROL_HISTORY_SIZE_MAX ((uint32_t) (64 * KIB))
 
 typedef enum ControlRequestKind {
         CONTROL_REQUEST_KIND_FLUSH,       /* all that is dirty to the medium; with PROGRESS */
@@ -35,6 +37,8 @@ typedef enum ControlRequestKind {
         CONTROL_REQUEST_KIND_POWER_STATE,  /* to be woken, or put to sleep now: flushed before */
         CONTROL_REQUEST_KIND_SMART_UPDATE, /* the unit's drive is asked; SMART comes before REPLY */
         CONTROL_REQUEST_KIND_SMART_TEST,   /* a self-test begins, or is aborted */
+        CONTROL_REQUEST_KIND_HISTORY,      /* the last commands, in words, into fd 0, a memfd of
+                                         CONTROL_HISTORY_SIZE_MAX; whatever the device does */
         _CONTROL_REQUEST_KIND_MAX,
 } ControlRequestKind;
 

@@ -12,6 +12,7 @@
 
 #include "base/storage_histogram.h"
 #include "scsi/scsi_disk.h"
+#include "scsi/scsi_history.h"
 
 #define SCSI_PROCESSOR_LUNS_MAX 16
 #define SCSI_PROCESSOR_QUEUE_MAX 4096
@@ -50,6 +51,7 @@ typedef struct ScsiProcessorOptions {
         bool is_serial;         /* one command at a time, whatever the transport could take */
         /* Borrowed: it counts on from what is in there. NULL: it has its own. */
         ScsiProcessorStatistics *statistics;
+        ScsiHistory *history; /* borrowed: likewise; NULL: none is kept */
 } ScsiProcessorOptions;
 
 /* `transport` is borrowed and must outlive it. `options` NULL: all zeroes. */

@@ -80,6 +80,7 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
                 flags = CONTROL_REQUEST_FORCE;
                 break;
         case CONTROL_REQUEST_KIND_TRACE:
+        case CONTROL_REQUEST_KIND_HISTORY:
                 n_fds_needed = 1;
                 break;
         case CONTROL_REQUEST_KIND_POWER_STATE:
@@ -126,6 +127,7 @@ const char *control_request_kind_to_string(ControlRequestKind kind) {
                 [CONTROL_REQUEST_KIND_POWER_STATE] = "power state",
                 [CONTROL_REQUEST_KIND_SMART_UPDATE] = "SMART update",
                 [CONTROL_REQUEST_KIND_SMART_TEST] = "SMART self-test",
+                [CONTROL_REQUEST_KIND_HISTORY] = "history",
         };
 
         assert(kind < _CONTROL_REQUEST_KIND_MAX);

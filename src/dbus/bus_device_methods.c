@@ -80,7 +80,6 @@ int bus_device_methods_on_reset(sd_bus_message *message, void *userdata, sd_bus_
 int bus_device_methods_on_diagnose(sd_bus_message *message, void *userdata,
                                    sd_bus_error *ret_error) {
         BusDevice *device = container_of(userdata, BusDevice, facts);
-        _cleanup_(freep) char *report = NULL;
         int r;
 
         r = bus_options_read(message, NULL, 0, ret_error);
@@ -90,8 +89,5 @@ int bus_device_methods_on_diagnose(sd_bus_message *message, void *userdata,
                               ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = bus_diagnosis_format(device, &report);
-        if (r < 0)
-                return bus_error_set(ret_error, r, "No memory");
-        return sd_bus_reply_method_return(message, "s", report);
+        return bus_diagnosis_reply(device, message, ret_error);
 }

@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "dbus/bus_device.h"
+#include "dbus/bus_error.h"
 #include "dbus/bus_lun.h"
+#include "dbus/bus_request.h"
 #include "dbus/metrics_counter.h"
 #include "device/device_stats.h"
 #include "device/optimization_advice.h"
@@ -129,7 +132,7 @@ static void write_all(FILE *file, const BusDevice *device) {
         write_advice(file, device);
 }
 
-int bus_diagnosis_format(const BusDevice *device, char **ret) {
+static int format(const BusDevice *device, char **ret) {
         _cleanup_(freep) char *text = NULL;
         bool has_failed;
         size_t size;
@@ -144,4 +147,57 @@ int bus_diagnosis_format(const BusDevice *device, char **ret) {
                 return -ENOMEM;
         *ret = TAKE_PTR(text);
         return 0;
+}
+
+/* The last commands, as the worker tells them: text that is not trusted. */
+
+static void clean(char *text, const uint8_t *data, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                text[i] = data[i] == '\n' || (data[i] >= ' ' && data[i] <= '~') ? (char) data[i]
+                                                                                : '?';
+        text[size] = '\0';
+}
+
+static int reply_with_history(BusRequest *request, const ControlReply *reply, const uint8_t *data) {
+        _cleanup_(freep) char *history = NULL, *report = NULL;
+        int r;
+
+        if (reply->error < 0)
+                r = asprintf(&history, "not known: %s\n", strerror(-reply->error));
+        else
+                r = (history = malloc(reply->data_size + 1)) ? 0 : -1;
+        if (r < 0)
+                return -ENOMEM;
+        if (reply->error == 0)
+                clean(history, data, reply->data_size);
+        if (asprintf(&report, "%s\nThe last commands:%s%s", request->text,
+                     reply->error < 0 ? " " : "\n", history) < 0)
+                return -ENOMEM;
+        return sd_bus_reply_method_return(request->message, "s", report);
+}
+
+int bus_diagnosis_reply(BusDevice *device, sd_bus_message *message, sd_bus_error *ret_error) {
+        BusRequest *request;
+        int r;
+
+        r = bus_request_new(&request, device->service, message, ret_error);
+        if (r < 0)
+                return r;
+        request->reply = reply_with_history;
+        request->replies_to_failure = true;
+        request->request.request = (ControlRequest){
+                .kind = CONTROL_REQUEST_KIND_HISTORY,
+                .lun = CONTROL_LUN_ALL,
+        };
+        r = format(device, &request->text);
+        if (r < 0) {
+                bus_request_abandon(request);
+                return bus_error_set(ret_error, r, "No memory");
+        }
+        r = device_manager_request(device->service->manager, device->id, &request->request);
+        if (r >= 0)
+                return bus_request_sent(request, r, ret_error);
+        r = reply_with_history(request, &(ControlReply){ .error = r }, NULL);
+        bus_request_abandon(request);
+        return r;
 }

@@ -5,7 +5,8 @@
 #include "dbus/bus_service_internal.h"
 
 /*
- * On the heap; -ENOMEM. Nothing in it tells whose device it is: no serial numbers, no names made of
- * them, nothing of what is stored.
+ * Replies with it, at once or when the device's worker has told what it sent last; as a handler
+ * returns. Nothing in it tells whose device it is: no serial numbers, no names made of them, nothing
+ * of what is stored.
  */
-int bus_diagnosis_format(const BusDevice *device, char **ret);
+int bus_diagnosis_reply(BusDevice *device, sd_bus_message *message, sd_bus_error *ret_error);

@@ -15,6 +15,7 @@ static void request_free(BusRequest *request) {
         list_unlink(&request->node);
         bus_caller_free(request->caller);
         sd_bus_message_unref(request->message);
+        free(request->text);
         free(request);
 }
 
@@ -25,13 +26,13 @@ static const char *describe(const ControlReply *reply) {
 static void send_reply(BusRequest *request, const ControlReply *reply, const uint8_t *data) {
         int r;
 
-        if (reply->error < 0) {
+        if (reply->error < 0 && !request->replies_to_failure) {
                 (void) sd_bus_reply_method_errorf(request->message, bus_error_name(reply->error),
                                                   "%s", describe(reply));
                 return;
         }
         if (request->reply)
-                r = request->reply(request->message, reply, data);
+                r = request->reply(request, reply, data);
         else
                 r = sd_bus_reply_method_return(request->message, NULL);
         if (r < 0)

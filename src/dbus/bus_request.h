@@ -14,9 +14,8 @@
 /* Of all callers together. */
 #define BUS_REQUESTS_MAX 256
 
-/* Sends the reply; what it returns may be negative: then an error is sent. */
-typedef int (*BusRequestReply)(sd_bus_message *message, const ControlReply *reply,
-                               const uint8_t *data);
+/* Sends the reply to `request->message`; what it returns may be negative: then an error is sent. */
+typedef int (*BusRequestReply)(BusRequest *request, const ControlReply *reply, const uint8_t *data);
 
 struct BusRequest {
         DeviceRequest request;   /* `request` and `data` are its owner's to fill in */
@@ -24,6 +23,8 @@ struct BusRequest {
         sd_bus_message *message; /* owned; NULL: nobody waits for a reply */
         BusCaller *caller;       /* owned; NULL: goes on without its caller */
         BusRequestReply reply;   /* NULL: an empty one */
+        bool replies_to_failure; /* `reply` is called also where the device could not be asked */
+        char *text;              /* owned: what `reply` begins with; NULL: nothing */
         BusJob *job;             /* borrowed; NULL: there is none */
         ListNode node;           /* BusService::requests */
 };

@@ -122,11 +122,11 @@ static int judge(BusScsiCall *call, const BusLun *lun, sd_bus_error *ret_error) 
         return 0;
 }
 
-static int reply_command(sd_bus_message *message, const ControlReply *reply, const uint8_t *data) {
+static int reply_command(BusRequest *request, const ControlReply *reply, const uint8_t *data) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         int r;
 
-        r = sd_bus_message_new_method_return(message, &answer);
+        r = sd_bus_message_new_method_return(request->message, &answer);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(answer, "y", (uint8_t) reply->status);

@@ -40,14 +40,16 @@ static void complete_with(ManagedDevice *device, DeviceRequest *request, int err
 /* Asking */
 
 static int check_state(const ManagedDevice *device, const DeviceRequest *request) {
+        bool is_history = request->request.kind == CONTROL_REQUEST_KIND_HISTORY;
+
         switch (device->state) {
         case MANAGED_DEVICE_STATE_RUNNING:
                 return 0;
         case MANAGED_DEVICE_STATE_STARTING:
-                return ends_device(request) ? 0 : -EAGAIN;
+                return ends_device(request) || (is_history && device->worker) ? 0 : -EAGAIN;
         case MANAGED_DEVICE_STATE_PARKED:
         case MANAGED_DEVICE_STATE_PAUSING:
-                return ends_device(request) ? 0 : -ENODEV;
+                return ends_device(request) || (is_history && device->worker) ? 0 : -ENODEV;
         case MANAGED_DEVICE_STATE_LEAVING:
         case MANAGED_DEVICE_STATE_STOPPING:
         case MANAGED_DEVICE_STATE_ENDED:
@@ -58,15 +60,22 @@ static int check_state(const ManagedDevice *device, const DeviceRequest *request
         assert_not_reached();
 }
 
+/* How much may come in. */
+static uint32_t get_in_size(const ControlRequest *request) {
+        if (request->kind == CONTROL_REQUEST_KIND_HISTORY)
+                return CONTROL_HISTORY_SIZE_MAX;
+        return request->scsi.direction == TRANSPORT_DIRECTION_IN ? request->scsi.data_size : 0;
+}
+
 static int make_memfd(DeviceRequest *request) {
         _cleanup_(fd_closep) int fd = -EBADF;
-        const ControlScsi *scsi = &request->request.scsi;
+        uint32_t size = request->data ? request->request.scsi.data_size
+                                      : get_in_size(&request->request);
 
         fd = memfd_create("usb-storage-data", MFD_CLOEXEC);
-        if (fd < 0 || ftruncate(fd, scsi->data_size) < 0)
+        if (fd < 0 || ftruncate(fd, size) < 0)
                 return -errno;
-        if (request->data &&
-            pwrite(fd, request->data, scsi->data_size, 0) != (ssize_t) scsi->data_size)
+        if (request->data && pwrite(fd, request->data, size, 0) != (ssize_t) size)
                 return -EIO;
         request->fd = TAKE_FD(fd);
         return 0;
@@ -90,8 +99,9 @@ static void send_request(ManagedDevice *device, DeviceRequest *request) {
 }
 
 static bool has_memfd(const DeviceRequest *request) {
-        return request->request.kind == CONTROL_REQUEST_KIND_SCSI_COMMAND &&
-               control_scsi_has_memfd(&request->request.scsi);
+        return request->request.kind == CONTROL_REQUEST_KIND_HISTORY ||
+               (request->request.kind == CONTROL_REQUEST_KIND_SCSI_COMMAND &&
+                control_scsi_has_memfd(&request->request.scsi));
 }
 
 static int prepare(const ManagedDevice *device, DeviceRequest *request) {
@@ -163,11 +173,7 @@ void device_requests_cancel(ManagedDevice *device, DeviceRequest *request) {
 /* Answers */
 
 static bool is_fitting(const DeviceRequest *request, const ControlReply *reply) {
-        const ControlScsi *scsi = &request->request.scsi;
-
-        if (scsi->direction != TRANSPORT_DIRECTION_IN)
-                return reply->data_size == 0;
-        return reply->data_size <= scsi->data_size;
+        return reply->data_size <= get_in_size(&request->request);
 }
 
 static void complete_with_data(ManagedDevice *device, DeviceRequest *request,

@@ -80,19 +80,27 @@ static ScsiProcessor *scsi_processor_from_target(ScsiTarget *target) {
         return container_of(target, ScsiProcessor, target);
 }
 
+static void scsi_processor_count_sent(ScsiProcessor *processor, const ScsiCommand *command) {
+        ScsiLunStatistics *lun = &processor->statistics->luns[command->request.lun];
+        uint64_t now_ns = event_loop_now_ns(processor->target.loop);
+
+        storage_histogram_record(&lun->latency, now_ns - command->submitted_ns);
+        if (command->result == SCSI_RESULT_CHECK_CONDITION)
+                lun->n_check_conditions[command->sense.key]++;
+        if (processor->options.history)
+                scsi_history_note(processor->options.history, command, now_ns);
+}
+
 static void scsi_processor_count(ScsiProcessor *processor, const ScsiCommand *command) {
         ScsiProcessorStatistics *statistics = processor->statistics;
         ScsiLunStatistics *lun = &statistics->luns[command->request.lun];
 
         statistics->n_commands++;
         if (command->was_sent)
-                storage_histogram_record(&lun->latency, event_loop_now_ns(processor->target.loop) -
-                                                                        command->submitted_ns);
+                scsi_processor_count_sent(processor, command);
         switch (command->result) {
         case SCSI_RESULT_CHECK_CONDITION:
                 statistics->n_check_conditions++;
-                if (command->was_sent)
-                        lun->n_check_conditions[command->sense.key]++;
                 break;
         case SCSI_RESULT_TRANSPORT_ERROR:
                 statistics->n_transport_errors++;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cache/cache_volume.h"
 #include "storage/storage_exclusive.h"
+#include "storage/storage_history.h"
 #include "storage/storage_pass_through.h"
 #include "storage/storage_settings.h"
 #include "usb/usb_trace.h"
@@ -291,6 +292,8 @@ static int run(Task *task, void *userdata) {
                 return run_release(request, task);
         case CONTROL_REQUEST_KIND_TRACE:
                 return run_trace(request, task);
+        case CONTROL_REQUEST_KIND_HISTORY:
+                return storage_history_run(request);
         case CONTROL_REQUEST_KIND_POWER_STATE:
         case CONTROL_REQUEST_KIND_SMART_UPDATE:
         case CONTROL_REQUEST_KIND_SMART_TEST:
@@ -318,8 +321,9 @@ static void on_end(Task *task, int result, void *userdata) {
 /* Beginning */
 
 static int check_state(const StorageManager *manager, const ControlRequest *request) {
-        bool ends = request->kind == CONTROL_REQUEST_KIND_RELEASE ||
-                    request->kind == CONTROL_REQUEST_KIND_REMOVE;
+        bool needs_no_device = request->kind == CONTROL_REQUEST_KIND_RELEASE ||
+                               request->kind == CONTROL_REQUEST_KIND_REMOVE ||
+                               request->kind == CONTROL_REQUEST_KIND_HISTORY;
 
         if (manager->must_stop)
                 return -ESHUTDOWN;
@@ -327,9 +331,9 @@ static int check_state(const StorageManager *manager, const ControlRequest *requ
                 return -EBUSY;
         switch (manager->state) {
         case STORAGE_STATE_STARTING:
-                return ends ? 0 : -EAGAIN;
+                return needs_no_device ? 0 : -EAGAIN;
         case STORAGE_STATE_PARKED:
-                return ends ? 0 : -ENODEV;
+                return needs_no_device ? 0 : -ENODEV;
         case STORAGE_STATE_RUNNING:
                 break;
         case STORAGE_STATE_STOPPING:
@@ -338,7 +342,7 @@ static int check_state(const StorageManager *manager, const ControlRequest *requ
         case _STORAGE_STATE_MAX:
                 assert_not_reached();
         }
-        if (!ends && storage_manager_must_end(manager))
+        if (!needs_no_device && storage_manager_must_end(manager))
                 return -ENODEV;
         return request->lun != CONTROL_LUN_ALL && request->lun >= manager->n_units ? -ENXIO : 0;
 }

@@ -290,6 +290,7 @@ static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool 
                 return r;
 
         options.statistics = &stack->statistics->scsi;
+        options.history = &stack->statistics->history;
         r = scsi_processor_new(&stack->processor, stack->transport, &options);
         if (r < 0)
                 return r;

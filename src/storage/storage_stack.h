@@ -15,9 +15,10 @@
 
 typedef struct StorageStack StorageStack;
 
-/* What its layers count, over all attachments of the device. Plain data, initially zero. */
+/* What its layers count and note, over all attachments of the device. Plain data, initially zero. */
 typedef struct StorageStackStatistics {
         ScsiProcessorStatistics scsi;
+        ScsiHistory history;
         ErrorHandlerStatistics errors;
 } StorageStackStatistics;
 

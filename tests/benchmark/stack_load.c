@@ -51,6 +51,7 @@ struct Load {
         UsbDevice *device;           /* owned */
         Transport *transport;        /* owned */
         ScsiProcessor *processor;    /* owned */
+        ScsiHistory history;         /* as a worker keeps it */
         ErrorHandler *error_handler; /* owned */
         BlockDevice *lun;            /* owned */
         CacheManager *cache;         /* owned; NULL: none */
@@ -282,7 +283,8 @@ static int bring_up(Load *load, Task *task) {
         r = is_uas(load) ? start_uas(load, task) : start_bot(load, task);
         if (r < 0)
                 return r;
-        r = scsi_processor_new(&load->processor, load->transport, NULL);
+        r = scsi_processor_new(&load->processor, load->transport,
+                               &(ScsiProcessorOptions){ .history = &load->history });
         if (r < 0)
                 return r;
         r = error_handler_new(&load->error_handler, load->processor, load->transport,

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Every verb against the service itself, on simulated disks and a bus of the test's own."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -154,7 +155,10 @@ def trace(host):
 
 def diagnosis(host):
     """diagnose has a report"""
-    assert "1209:0001" in expect(host.run("diagnose", "ONE"), 0).out
+    expect(host.run("scsi-command", "BAD", "--in", "512", "28", *"0 0 0 10 4 0 0 1 0".split()), 1)
+    report = expect(host.run("diagnose", "BAD"), 0).out
+    assert "1209:0001" in report and "unit 0: READ(10), block 4100, 512 bytes in, 0 of them moved" in report, report
+    assert "edium error" in report.splitlines()[-1] and "at block 4100 [28 00 00 00 10 04" in report, report
     assert host.run("diagnose", "ONE", "-j").json()["report"]
 
 
@@ -189,9 +193,12 @@ def watches(host):
     """monitor sees what happens to a device"""
     process = subprocess.Popen(host.bus.command("monitor", "-n", "1", "-j"), stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + PATIENCE_S
+    # It does not tell when it has begun to look, and a device bears ten resets a minute.
     while process.poll() is None:
         assert time.monotonic() < end, "nothing is seen"
         expect(host.run("device-reset", "TWO"), 0)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(8)
     event = json.loads(process.communicate()[0].splitlines()[0])
     assert process.returncode == 0 and event["kind"] and event["object"].startswith(host.names["TWO"]), event
 

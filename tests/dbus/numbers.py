@@ -2,6 +2,8 @@
 """What was counted and measured: the same on the bus and as metrics, which another project's parser understands."""
 
 import os
+import re
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../interop"))
@@ -112,6 +114,24 @@ class Checks:
             assert words in report, f"{words} is not in {report}"
         assert "BUSY" not in report, report
 
+    def a_report_has_the_last_commands_with_their_time_and_sense(self):
+        self.root.call("Scsi", "Command", "(@ay [0x28, 0, 0, 0, 0x20, 0, 0, 0, 1, 0], @ay [], uint32 512, @a{sv} {})",
+                           path=LUN)  # fmt: skip
+        answer = self.root.call("Scsi", "Command", "(@ay [0x12, 1, 0xee, 0, 255, 0], @ay [], uint32 255, @a{sv} {})", path=LUN)
+        assert answer[0] == 2, answer
+        report = self.root.call("Device", "Diagnose", "(@a{sv} {},)", path=DEVICE)
+        lines = report.split("The last commands:\n")[1].splitlines()
+        assert 2 < len(lines) <= 64, report
+        match = r"\d+\.\d{3} s ago, unit 0: READ\(10\), block 8192, 512 bytes in: good in \d+\.\d{3} ms \[28 00 00 00 20.*\]"
+        assert re.fullmatch(match, lines[-2]), report
+        assert "check condition" in lines[-1] and "illegal request" in lines[-1] and "(24/00)" in lines[-1], report
+
+    def a_report_on_a_device_without_a_worker_says_so(self):
+        os.kill(self.root.get("Device", "WorkerPid", path=DEVICE), signal.SIGSTOP)
+        number = self.root.start("Device", "Diagnose", "(@a{sv} {},)", path=DEVICE)
+        os.kill(self.root.get("Device", "WorkerPid", path=DEVICE), signal.SIGKILL)
+        assert "The last commands: not known: No such device" in self.root.finish(number)
+
     def nobody_records_who_may_not(self):
         self.bus.set_verdict(f"{NAME}.trace", "no")
         expect_failure("NotAuthorized", self.stranger.call, "Device", "StopTrace", "(@a{sv} {},)", path=DEVICE)
@@ -137,7 +157,9 @@ def main():
             checks.a_format_that_nobody_knows_is_refused,
             checks.odd_names_are_no_harm_to_metrics,
             checks.a_report_says_what_is_known_and_nothing_secret,
+            checks.a_report_has_the_last_commands_with_their_time_and_sense,
             checks.nobody_records_who_may_not,
+            checks.a_report_on_a_device_without_a_worker_says_so,
         ):
             results.check(check)
     results.finish()

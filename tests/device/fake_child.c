@@ -216,6 +216,14 @@ static void on_scsi(const ControlScsi *scsi, int fd, ControlReply *reply) {
         reply->sense[0] = 0x70;
 }
 
+static void on_history(int fd, ControlReply *reply) {
+        const char text[] = "1.000 s ago\n";
+
+        if (pwrite(fd, text, strlen(text), 0) < 0)
+                abort();
+        reply->data_size = strlen(text);
+}
+
 static void reply_to(FakeChild *child, const ControlRequest *request, int fd) {
         ControlMessage message;
         ControlReply *reply = &message.body.reply;
@@ -230,6 +238,8 @@ static void reply_to(FakeChild *child, const ControlRequest *request, int fd) {
         reply->error = does(child, "refuses-requests") ? -EBUSY : 0;
         if (request->kind == CONTROL_REQUEST_KIND_SCSI_COMMAND)
                 on_scsi(&request->scsi, fd, reply);
+        if (request->kind == CONTROL_REQUEST_KIND_HISTORY)
+                on_history(fd, reply);
         reply->data_size += does(child, "overfills");
         control_channel_send(child->channel, &message, NULL, 0);
 }

@@ -275,6 +275,21 @@ START_TEST(data_of_a_command_goes_both_ways) {
 }
 END_TEST
 
+START_TEST(the_last_commands_come_as_text) {
+        static const ControlRequest history = { .kind = CONTROL_REQUEST_KIND_HISTORY,
+                                                .lun = CONTROL_LUN_ALL };
+        uint64_t id = simulate("good");
+        Answer answer;
+
+        ck_assert_int_eq(ask(id, &answer, &history, NULL), 0);
+        await(&answer);
+        ck_assert_int_eq(answer.error, 0);
+        ck_assert_uint_eq(answer.reply.data_size, strlen("1.000 s ago\n"));
+        ck_assert_str_eq((const char *) answer.data, "1.000 s ago\n");
+        end();
+}
+END_TEST
+
 START_TEST(what_makes_no_sense_is_refused_at_once) {
         uint64_t id = simulate("good");
         ControlRequest out = make_command(TRANSPORT_DIRECTION_OUT, 4);
@@ -487,6 +502,7 @@ int main(void) {
                 news_of_a_worker_are_events,
                 an_observer_that_went_is_told_no_more,
                 a_request_is_answered_with_its_progress,
+                the_last_commands_come_as_text,
                 what_makes_no_sense_is_refused_at_once,
                 too_many_requests_are_refused_and_each_can_be_cancelled,
                 a_stop_leaves_no_request_open,
