@@ -49,8 +49,10 @@ typedef struct ConfigTable {
         void *target; /* borrowed */
 } ConfigTable;
 
-/* A number of bytes as SIZE has it, for texts elsewhere. -EINVAL, -ERANGE. */
+/* A number of bytes as SIZE has it, of milliseconds as DURATION_MS has it, for texts elsewhere.
+ * -EINVAL, -ERANGE. */
 int config_value_parse_size(const char *text, uint64_t *ret);
+int config_value_parse_duration_ms(const char *text, uint64_t *ret);
 
 /* Frees what a STRING_LIST field holds; takes NULL, returns NULL. */
 char **config_option_strings_free(char **strings);

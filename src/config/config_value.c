@@ -81,6 +81,10 @@ int config_value_parse_size(const char *text, uint64_t *ret) {
         return parse_number(text, size_units, ret);
 }
 
+int config_value_parse_duration_ms(const char *text, uint64_t *ret) {
+        return parse_number(text, duration_units, ret);
+}
+
 /* The largest value that the field can keep, or that the option wants. */
 static uint64_t maximum(const ConfigOption *option) {
         uint64_t fits = option->type == CONFIG_TYPE_SIZE ? UINT64_MAX : UINT32_MAX;
@@ -300,7 +304,7 @@ static void print_size(uint64_t size, FILE *file) {
 }
 
 static void print_duration(uint32_t ms, FILE *file) {
-        if (ms > 0 && ms % 1000 == 0)
+        if (ms % 1000 == 0)
                 fprintf(file, "%us", ms / 1000);
         else
                 fprintf(file, "%ums", ms);

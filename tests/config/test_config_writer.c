@@ -75,7 +75,7 @@ START_TEST(defaults_are_told_as_such) {
                                "# A flag.\n# Set by: default\nflag = false\n"
                                "# A number.\n# Set by: default\nnumber = 0\n"
                                "# A size.\n# Set by: default\nsize = 0\n"
-                               "# Time.\n# Set by: default\ntimeout = 0ms\n"
+                               "# Time.\n# Set by: default\ntimeout = 0s\n"
                                "\n[b]\n"
                                "# A colour.\n# Set by: default\ncolour = red\n"
                                "# A name.\n# Set by: default\nname = \"\"\n"
