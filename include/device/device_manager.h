@@ -12,6 +12,7 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "cache/cache_manager.h"
+#include "power/power_state.h"
 #include "usb/usb_quirks.h"
 
 /* The hard limits; options may ask for less. */
@@ -64,6 +65,7 @@ typedef struct DeviceManagerOptions {
         const UsbQuirksList *quirks; /* borrowed, until there are other options; NULL: none */
         DevicePolicy *policy;        /* likewise; NULL: all are allowed */
         DeviceCacheOptions cache;
+        PowerOptions power;
 } DeviceManagerOptions;
 
 /* A simulated disk, as the command line gives it. The descriptors are taken over. */

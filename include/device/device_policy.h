@@ -5,11 +5,12 @@
  *
  * Which devices are taken, and how: rules in USBGuard's language, of which the first that matches
  * decides, and a default. Targets beyond USBGuard's own: `read-only`; options beyond it: `cache`,
- * `export` and `max-rate`. See usb-storage-rules(5).
+ * `export`, `max-rate`, `standby` and `suspend`. See usb-storage-rules(5).
  */
 
 #include "cache/cache_manager.h"
 #include "device/device_identity.h"
+#include "device/device_power.h"
 
 #define DEVICE_RULES_MAX 1024
 #define DEVICE_RULE_SIZE_MAX 4096
@@ -32,6 +33,7 @@ typedef struct DeviceRuleOptions {
         CacheMode cache_mode;
         char export_name[DEVICE_RULE_EXPORT_SIZE]; /* "": made of the IDs and the serial number */
         uint64_t rate_max;                         /* bytes a second; 0: as fast as it goes */
+        DevicePowerTimeouts power;
 } DeviceRuleOptions;
 
 typedef struct DeviceDecision {

@@ -51,6 +51,13 @@ typedef struct DeviceView {
         CachePolicyKind cache_policy;
         bool has_read_ahead;
         uint64_t cache_size_max; /* bytes */
+        PowerOptions power_options;
+        PowerState power_state;
+        uint64_t power_since_us; /* of CLOCK_REALTIME; 0: nothing was told yet */
+        uint32_t max_power_ma;   /* 0: it does not say, or nobody has asked it yet, as below */
+        bool is_self_powered;
+        bool can_standby;
+        bool can_suspend;
 } DeviceView;
 
 typedef struct LunView {

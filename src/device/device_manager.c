@@ -315,6 +315,7 @@ int device_manager_add(DeviceManager *manager, const UsbNode *node, const Device
         device->node = *node;
         managed_device_set_cache(device, manager->store, &manager->options.cache);
         managed_device_set_learned(device, manager->learned);
+        managed_device_set_power(device, &manager->options.power);
         r = set_decision(manager, device, decision);
         if (r < 0)
                 return r;
@@ -590,6 +591,7 @@ void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptio
         known->quirks = options->quirks;
         known->policy = options->policy;
         known->cache = options->cache;
+        known->power = options->power;
         cache_store_set_cache_size(manager->store, MAX(known->cache.size, DEVICE_CACHE_SIZE_MIN));
 
         make_configure(manager, &configure);

@@ -33,6 +33,20 @@ static uint32_t get_degradations(const ManagedDevice *device) {
         return degradations;
 }
 
+static void look_at_power(const ManagedDevice *device, DeviceView *ret) {
+        const DevicePower *power = &device->power;
+
+        ret->power_options = managed_device_get_power_options(device);
+        ret->power_state = device_power_get_state(power);
+        ret->power_since_us = power->since_us;
+        if (!power->is_told)
+                return;
+        ret->max_power_ma = power->told.max_power_ma;
+        ret->is_self_powered = power->told.is_self_powered;
+        ret->can_standby = power->told.can_standby;
+        ret->can_suspend = power->told.can_suspend;
+}
+
 static void look_at(const ManagedDevice *device, DeviceView *ret) {
         const UsbNode *node = &device->node;
         const DeviceCacheOptions *cache = device->cache.options;
@@ -66,6 +80,7 @@ static void look_at(const ManagedDevice *device, DeviceView *ret) {
                 .has_read_ahead = cache->has_read_ahead,
                 .cache_size_max = device->cache_size_max,
         };
+        look_at_power(device, ret);
 }
 
 bool device_manager_get_device(const DeviceManager *manager, size_t index, DeviceView *ret) {

@@ -378,10 +378,35 @@ static int parse_max_rate(RuleParser *parser, DeviceRuleOptions *options) {
         return 0;
 }
 
+static int parse_timeout(RuleParser *parser, const char *what, bool *has, uint32_t *ret_ms) {
+        const char *start = parser->next;
+        _cleanup_(freep) char *text = NULL;
+        uint64_t ms = 0;
+        int r;
+
+        r = parse_string(parser, what, &text);
+        if (r < 0)
+                return r;
+        if (*has)
+                return mistake(parser, start, "there is a time for %s already", what);
+        if (strcmp(text, "never") != 0 &&
+            (config_value_parse_duration_ms(text, &ms) < 0 || ms > DEVICE_POWER_TIMEOUT_MAX_MS))
+                return mistake(parser, start,
+                               "the time for %s is \"never\", or a number of milliseconds, or one "
+                               "with ms, s, min or h, of a day at most",
+                               what);
+        *has = true;
+        *ret_ms = (uint32_t) ms;
+        return 0;
+}
+
 /* The whole */
 
 static int parse_item(RuleParser *parser) {
-        static const char *const keyword_names[] = { "if", "cache", "export", "max-rate", NULL };
+        static const char *const keyword_names[] = {
+                "if", "cache", "export", "max-rate", "standby", "suspend", NULL,
+        };
+        DevicePowerTimeouts *power = &parser->rule->options.power;
         const char *start = parser->next;
         Word word = peek_word(parser);
         int attribute = find_word(word, attribute_names);
@@ -391,7 +416,7 @@ static int parse_item(RuleParser *parser) {
                 return mistake(parser, start,
                                "there is no such attribute, only: id, serial, name, hash, "
                                "parent-hash, via-port, with-interface, with-connect-type, if, "
-                               "cache, export, max-rate");
+                               "cache, export, max-rate, standby, suspend");
         skip(parser, word.size);
         if (attribute >= 0)
                 return parse_set(parser, (DeviceAttribute) attribute, start);
@@ -402,8 +427,12 @@ static int parse_item(RuleParser *parser) {
                 return parse_cache(parser, &parser->rule->options);
         case 2:
                 return parse_export(parser, &parser->rule->options);
-        default:
+        case 3:
                 return parse_max_rate(parser, &parser->rule->options);
+        case 4:
+                return parse_timeout(parser, "standby", &power->has_standby, &power->standby_ms);
+        default:
+                return parse_timeout(parser, "suspend", &power->has_suspend, &power->suspend_ms);
         }
 }
 

@@ -11,7 +11,7 @@
 
 typedef struct DeviceRuleMistake {
         size_t offset; /* in the text */
-        char text[160];
+        char text[192];
 } DeviceRuleMistake;
 
 /* One rule, without end of line; only the comment at its end, if any, is passed over. -EINVAL: see

@@ -35,6 +35,13 @@ static void device_tell_event(ManagedDevice *device, DeviceEvent event, unsigned
         device->handlers->happened(device, event, lun, words, device->userdata);
 }
 
+static uint64_t get_realtime_us(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+}
+
 static void device_settle(ManagedDevice *device, ManagedDeviceState state) {
         if (device->is_settled || state == MANAGED_DEVICE_STATE_STARTING)
                 return;
@@ -144,6 +151,20 @@ static void on_export_closed(ManagedDevice *device, const ControlExportClosed *m
                 device_close_export(device, &device->exports[message->lun]);
 }
 
+static void on_power(ManagedDevice *device, const ControlPower *told) {
+        DevicePowerNews news;
+
+        news = device_power_note(&device->power, told, event_loop_now_ns(device->loop),
+                                 get_realtime_us());
+        device->handlers->changed(device, device->userdata);
+        if (news == DEVICE_POWER_NEWS_ASLEEP)
+                device_tell_event(device, DEVICE_EVENT_ASLEEP, CONTROL_LUN_ALL,
+                                  told->state == POWER_STATE_STANDBY ? "is put to standby"
+                                                                     : "is suspended");
+        else if (news == DEVICE_POWER_NEWS_AWAKE)
+                device_tell_event(device, DEVICE_EVENT_AWAKE, CONTROL_LUN_ALL, "is awake");
+}
+
 static void on_lun_stats(ManagedDevice *device, const ControlLunStats *message) {
         device_stats_note_lun(&device->stats, message->lun, &message->stats,
                               event_loop_now_ns(device->loop));
@@ -168,6 +189,7 @@ static void on_parked(ManagedDevice *device) {
                 return;
         log_device_info(device->name, "is gone, and waited for");
         device->is_resuming = false;
+        device_power_note_away(&device->power, event_loop_now_ns(device->loop), get_realtime_us());
         device_tell_event(device, DEVICE_EVENT_PARKED, CONTROL_LUN_ALL, "is gone, and waited for");
         device_enter(device, MANAGED_DEVICE_STATE_PARKED);
 }
@@ -260,6 +282,8 @@ static void on_description(ManagedDevice *device, const ControlMessage *message)
                 on_lun_stats(device, &message->body.lun_stats);
         else if (message->type == CONTROL_TYPE_DEVICE_STATS)
                 device_stats_note_device(&device->stats, &message->body.device_stats);
+        else if (message->type == CONTROL_TYPE_POWER)
+                on_power(device, &message->body.power);
         else if (message->type == CONTROL_TYPE_DEVICE_INFO)
                 on_device_info(device, &message->body.device_info);
         else
@@ -298,6 +322,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_LEARNED:
         case CONTROL_TYPE_LUN_STATS:
         case CONTROL_TYPE_DEVICE_STATS:
+        case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
                 on_description(device, message);
@@ -321,7 +346,6 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_REMAINS:
         case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_POWER_OPTIONS:
-        case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_SMART_OPTIONS:
         case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_REQUEST:
@@ -356,6 +380,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
         device_close_exports(device);
         device_learned_flush(&device->learned);
         device_stats_end_worker(&device->stats);
+        device_power_end_worker(&device->power, event_loop_now_ns(device->loop), get_realtime_us());
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
@@ -377,6 +402,19 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
 
 bool managed_device_is_read_only(const ManagedDevice *device) {
         return device->is_read_only || device->decision.target == DEVICE_TARGET_READ_ONLY;
+}
+
+PowerOptions managed_device_get_power_options(const ManagedDevice *device) {
+        return device_power_merge(device->power_options, &device->decision.options.power,
+                                  &device->power_timeouts);
+}
+
+static void device_send_power(ManagedDevice *device) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_POWER_OPTIONS);
+        message.body.power_options = managed_device_get_power_options(device);
+        child_process_send(device->worker, &message, NULL, 0);
 }
 
 static void device_send_usb(ManagedDevice *device, int fd, bool needs_reset) {
@@ -462,6 +500,7 @@ static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         device->has_failed = device->has_stopped = false;
         child_process_set_owner(device->worker, device->name, &worker_handlers, device);
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
+        device_send_power(device);
         if (device->udev)
                 device_send_usb(device, usb_fd, needs_reset);
         else
@@ -510,13 +549,6 @@ static void device_on_timer(EventTimer *timer) {
                 break;
         }
         assert_not_reached();
-}
-
-static uint64_t get_realtime_us(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
 }
 
 int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
@@ -597,6 +629,28 @@ void managed_device_set_learned(ManagedDevice *device, LearnedStore *store) {
         device_learned_init(&device->learned, device->loop, store);
 }
 
+void managed_device_set_power(ManagedDevice *device, const PowerOptions *options) {
+        device->power_options = options;
+}
+
+void managed_device_set_power_timeouts(ManagedDevice *device, const DevicePowerTimeouts *timeouts) {
+        DevicePowerTimeouts *known = &device->power_timeouts;
+
+        if (!timeouts)
+                *known = (DevicePowerTimeouts){};
+        if (timeouts && timeouts->has_standby) {
+                known->has_standby = true;
+                known->standby_ms = timeouts->standby_ms;
+        }
+        if (timeouts && timeouts->has_suspend) {
+                known->has_suspend = true;
+                known->suspend_ms = timeouts->suspend_ms;
+        }
+        if (device->worker)
+                device_send_power(device);
+        device->handlers->changed(device, device->userdata);
+}
+
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
         if (device->cache_size_max == size_max)
                 return;
@@ -605,8 +659,11 @@ void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
 }
 
 void managed_device_update_settings(ManagedDevice *device, const ControlMessage *configure) {
-        if (device->worker)
+        if (device->worker) {
                 child_process_send(device->worker, configure, NULL, 0);
+                device_send_power(device);
+        }
+        device->handlers->changed(device, device->userdata);
         device_cache_update(&device->cache, device->cache_size_max);
 }
 
@@ -637,6 +694,7 @@ void managed_device_resume_usb(ManagedDevice *device, const UsbNode *node, int f
         device->has_successor = false;
         child_process_set_owner(device->worker, device->name, &worker_handlers, device);
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
+        device_send_power(device);
         device_send_usb(device, fd, /* needs_reset= */ true);
         fd_close(fd);
 }

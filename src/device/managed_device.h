@@ -12,6 +12,7 @@
 #include "device/device_learned.h"
 #include "device/device_observer.h"
 #include "device/device_policy.h"
+#include "device/device_power.h"
 #include "device/device_requests.h"
 #include "device/device_stats.h"
 #include "device/device_view.h"
@@ -106,9 +107,12 @@ struct ManagedDevice {
         uint64_t started_ns;
         DeviceCache cache;
         DeviceStats stats;
-        uint64_t cache_size_max; /* its share */
-        bool has_failed;         /* the worker said so: its arena is needed */
-        bool has_stopped;        /* the worker said so */
+        DevicePower power;
+        const PowerOptions *power_options;  /* borrowed: as configured */
+        DevicePowerTimeouts power_timeouts; /* that somebody has set for it alone */
+        uint64_t cache_size_max;            /* its share */
+        bool has_failed;                    /* the worker said so: its arena is needed */
+        bool has_stopped;                   /* the worker said so */
         bool is_restart;
         bool is_settled; /* has left STARTING once */
         bool is_unplugged;
@@ -144,9 +148,15 @@ int managed_device_set_decision(ManagedDevice *device, const DeviceDecision *dec
                                 const char *export_name);
 /* Where what is learned of it outlives the service; before it is started. Borrowed. */
 void managed_device_set_learned(ManagedDevice *device, LearnedStore *store);
+/* Before it is started. `options` is borrowed, and may change. */
+void managed_device_set_power(ManagedDevice *device, const PowerOptions *options);
+/* As device_manager_set_power_timeouts(). */
+void managed_device_set_power_timeouts(ManagedDevice *device, const DevicePowerTimeouts *timeouts);
+/* In force. */
+PowerOptions managed_device_get_power_options(const ManagedDevice *device);
 /* Its share of the cache; before it is started, and whenever that changes. */
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max);
-/* The options of its cache have changed, and what CONFIGURE says. */
+/* The options of its cache and of its power have changed, and what CONFIGURE says. */
 void managed_device_update_settings(ManagedDevice *device, const ControlMessage *configure);
 /* Starts on a node that was taken over; `fd` is taken over. */
 void managed_device_start_usb(ManagedDevice *device, const UsbNode *node, struct udev *udev, int fd,

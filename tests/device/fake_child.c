@@ -11,7 +11,7 @@
  *
  * Of requests: "holds" answers when it is cancelled; "misleads" answers another; "overfills" with
  * more than was asked for; "perishes" dies; "refuses-requests" says EBUSY. Others do what they are
- * asked: a reset is told as one, and takes LUN 1 away.
+ * asked: a reset is told as one, and takes LUN 1 away; a state of power is told as one.
  */
 
 #include <errno.h>
@@ -35,6 +35,7 @@ typedef struct FakeChild {
         ControlRemains remains[REMAINS_MAX];
         size_t n_remains;
         bool has_parked;
+        ControlPower power;
 } FakeChild;
 
 static bool is_called(const FakeChild *child, const char *behaviour) {
@@ -224,6 +225,31 @@ static void on_history(int fd, ControlReply *reply) {
         reply->data_size = strlen(text);
 }
 
+static void say_power(FakeChild *child, PowerState state) {
+        PowerStatistics *statistics = &child->power.statistics;
+        ControlMessage message;
+
+        statistics->time_ns[child->power.state] += NS_PER_S;
+        statistics->n_standbys += state == POWER_STATE_STANDBY;
+        statistics->n_suspends += state == POWER_STATE_SUSPENDED;
+        if (state == POWER_STATE_ACTIVE && child->power.state == POWER_STATE_STANDBY) {
+                statistics->n_spin_ups++;
+                storage_histogram_record(&statistics->wake_latency, 2 * NS_PER_S);
+        }
+        child->power.state = state;
+        child->power.max_power_ma = 500;
+        child->power.can_standby = true;
+        control_message_init(&message, CONTROL_TYPE_POWER);
+        message.body.power = child->power;
+        control_channel_send(child->channel, &message, NULL, 0);
+}
+
+static void on_power_options(FakeChild *child, const PowerOptions *options) {
+        child->power.options = *options;
+        tell(child, "standby after %u, suspended after %u%s", options->standby_timeout_ms,
+             options->suspend_timeout_ms, options->is_enabled ? "" : ", if asked");
+}
+
 static void reply_to(FakeChild *child, const ControlRequest *request, int fd) {
         ControlMessage message;
         ControlReply *reply = &message.body.reply;
@@ -253,6 +279,8 @@ static void on_request(FakeChild *child, const ControlRequest *request, int fd) 
                 return;
         if (request->kind == CONTROL_REQUEST_KIND_DEVICE_RESET)
                 describe(child, 1);
+        if (request->kind == CONTROL_REQUEST_KIND_POWER_STATE)
+                say_power(child, (PowerState) request->power_state);
         reply_to(child, request, fd);
         if (!does(child, "refuses-requests") && (request->kind == CONTROL_REQUEST_KIND_RELEASE ||
                                                  request->kind == CONTROL_REQUEST_KIND_REMOVE))
@@ -383,6 +411,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_cache(child, &message->body.cache, fds[0]);
         } else if (message->type == CONTROL_TYPE_CACHE_OPTIONS) {
                 on_cache_options(child, &message->body.cache);
+        } else if (message->type == CONTROL_TYPE_POWER_OPTIONS) {
+                on_power_options(child, &message->body.power_options);
         } else if (message->type == CONTROL_TYPE_REMAINS) {
                 on_remains(child, &message->body.remains, fds[0]);
         } else if (message->type == CONTROL_TYPE_SAVED) {

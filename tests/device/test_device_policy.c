@@ -153,12 +153,16 @@ typedef struct MistakeCase {
 #define NO_TYPE "CC:SS:PP is missing, each of 2 hexadecimal digits or, from the right, *"
 #define NO_ATTRIBUTE                                                                        \
         "there is no such attribute, only: id, serial, name, hash, parent-hash, via-port, " \
-        "with-interface, with-connect-type, if, cache, export, max-rate"
+        "with-interface, with-connect-type, if, cache, export, max-rate, standby, suspend"
 #define NO_ESCAPE                                                                                 \
         "in a string there are only the escapes \\\", \\\\ and \\x with two digits that are not " \
         "00"
 #define NO_RATE \
         "a rate is a number of bytes a second, from 64K to 1T, which may end in K, M, G or T"
+
+#define NO_TIME(what)                                                                              \
+        "the time for " what " is \"never\", or a number of milliseconds, or one with ms, s, min " \
+        "or h, of a day at most"
 
 static const MistakeCase mistake_cases[] = {
         { "permit", "1:1 " NO_TARGET },
@@ -198,6 +202,10 @@ static const MistakeCase mistake_cases[] = {
         { "allow max-rate \"fast\"", "1:16 " NO_RATE },
         { "allow max-rate \"1K\"", "1:16 " NO_RATE },
         { "allow max-rate \"1M\" max-rate \"1M\"", "1:30 there is a largest rate already" },
+        { "allow standby 10min", "1:15 a value in double quotes is missing behind standby" },
+        { "allow standby \"soon\"", "1:15 " NO_TIME("standby") },
+        { "allow suspend \"25h\"", "1:15 " NO_TIME("suspend") },
+        { "allow suspend \"1h\" suspend \"1h\"", "1:28 there is a time for suspend already" },
         { "allow\npermit\n\n# fine\nblock 1:2", "2:1 " NO_TARGET "; 5:7 " NO_ID },
 };
 
@@ -213,6 +221,23 @@ START_TEST(mistakes_are_told_with_their_place_and_nothing_is_added) {
         ck_assert_uint_eq(device_policy_get_n_rules(policy), 1);
         ck_assert_int_eq(device_policy_add(policy, "f", c->text, strlen(c->text), NULL, NULL),
                          -EINVAL);
+}
+END_TEST
+
+START_TEST(rules_tell_when_a_device_sleeps) {
+        _cleanup_(device_policy_freep) DevicePolicy *policy = NULL;
+        DevicePowerTimeouts power;
+
+        policy = new_policy("allow if rule-applied\n"
+                            "allow standby \"10min\" if !rule-applied\n"
+                            "allow suspend \"never\" standby \"500\"\n");
+        power = device_policy_decide(policy, &disk).options.power;
+        ck_assert(power.has_standby && !power.has_suspend);
+        ck_assert_uint_eq(power.standby_ms, 600000);
+        power = device_policy_decide(policy, &disk).options.power;
+        ck_assert(power.has_standby && power.has_suspend);
+        ck_assert_uint_eq(power.standby_ms, 500);
+        ck_assert_uint_eq(power.suspend_ms, 0);
 }
 END_TEST
 
@@ -344,6 +369,7 @@ int main(void) {
         tcase_add_loop_test(tcase, mistakes_are_told_with_their_place_and_nothing_is_added, 0,
                             N_ELEMENTS(mistake_cases));
         tcase_add_test(tcase, the_first_rule_that_matches_decides);
+        tcase_add_test(tcase, rules_tell_when_a_device_sleeps);
         tcase_add_test(tcase, who_just_asks_changes_nothing);
         tcase_add_test(tcase, a_rule_knows_whether_it_was_looked_at);
         tcase_add_test(tcase, a_generated_rule_is_for_that_device_alone);
