@@ -173,6 +173,11 @@ void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *option
         options->policy = config->policy;
         options->cache = settings->cache;
         options->cache.policy = (CachePolicyKind) settings->cache_policy;
+        options->power = (PowerOptions){
+                .standby_timeout_ms = settings->standby_timeout_ms,
+                .suspend_timeout_ms = settings->suspend_timeout_ms,
+                .is_enabled = settings->is_power_managed,
+        };
 }
 
 int daemon_config_list(const DaemonConfig *config, ConfigWriterFound found, void *userdata) {

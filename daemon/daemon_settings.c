@@ -173,6 +173,14 @@ static const ConfigOption options[] = {
                         .help = "What is dropped from a full cache.",
         },
         {
+                        .section = "usb_storage",
+                        .key = "power_management_enabled",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, is_power_managed),
+                        .help = "Off: no device is put to sleep, unless somebody asks for it.",
+        },
+        {
                         .section = "device",
                         .key = "cache_verify",
                         .effect = CONFIG_EFFECT_NOW,
@@ -225,6 +233,24 @@ static const ConfigOption options[] = {
                                 "passed a trial.",
         },
         {
+                        .section = "power",
+                        .key = "standby_timeout",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonSettings, standby_timeout_ms),
+                        .maximum = DEVICE_POWER_TIMEOUT_MAX_MS,
+                        .help = "After so long without work a disk is stopped; 0: never.",
+        },
+        {
+                        .section = "power",
+                        .key = "suspend_timeout",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonSettings, suspend_timeout_ms),
+                        .maximum = DEVICE_POWER_TIMEOUT_MAX_MS,
+                        .help = "After so long without work its USB port is suspended; 0: never.",
+        },
+        {
                         .section = "daemon",
                         .key = "log_level",
                         .effect = CONFIG_EFFECT_NOW,
@@ -260,6 +286,7 @@ void daemon_settings_init(DaemonSettings *settings) {
                         .park_timeout_ms = 60000,
                 },
                 .cache_policy = CACHE_POLICY_KIND_LRU,
+                .is_power_managed = true,
                 .log_level = LOG_LEVEL_INFO,
         };
 }

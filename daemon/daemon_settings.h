@@ -10,6 +10,7 @@
 #include "config/config_option.h"
 #include "device/device_manager.h"
 #include "device/device_policy.h"
+#include "device/device_power.h"
 
 typedef struct DaemonSettings {
         uint32_t device_timeout_ms;
@@ -29,6 +30,9 @@ typedef struct DaemonSettings {
         char *rules_file;    /* owned; NULL: the default, if it exists */
         int default_target;  /* DeviceTarget, of what no rule is about */
         bool is_trim_enabled;
+        bool is_power_managed;
+        uint32_t standby_timeout_ms;
+        uint32_t suspend_timeout_ms;
         int log_level; /* LogLevel */
 } DaemonSettings;
 

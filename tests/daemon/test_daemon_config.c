@@ -128,6 +128,23 @@ START_TEST(key_of_the_cache_is_read) {
 }
 END_TEST
 
+START_TEST(keys_of_power_are_read) {
+        ck_assert_int_eq(load(""), 0);
+        ck_assert(manager.power.is_enabled);
+        ck_assert_uint_eq(manager.power.standby_timeout_ms, 0);
+        ck_assert_uint_eq(manager.power.suspend_timeout_ms, 0);
+        ck_assert_int_eq(load("[usb_storage]\npower_management_enabled = no\n"
+                              "[power]\nstandby_timeout = 10min\nsuspend_timeout = 24h\n"),
+                         0);
+        ck_assert(!manager.power.is_enabled);
+        ck_assert_uint_eq(manager.power.standby_timeout_ms, 600000);
+        ck_assert_uint_eq(manager.power.suspend_timeout_ms, 86400000);
+        ck_assert_int_eq(load("[power]\nstandby_timeout = 25h\nsuspend_timeout = soon\n"), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(complaints, "2: standby_timeout = 25h: must be"));
+        ck_assert_ptr_nonnull(strstr(complaints, "3: suspend_timeout = soon: must be"));
+}
+END_TEST
+
 START_TEST(bad_value_is_refused) {
         ck_assert_int_eq(load(cache_cases[_i].bad_text), -EINVAL);
         ck_assert_ptr_null(config);
@@ -274,6 +291,9 @@ static const char *const other_values[] = {
         "[usb_storage]\nread_ahead_cache = false\n",
         "[usb_storage]\ncache_size = 5000001\n",
         "[usb_storage]\ncache_policy = s3fifo\n",
+        "[usb_storage]\npower_management_enabled = false\n",
+        "[power]\nstandby_timeout = 10min\n",
+        "[power]\nsuspend_timeout = 1s\n",
         "[device]\ncache_verify = true\n",
         "[device]\npark_timeout = 0\n",
         "[device]\npresent_devices = take\n",
@@ -574,6 +594,7 @@ int main(int argc, char **argv) {
         manual_path = argc > 2 ? argv[2] : "man/usb-storage.conf.5.scd";
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, key_of_the_cache_is_read, 0, N_ELEMENTS(cache_cases));
+        tcase_add_test(tcase, keys_of_power_are_read);
         tcase_add_loop_test(tcase, bad_value_is_refused, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, key_of_devices_is_read, 0, N_ELEMENTS(device_cases));
         tcase_add_test(tcase, performance_monitoring_is_on_unless_the_key_says_otherwise);
