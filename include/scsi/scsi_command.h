@@ -22,6 +22,12 @@ typedef enum ScsiCommandFlags {
         SCSI_COMMAND_RECOVERY = 1 << 1,
         /* Its sender has validated it, or knows better. */
         SCSI_COMMAND_VALIDATED = 1 << 2,
+        /* Its sender holds the processor: it goes out while others wait, when nothing else is at the
+           device. */
+        SCSI_COMMAND_HOLDER = 1 << 3,
+        /* Nobody uses the device by it: what it is told says nothing of what clients do, nor of how
+           their medium is. */
+        SCSI_COMMAND_ASIDE = 1 << 4,
 } ScsiCommandFlags;
 
 /* Where a command is on its way; of the layers below its sender. */

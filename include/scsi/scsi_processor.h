@@ -68,6 +68,14 @@ void scsi_processor_set_unit(ScsiProcessor *processor, uint8_t lun, const ScsiDi
  */
 void scsi_processor_pause(ScsiProcessor *processor);
 void scsi_processor_resume(ScsiProcessor *processor);
+/*
+ * Held: of commands that are no recovery, only SCSI_COMMAND_HOLDER ones are sent, and each alone at
+ * the device, so that nothing comes between two of them. One holder at a time; others wait, and run
+ * into their deadlines.
+ */
+void scsi_processor_hold(ScsiProcessor *processor);
+/* None of the holder's is left. */
+void scsi_processor_release(ScsiProcessor *processor);
 bool scsi_processor_is_idle(const ScsiProcessor *processor);
 /* Whether nothing is at the transport (others may be queued): what a recovery waits for. */
 bool scsi_processor_is_drained(const ScsiProcessor *processor);

@@ -573,6 +573,7 @@ static void error_handler_note_sense(ErrorHandler *handler, const ScsiCommand *c
         bool is_known = handler->luns_sensed & lun_bit(command);
 
         if (command->result != SCSI_RESULT_CHECK_CONDITION ||
+            (command->flags & SCSI_COMMAND_ASIDE) ||
             (command->sense.key == SCSI_SENSE_KEY_ILLEGAL_REQUEST &&
              (command->flags & SCSI_COMMAND_NO_RETRY)))
                 return;
@@ -615,7 +616,8 @@ static void error_handler_on_processor_done(ScsiCommand *command) {
                 return;
         }
 
-        handler->good_ns[command->request.lun] = event_loop_now_ns(handler->target.loop);
+        if (!(command->flags & SCSI_COMMAND_ASIDE))
+                handler->good_ns[command->request.lun] = event_loop_now_ns(handler->target.loop);
         error_handler_note_good(handler, command);
         error_deferred_apply(&handler->deferred, command);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;

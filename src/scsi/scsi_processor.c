@@ -49,6 +49,7 @@ struct ScsiProcessor {
         ScsiProcessorOptions options;
         ScsiPassThroughLimits limits[SCSI_PROCESSOR_LUNS_MAX]; /* what is validated against */
         bool is_paused;
+        bool is_held;
 
         ListNode queues[SCSI_PROCESSOR_LUNS_MAX]; /* ScsiCommand::node */
         ScsiLunDepth depths[SCSI_PROCESSOR_LUNS_MAX];
@@ -56,6 +57,7 @@ struct ScsiProcessor {
         bool is_full;            /* the device: until something comes back */
         unsigned turn;           /* the LUN whose turn it is */
         ListNode recovery_queue; /* ScsiCommand::node */
+        ListNode holder_queue;   /* ScsiCommand::node */
         ListNode completed;      /* ScsiCommand::node */
         ListNode in_flight;      /* ScsiCommand::node; not those whose sense is fetched */
         ScsiFence fence;
@@ -176,6 +178,7 @@ static void scsi_processor_complete_queue(ScsiProcessor *processor, ListNode *qu
 static void scsi_processor_complete_queued(ScsiProcessor *processor, ScsiResult result,
                                            uint64_t until_ns) {
         scsi_processor_complete_queue(processor, &processor->recovery_queue, result, until_ns);
+        scsi_processor_complete_queue(processor, &processor->holder_queue, result, until_ns);
         for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
                 scsi_processor_complete_queue(processor, &processor->queues[i], result, until_ns);
 }
@@ -198,6 +201,7 @@ static void scsi_processor_on_timeout(EventTimer *timer) {
         scsi_processor_complete_queued(processor, SCSI_RESULT_TIMED_OUT,
                                        event_loop_now_ns(processor->target.loop));
         scsi_processor_arm_for_queue(processor, &processor->recovery_queue);
+        scsi_processor_arm_for_queue(processor, &processor->holder_queue);
         for (size_t i = 0; i < N_ELEMENTS(processor->queues); i++)
                 scsi_processor_arm_for_queue(processor, &processor->queues[i]);
 }
@@ -230,6 +234,13 @@ static ListNode *scsi_processor_take_turn(ScsiProcessor *processor) {
         return NULL;
 }
 
+/* NULL: it has none, or others are still at the device. */
+static ListNode *scsi_processor_get_holder(ScsiProcessor *processor) {
+        return processor->n_in_flight == 0 && !list_is_empty(&processor->holder_queue)
+                               ? &processor->holder_queue
+                               : NULL;
+}
+
 /* The next one to be sent, out of its queue; NULL: none may be. */
 static ScsiCommand *scsi_processor_take_next(ScsiProcessor *processor) {
         ListNode *queue = &processor->recovery_queue;
@@ -237,7 +248,8 @@ static ScsiCommand *scsi_processor_take_next(ScsiProcessor *processor) {
         if (list_is_empty(queue)) {
                 if (processor->is_paused || processor->is_full || processor->n_queued == 0)
                         return NULL;
-                queue = scsi_processor_take_turn(processor);
+                queue = processor->is_held ? scsi_processor_get_holder(processor)
+                                           : scsi_processor_take_turn(processor);
                 if (!queue)
                         return NULL;
         }
@@ -548,7 +560,9 @@ static void scsi_processor_enqueue(ScsiProcessor *processor, ScsiCommand *comman
                 return;
         }
 
-        list_append(&processor->queues[command->request.lun], &command->node);
+        list_append(command->flags & SCSI_COMMAND_HOLDER ? &processor->holder_queue
+                                                         : &processor->queues[command->request.lun],
+                    &command->node);
         processor->n_queued++;
 }
 
@@ -642,6 +656,7 @@ static void scsi_processor_submit(ScsiTarget *target, ScsiCommand *command) {
         ScsiProcessor *processor = scsi_processor_from_target(target);
 
         assert(command->request.lun < SCSI_PROCESSOR_LUNS_MAX);
+        assert(processor->is_held || !(command->flags & SCSI_COMMAND_HOLDER));
 
         processor->n_outstanding++;
         command->processor = processor;
@@ -728,6 +743,20 @@ void scsi_processor_pause(ScsiProcessor *processor) { processor->is_paused = tru
 
 void scsi_processor_resume(ScsiProcessor *processor) {
         processor->is_paused = false;
+        event_defer_schedule(&processor->defer);
+}
+
+void scsi_processor_hold(ScsiProcessor *processor) {
+        assert(!processor->is_held);
+
+        processor->is_held = true;
+}
+
+void scsi_processor_release(ScsiProcessor *processor) {
+        assert(processor->is_held);
+        assert(list_is_empty(&processor->holder_queue));
+
+        processor->is_held = false;
         event_defer_schedule(&processor->defer);
 }
 
@@ -818,6 +847,7 @@ static void scsi_processor_init(ScsiProcessor *processor, Transport *transport,
                 scsi_processor_set_unit(processor, (uint8_t) i, NULL);
         }
         list_init(&processor->recovery_queue);
+        list_init(&processor->holder_queue);
         list_init(&processor->completed);
         list_init(&processor->in_flight);
         scsi_fence_init(&processor->fence);
