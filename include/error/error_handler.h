@@ -81,7 +81,8 @@ ScsiTarget *error_handler_get_target(ErrorHandler *handler);
 ErrorHandlerState error_handler_get_state(const ErrorHandler *handler);
 /* Once bring-up knows it: a fixed disk that says 28h has just become ready, so it is retried. */
 void error_handler_set_removable(ErrorHandler *handler, uint8_t lun, bool is_removable);
-/* When a command last succeeded; 0: none did. */
+/* When a command last succeeded that is use of the unit; 0: none did. TEST UNIT READY is not, nor is
+ * what is asked aside. */
 uint64_t error_handler_get_good_ns(const ErrorHandler *handler, uint8_t lun);
 /* What a command of the LUN was told last, but for what is not known to be missing; NULL: nothing. */
 const ScsiSense *error_handler_get_last_sense(const ErrorHandler *handler, uint8_t lun);

@@ -402,11 +402,9 @@ static void error_handler_on_recovered(Task *task, int result, void *userdata) {
 }
 
 /* A reset loses the device's cache: if it was not ours, it is news. */
-static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *command) {
-        const ScsiSense *sense = &command->sense;
-
-        if (command->result != SCSI_RESULT_CHECK_CONDITION ||
-            sense->key != SCSI_SENSE_KEY_UNIT_ATTENTION || sense->asc != ASC_RESET_OCCURRED)
+static void error_handler_note_attention(ErrorHandler *handler, const ScsiCommand *command,
+                                         const ScsiSense *sense) {
+        if (sense->key != SCSI_SENSE_KEY_UNIT_ATTENTION || sense->asc != ASC_RESET_OCCURRED)
                 return;
 
         if (!(handler->luns_reset & lun_bit(command))) {
@@ -414,6 +412,21 @@ static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *c
                 error_handler_tell(handler, ERROR_HANDLER_EVENT_RESET, command->request.lun);
         }
         handler->luns_reset &= (uint16_t) ~lun_bit(command);
+}
+
+static void error_handler_note_reset(ErrorHandler *handler, const ScsiCommand *command) {
+        if (command->result == SCSI_RESULT_CHECK_CONDITION)
+                error_handler_note_attention(handler, command, &command->sense);
+}
+
+/* What somebody fetches by a REQUEST SENSE of his own is told to nobody else. */
+static void error_handler_note_fetched(ErrorHandler *handler, const ScsiCommand *command) {
+        const TransportRequest *request = &command->request;
+        ScsiSense sense;
+
+        if (request->command[0] == SCSI_OPCODE_REQUEST_SENSE &&
+            scsi_sense_decode(&sense, request->data, command->actual_size) >= 0)
+                error_handler_note_attention(handler, command, &sense);
 }
 
 /* The sense that could not be read may have told of a reset, and told it to nobody else. */
@@ -608,6 +621,12 @@ static void error_handler_on_failed(ErrorHandler *handler, ScsiCommand *command)
         error_handler_finish(handler, command);
 }
 
+/* A bridge answers TEST UNIT READY without its drive. */
+static bool error_handler_is_use(const ScsiCommand *command) {
+        return !(command->flags & SCSI_COMMAND_ASIDE) &&
+               command->request.command[0] != SCSI_OPCODE_TEST_UNIT_READY;
+}
+
 static void error_handler_on_processor_done(ScsiCommand *command) {
         ErrorHandler *handler = command->processor_owner;
 
@@ -616,9 +635,10 @@ static void error_handler_on_processor_done(ScsiCommand *command) {
                 return;
         }
 
-        if (!(command->flags & SCSI_COMMAND_ASIDE))
+        if (error_handler_is_use(command))
                 handler->good_ns[command->request.lun] = event_loop_now_ns(handler->target.loop);
         error_handler_note_good(handler, command);
+        error_handler_note_fetched(handler, command);
         error_deferred_apply(&handler->deferred, command);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
         error_handler_check_drained(handler);
