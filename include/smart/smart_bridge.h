@@ -85,6 +85,9 @@ bool smart_bridge_is_nvme(const SmartBridge *bridge);
 /* How much of an NVMe log page may be read at once: there are bridges that hang, or answer with
  * something else. */
 size_t smart_bridge_get_log_size_max(const SmartBridge *bridge, uint8_t log_page);
+/* Whether it keeps from one command to the next what it was told: then nobody else may be served in
+ * between. */
+bool smart_bridge_keeps_state(const SmartBridge *bridge, const SmartRequest *request);
 const char *smart_bridge_kind_to_string(SmartBridgeKind kind);
 
 /* -EOPNOTSUPP: the bridge does not carry that; nothing is to be sent. */

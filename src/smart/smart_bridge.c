@@ -113,6 +113,29 @@ bool smart_bridge_is_nvme(const SmartBridge *bridge) {
                bridge->kind == SMART_BRIDGE_KIND_NVME_REALTEK;
 }
 
+bool smart_bridge_keeps_state(const SmartBridge *bridge, const SmartRequest *request) {
+        switch (bridge->kind) {
+        case SMART_BRIDGE_KIND_SUNPLUS:
+                return request->is_extended || request->needs_registers;
+        case SMART_BRIDGE_KIND_CYPRESS:
+        case SMART_BRIDGE_KIND_PROLIFIC:
+                return request->needs_registers;
+        case SMART_BRIDGE_KIND_NVME_JMICRON:
+                return true;
+        case SMART_BRIDGE_KIND_NONE:
+        case SMART_BRIDGE_KIND_SAT_16:
+        case SMART_BRIDGE_KIND_SAT_12:
+        case SMART_BRIDGE_KIND_JMICRON: /* which port it is does not change */
+        case SMART_BRIDGE_KIND_NVME_ASMEDIA:
+        case SMART_BRIDGE_KIND_NVME_REALTEK:
+                return false;
+        case _SMART_BRIDGE_KIND_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
 size_t smart_bridge_get_log_size_max(const SmartBridge *bridge, uint8_t log_page) {
         if (bridge->kind == SMART_BRIDGE_KIND_NVME_REALTEK)
                 return LOG_SIZE_MAX_REALTEK;

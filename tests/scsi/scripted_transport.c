@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SENSE_SIZE 18
 #define SENSE_UNKNOWN_COMMAND 0x052000
 
 void scripted_transport_note(ScriptedTransport *scripted, const char *what, int lun) {
@@ -43,8 +44,12 @@ static const ScriptedAnswer *scripted_transport_find(ScriptedTransport *scripted
 
 static void scripted_transport_set_sense(ScriptedTransport *scripted,
                                          const ScriptedAnswer *answer) {
-        scripted->sense_size = answer->sense != 0 ? sizeof(scripted->sense) : 0;
+        scripted->sense_size = answer->sense != 0 ? SENSE_SIZE : answer->sense_bytes_size;
         memset(scripted->sense, 0, sizeof(scripted->sense));
+        if (answer->sense_bytes) {
+                memcpy(scripted->sense, answer->sense_bytes, answer->sense_bytes_size);
+                return;
+        }
         scripted->sense[0] = answer->is_deferred ? 0x71 : 0x70;
         scripted->sense[2] = (uint8_t) (answer->sense >> 16);
         scripted->sense[7] = 10;
@@ -62,11 +67,12 @@ static TransportResult scripted_transport_answer(ScriptedTransport *scripted,
                                                  TransportRequest *request,
                                                  const ScriptedAnswer *answer) {
         request->actual_size = 0;
-        if (answer->result == TRANSPORT_RESULT_FAILED || answer->sense != 0) {
+        if (answer->result == TRANSPORT_RESULT_FAILED || answer->sense != 0 ||
+            answer->sense_bytes) {
                 scripted_transport_set_sense(scripted, answer);
                 if (answer->has_sense_at_once) {
-                        memcpy(request->sense, scripted->sense, sizeof(scripted->sense));
-                        request->sense_size = sizeof(scripted->sense);
+                        request->sense_size = scripted->sense_size ?: SENSE_SIZE;
+                        memcpy(request->sense, scripted->sense, request->sense_size);
                 }
                 return TRANSPORT_RESULT_FAILED;
         }

@@ -17,7 +17,7 @@
 #define SCRIPTED_TRACE_SIZE 8192
 
 typedef struct ScriptedAnswer {
-        uint8_t command[6]; /* the command block must begin with these */
+        uint8_t command[SCSI_CDB_SIZE_MAX]; /* the command block must begin with these */
         size_t command_size;
         bool has_lun;
         uint8_t lun;
@@ -27,6 +27,8 @@ typedef struct ScriptedAnswer {
         TransportResult result; /* FAILED without sense: the device has none */
         uint32_t sense;         /* 0xKKAAQQ; 0: none. Makes the result FAILED */
         bool is_deferred;
+        const uint8_t *sense_bytes; /* instead, as they are; makes the result FAILED */
+        size_t sense_bytes_size;
         bool has_sense_at_once; /* it comes with the status, as over UAS */
         const void *data;       /* NULL: all that was asked for, zeroes */
         size_t size;
@@ -52,8 +54,8 @@ typedef struct ScriptedTransport {
         size_t n_answers;
         unsigned n_used[SCRIPTED_ANSWERS_MAX];
         ScriptedSlot slots[SCRIPTED_SLOTS_MAX];
-        uint8_t sense[18];
-        uint8_t sense_size; /* 0: there is none to be asked for */
+        uint8_t sense[32];
+        size_t sense_size; /* 0: there is none to be asked for */
 
         size_t n_commands;      /* also those that recoveries count as */
         size_t failing_command; /* counted from 1; 0: none. REQUEST SENSE counts too */
