@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/systemd_event_loop.h"
@@ -45,6 +46,8 @@ typedef struct Worker {
         PendingRemains remains[CONTROL_REMAINS_MAX]; /* that came before the device */
         size_t n_remains;
         ControlConfigure settings;
+        ControlSmartOptions smart;
+        uint64_t asked_realtime_s[STORAGE_LUNS_MAX]; /* the drive of each LUN */
         bool must_stop;
         unsigned n_exports;
 } Worker;
@@ -192,6 +195,19 @@ static void on_lun_described(StorageManager *storage, const ControlLunInfo *info
         worker_send(userdata, &message);
 }
 
+/* A drive that could not be asked now is known from when it could. */
+static void on_smart_told(StorageManager *storage, const ControlSmart *smart, void *userdata) {
+        Worker *worker = userdata;
+        ControlMessage message;
+
+        if (smart->error == 0)
+                worker->asked_realtime_s[smart->lun] = (uint64_t) time(NULL);
+        control_message_init(&message, CONTROL_TYPE_SMART);
+        message.body.smart = *smart;
+        message.body.smart.asked_realtime_s = worker->asked_realtime_s[smart->lun];
+        worker_send(worker, &message);
+}
+
 static void on_progressed(StorageManager *storage, const ControlProgress *progress,
                           void *userdata) {
         ControlMessage message;
@@ -280,6 +296,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .learned = on_learned,
                 .device_described = on_device_described,
                 .lun_described = on_lun_described,
+                .smart_told = on_smart_told,
                 .progressed = on_progressed,
                 .replied = on_replied,
                 .parked = on_parked,
@@ -313,6 +330,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .has_cache = worker->arena_fd >= 0,
                                                 .arena_fd = worker->arena_fd,
                                                 .cache = get_cache_options(cache),
+                                                .smart = worker->smart,
                                                 .park_timeout_ms = cache->park_timeout_ms,
                                 },
                                 &handlers, worker);
@@ -450,6 +468,12 @@ static void on_cache_options(Worker *worker, const ControlCache *message) {
         storage_settings_set_cache(worker->storage, &options, message->park_timeout_ms);
 }
 
+static void on_smart_options(Worker *worker, const ControlSmartOptions *message) {
+        worker->smart = *message;
+        if (worker->storage)
+                storage_settings_set_smart(worker->storage, message);
+}
+
 static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
         int r;
 
@@ -513,6 +537,13 @@ static void on_cache_message(Worker *worker, const ControlMessage *message, int 
                 on_saved(worker, &message->body.save);
 }
 
+static void on_settings_message(Worker *worker, const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_CONFIGURE)
+                on_configure(worker, &message->body.configure);
+        else
+                on_smart_options(worker, &message->body.smart_options);
+}
+
 static void on_request_message(Worker *worker, const ControlMessage *message, int *fd) {
         if (message->type == CONTROL_TYPE_REQUEST)
                 on_request(worker, &message->body.request, fd);
@@ -527,7 +558,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
 
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
-                on_configure(worker, &message->body.configure);
+        case CONTROL_TYPE_SMART_OPTIONS:
+                on_settings_message(worker, message);
                 return;
         case CONTROL_TYPE_PING:
                 on_ping(worker, &message->body.ping);
@@ -576,7 +608,6 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_DEVICE_STATS:
         case CONTROL_TYPE_POWER_OPTIONS:
         case CONTROL_TYPE_POWER:
-        case CONTROL_TYPE_SMART_OPTIONS:
         case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:

@@ -12,6 +12,7 @@
 #include "base/storage_stats.h"
 #include "cache/cache_manager.h"
 #include "control/control_request.h"
+#include "control/control_smart.h"
 #include "usb/usb_device.h"
 #include "usb/usb_learned_facts.h"
 
@@ -60,6 +61,7 @@ typedef struct StorageOptions {
         bool has_cache;
         int arena_fd; /* with a cache: its memory; borrowed */
         CacheOptions cache;
+        ControlSmartOptions smart;
         uint32_t park_timeout_ms; /* with a cache: how long an unplugged device is waited for; 0:
                                      not at all */
 } StorageOptions;
@@ -83,11 +85,13 @@ typedef struct StorageHandlers {
         void (*device_stats)(StorageManager *manager, const StorageDeviceStats *stats,
                              void *userdata);
 
-        /* Optional, as the next three: what others should know, before `brought_up` and whenever it
+        /* Optional, as the next four: what others should know, before `brought_up` and whenever it
          * has changed. */
         void (*device_described)(StorageManager *manager, const ControlDeviceInfo *info,
                                  void *userdata);
         void (*lun_described)(StorageManager *manager, const ControlLunInfo *info, void *userdata);
+        /* A unit's drive was asked for its health. When that was is for others to say. */
+        void (*smart_told)(StorageManager *manager, const ControlSmart *smart, void *userdata);
         void (*progressed)(StorageManager *manager, const ControlProgress *progress,
                            void *userdata);
         /* Once for each request, before `stopped` at the latest. */

@@ -17,3 +17,5 @@ void storage_settings_set_cache_mode(StorageManager *manager, CacheMode mode);
  * gone. */
 void storage_settings_set_cache(StorageManager *manager, const CacheOptions *options,
                                 uint32_t park_timeout_ms);
+/* How its drives are asked for their health, and how often. */
+void storage_settings_set_smart(StorageManager *manager, const ControlSmartOptions *options);

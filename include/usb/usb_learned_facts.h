@@ -26,9 +26,10 @@ typedef enum UsbFact {
         USB_FACT_LONG_SENSE = 1 << 3,  /* it has more, and bears to be asked for it */
         USB_FACT_BY_PHASE = 1 << 4,    /* Bulk-Only: it broke over pipelined commands */
         USB_FACT_PIPELINED = 1 << 5,   /* Bulk-Only: it bears them */
+        USB_FACT_NO_SMART = 1 << 6,    /* it broke over being asked for its drive's health */
 } UsbFact;
 
-#define USB_FACTS_N 6
+#define USB_FACTS_N 7
 #define USB_FACTS_ALL ((UINT32_C(1) << USB_FACTS_N) - 1)
 
 /* Of one logical unit. */

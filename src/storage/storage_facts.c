@@ -122,6 +122,8 @@ void storage_facts_set_uas_unreliable(StorageFacts *facts) {
         facts->known.facts |= USB_FACT_UAS_UNRELIABLE;
 }
 
+void storage_facts_set_no_smart(StorageFacts *facts) { facts->known.facts |= USB_FACT_NO_SMART; }
+
 void storage_facts_learn_stack(StorageFacts *facts, const StorageStackFacts *learned) {
         uint32_t *known = &facts->known.facts;
 

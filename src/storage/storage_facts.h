@@ -38,6 +38,8 @@ LunFacts storage_facts_get_unit(const StorageFacts *facts, unsigned lun, const S
 /* The device offers UAS, and has shown that it does not bear it; it does bear Bulk-Only. From the next
  * storage_facts_apply() on, and for all workers to come, UAS is avoided. */
 void storage_facts_set_uas_unreliable(StorageFacts *facts);
+/* The device broke over being asked for its drive's health: it is not asked any more. */
+void storage_facts_set_no_smart(StorageFacts *facts);
 void storage_facts_learn_stack(StorageFacts *facts, const StorageStackFacts *learned);
 /*
  * What bring-up learned. `is_ready`: all of the unit is known. True: what was known was another

@@ -340,6 +340,7 @@ static void storage_serve(StorageManager *manager, Task *task) {
                 next_ns = MIN(next_ns, storage_degradation_get_end_ns(&manager->degradation));
                 next_ns = MIN(next_ns, manager->facts.next_ns);
                 next_ns = MIN(next_ns, storage_description_update(manager));
+                next_ns = MIN(next_ns, storage_smart_tend(manager));
                 if (!due && !are_luns_due(manager)) {
                         storage_manager_wait(manager, task, MIN(next_ns, media_ns));
                         continue;
@@ -385,6 +386,7 @@ static bool storage_can_park(const StorageManager *manager) {
 /* The device's stack goes, the units stay. */
 static void storage_detach(StorageManager *manager, Task *task) {
         storage_requests_end(manager, task, -ENODEV);
+        storage_smart_end(manager, task);
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open && manager->units[i].volume) {
                         storage_unit_park(&manager->units[i]);
@@ -614,6 +616,7 @@ static void storage_stop(StorageManager *manager, Task *task) {
         storage_enter(manager, STORAGE_STATE_STOPPING);
         storage_collector_set_parked(manager, /* is_parked= */ false);
         storage_requests_end(manager, task, manager->is_gone ? -ENODEV : -ESHUTDOWN);
+        storage_smart_end(manager, task);
         for (unsigned i = 0; i < manager->n_units; i++)
                 storage_units_begin_close(manager, &manager->units[i]);
         /* What is not kept need not be saved. */
@@ -754,6 +757,7 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         storage_facts_apply(&manager->facts, &manager->quirks);
         storage_remains_init(&manager->remains);
         storage_requests_init(&manager->requests);
+        storage_smart_init(&manager->smart, &options->smart);
         manager->budget.rate_max = options->rate_max;
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++) {
                 storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle,

@@ -14,6 +14,7 @@
 #include "storage/storage_manager.h"
 #include "storage/storage_remains.h"
 #include "storage/storage_requests.h"
+#include "storage/storage_smart.h"
 #include "storage/storage_stack.h"
 #include "storage/storage_unit.h"
 
@@ -43,6 +44,7 @@ struct StorageManager {
         uint32_t n_resets;       /* so far */
         unsigned n_resets_asked; /* of those that are to come: they tell nothing of the device */
         StorageRequests requests;
+        StorageSmart smart;
         StorageDescription described;
         bool opens_together; /* no unit's clients may fill the cache before all remains are in it */
 

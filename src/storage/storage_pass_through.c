@@ -191,19 +191,6 @@ static void set_sense_words(ControlReply *reply, const ScsiSense *sense) {
                         *c = '?';
 }
 
-/* What its sender was told is told to nobody else any more. */
-static void note_news(PassThrough *pass, const ScsiCommand *command) {
-        StorageUnit *unit = pass->unit;
-        StorageMediumNews news;
-
-        if (!unit->medium.is_watched)
-                return;
-        news = storage_medium_judge(unit->medium.is_present, command->result, &command->sense);
-        unit->is_medium_changed |= news == STORAGE_MEDIUM_NEWS_LOOK &&
-                                   command->result == SCSI_RESULT_CHECK_CONDITION;
-        unit->is_mode_changed |= news == STORAGE_MEDIUM_NEWS_MODES;
-}
-
 static int send_command(PassThrough *pass, Task *task) {
         ScsiTarget *target = storage_stack_get_target(pass->manager->stack);
         ControlReply *reply = &pass->request->reply;
@@ -218,7 +205,7 @@ static int send_command(PassThrough *pass, Task *task) {
         command.flags = SCSI_COMMAND_NO_RETRY | SCSI_COMMAND_VALIDATED;
         command.raw_sense = reply->sense;
         r = set_status(reply, scsi_target_await(target, task, &command));
-        note_news(pass, &command);
+        storage_unit_note_told(pass->unit, &command);
         if (r < 0)
                 return r;
 

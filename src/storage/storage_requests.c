@@ -294,9 +294,10 @@ static int run(Task *task, void *userdata) {
                 return run_trace(request, task);
         case CONTROL_REQUEST_KIND_HISTORY:
                 return storage_history_run(request);
-        case CONTROL_REQUEST_KIND_POWER_STATE:
         case CONTROL_REQUEST_KIND_SMART_UPDATE:
         case CONTROL_REQUEST_KIND_SMART_TEST:
+                return storage_smart_run(request, task);
+        case CONTROL_REQUEST_KIND_POWER_STATE:
                 return -EOPNOTSUPP;
         case _CONTROL_REQUEST_KIND_MAX:
                 break;

@@ -58,3 +58,8 @@ void storage_settings_set_cache(StorageManager *manager, const CacheOptions *opt
                 log_device_warning(manager->name, "Its cache goes on as it was in part: %s",
                                    strerror(r < 0 ? -r : -read_ahead_r));
 }
+
+void storage_settings_set_smart(StorageManager *manager, const ControlSmartOptions *options) {
+        storage_smart_set_options(manager, options);
+        storage_manager_wake(manager);
+}

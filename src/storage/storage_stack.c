@@ -353,6 +353,10 @@ static bool is_normal(const StorageStack *stack) {
 }
 
 /* Some devices do not bear a control request beside a command. */
+void storage_stack_hold(StorageStack *stack) { scsi_processor_hold(stack->processor); }
+
+void storage_stack_release(StorageStack *stack) { scsi_processor_release(stack->processor); }
+
 int storage_stack_ask_luns(StorageStack *stack, Task *task) {
         int r = 0;
 

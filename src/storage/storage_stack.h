@@ -69,6 +69,9 @@ ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
 StorageStackFacts storage_stack_get_facts(const StorageStack *stack);
 /* What a LUN's commands are validated against from now on; NULL: it is being asked. */
 void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk);
+/* From then on only SCSI_COMMAND_HOLDER commands go to the device, see scsi_processor_hold(). */
+void storage_stack_hold(StorageStack *stack);
+void storage_stack_release(StorageStack *stack);
 StorageStackState storage_stack_get_state(const StorageStack *stack);
 unsigned storage_stack_get_n_luns(const StorageStack *stack);
 /* Whether the device told how many there are; else there is one, as far as is known. */

@@ -328,6 +328,17 @@ uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler) {
                         : poll_ns;
 }
 
+void storage_unit_note_told(StorageUnit *unit, const ScsiCommand *command) {
+        StorageMediumNews news;
+
+        if (!unit->medium.is_watched)
+                return;
+        news = storage_medium_judge(unit->medium.is_present, command->result, &command->sense);
+        unit->is_medium_changed |= news == STORAGE_MEDIUM_NEWS_LOOK &&
+                                   command->result == SCSI_RESULT_CHECK_CONDITION;
+        unit->is_mode_changed |= news == STORAGE_MEDIUM_NEWS_MODES;
+}
+
 void storage_unit_shut_down(StorageUnit *unit) { cache_volume_shut_down(unit->volume); }
 
 bool storage_unit_is_shut_down(const StorageUnit *unit) {

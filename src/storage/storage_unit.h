@@ -115,6 +115,8 @@ bool storage_unit_is_to_eject(const StorageUnit *unit);
 /* Who uses a medium, or has left something to be written, must not find that somebody has taken it
  * out; and what nobody uses is polled. Returns when to call it again, unless something happens. */
 uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler);
+/* A command was not tried again: what it was told is told to nobody else. */
+void storage_unit_note_told(StorageUnit *unit, const ScsiCommand *command);
 /* Bytes that are not on the medium yet. */
 uint64_t storage_unit_get_kept_size(const StorageUnit *unit);
 /* Takes the pipe down; no session is left. What is kept is discarded if so told, else it stays in

@@ -74,6 +74,15 @@ static void on_lun_described(StorageManager *storage, const ControlLunInfo *info
         stack->n_lun_infos[info->lun]++;
 }
 
+static void on_smart_told(StorageManager *storage, const ControlSmart *smart, void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(control_smart_is_valid(smart));
+        ck_assert(!stack->is_stopped);
+        stack->smart[smart->lun] = *smart;
+        stack->n_smart[smart->lun]++;
+}
+
 static void on_progressed(StorageManager *storage, const ControlProgress *progress,
                           void *userdata) {
         StackRequest *request = &((Stack *) userdata)->requests[progress->id];
@@ -181,6 +190,7 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .learned = on_learned,
                 .device_described = on_device_described,
                 .lun_described = on_lun_described,
+                .smart_told = on_smart_told,
                 .progressed = on_progressed,
                 .replied = on_replied,
                 .parked = on_parked,

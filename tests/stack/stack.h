@@ -70,6 +70,8 @@ typedef struct Stack {
         ControlDeviceInfo device_info; /* as told last */
         unsigned n_device_infos;
         ControlLunInfo lun_infos[STACK_LUNS_MAX]; /* likewise */
+        ControlSmart smart[STACK_LUNS_MAX];       /* likewise */
+        unsigned n_smart[STACK_LUNS_MAX];
         unsigned n_lun_infos[STACK_LUNS_MAX];
 
         /* With a cache */
