@@ -14,6 +14,8 @@ declare -gA _usb_storagectl_verbs=(
         [scsi-info]=''
         [scsi-command]='--in= --out= --force'
         [scsi-reset]=''
+        [eject]='--force'
+        [load]=''
         [cache-info]=''
         [cache-flush]=''
         [cache-reset]='--discard-dirty --yes'
@@ -51,7 +53,7 @@ _usb_storagectl_arguments() {
                 _usb_storagectl_names NAME
                 compgen -f -- "$2"
                 ;;
-        benchmark | scsi-* | cache-flush | performance-stats | optimization-info | power-* | smart*) _usb_storagectl_names NAME ;;
+        benchmark | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | power-* | smart*) _usb_storagectl_names NAME ;;
         policy) echo list test generate ;;
         esac
 }

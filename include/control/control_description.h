@@ -46,6 +46,15 @@ typedef enum ControlLunKind {
         _CONTROL_LUN_KIND_MAX,
 } ControlLunKind;
 
+typedef enum ControlTray {
+        CONTROL_TRAY_UNKNOWN, /* also: there is none */
+        CONTROL_TRAY_OPEN,
+        CONTROL_TRAY_CLOSED,
+        _CONTROL_TRAY_MAX,
+} ControlTray;
+
+#define CONTROL_ROTATION_UNKNOWN (-1)
+
 typedef struct ControlLunInfo {
         uint64_t size; /* bytes; 0: no medium */
         uint32_t lun;
@@ -54,6 +63,14 @@ typedef struct ControlLunInfo {
         uint32_t physical_block_size;
         uint32_t degradations; /* ControlDegradation: of this LUN */
         uint32_t n_clients;
+        int32_t rotation_rpm; /* 0: it does not rotate; or UNKNOWN */
+        uint16_t profile;     /* of the disc: MMC-6, "Profile list feature"; 0: none, or not told */
+        uint8_t n_data_tracks;
+        uint8_t n_audio_tracks;
+        uint8_t is_blank; /* the disc */
+        uint8_t tray;     /* ControlTray */
+        uint8_t is_locked;
+        uint8_t can_eject;
         uint8_t is_present; /* 0: there is no such unit (any more); the rest means nothing */
         uint8_t peripheral_type;
         uint8_t version; /* of the INQUIRY data */
@@ -69,9 +86,11 @@ typedef struct ControlLunInfo {
         char model[17];
         char revision[5];
         char serial[65];
+        char wwn[33];                             /* hexadecimal; "": none */
         char last_sense[CONTROL_SENSE_TEXT_SIZE]; /* in words; "": none */
-        uint8_t unused[5];
 } ControlLunInfo;
+
+_Static_assert(sizeof(ControlLunInfo) == 376, "it has padding and can't be compared as bytes");
 
 bool control_device_info_is_valid(const ControlDeviceInfo *info);
 bool control_lun_info_is_valid(const ControlLunInfo *info);
@@ -79,3 +98,7 @@ bool control_lun_info_is_valid(const ControlLunInfo *info);
 const char *control_degradation_to_string(ControlDegradation degradation);
 /* "disk" */
 const char *control_lun_kind_to_string(ControlLunKind kind);
+/* "open" */
+const char *control_tray_to_string(ControlTray tray);
+/* "DVD-ROM"; "": none. */
+const char *control_lun_info_profile_to_string(uint16_t profile);

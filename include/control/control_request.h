@@ -39,11 +39,13 @@ typedef enum ControlRequestKind {
         CONTROL_REQUEST_KIND_SMART_TEST,   /* a self-test begins, or is aborted */
         CONTROL_REQUEST_KIND_HISTORY,      /* the last commands, in words, into fd 0, a memfd of
                                          CONTROL_HISTORY_SIZE_MAX; whatever the device does */
+        CONTROL_REQUEST_KIND_EJECT,        /* flushed, then the medium comes out */
+        CONTROL_REQUEST_KIND_LOAD,         /* the tray closes */
         _CONTROL_REQUEST_KIND_MAX,
 } ControlRequestKind;
 
 typedef enum ControlRequestFlags {
-        /* RELEASE, REMOVE: though clients are connected, or not all could be written.
+        /* RELEASE, REMOVE, EJECT: though clients are connected, or not all could be written.
          * SCSI_COMMAND: though the command is not known. */
         CONTROL_REQUEST_FORCE = 1 << 0,
         /* CACHE_RESET: what can't be written is given up, and lost. */

@@ -52,6 +52,9 @@ typedef enum ScsiOpcode {
         SCSI_OPCODE_WRITE_12 = 0xAA,
 } ScsiOpcode;
 
+/* MMC-6, "Feature list". */
+#define SCSI_FEATURE_REMOVABLE_MEDIUM 0x0003
+
 /* Bits of ScsiCdbInfo::device_types: 1 << peripheral device type. */
 #define SCSI_DEVICE_TYPE_DISK 0x00
 #define SCSI_DEVICE_TYPE_OPTICAL 0x05

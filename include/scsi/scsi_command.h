@@ -112,6 +112,8 @@ void scsi_command_read_format_capacities(ScsiCommand *command, void *data, size_
 void scsi_command_mode_sense_6(ScsiCommand *command, uint8_t page, void *data, size_t size);
 void scsi_command_mode_sense_10(ScsiCommand *command, uint8_t page, void *data, size_t size);
 void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t size);
+/* Of one feature alone. */
+void scsi_command_get_feature(ScsiCommand *command, uint16_t feature, void *data, size_t size);
 void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t size);
 /* All tracks, by LBA. */
 void scsi_command_read_toc(ScsiCommand *command, void *data, size_t size);

@@ -8,6 +8,15 @@
 
 #include "scsi/scsi_target.h"
 
+/* What an optical drive tells of its disc and of itself. */
+typedef struct ScsiDisc {
+        uint16_t profile; /* MMC-6, "Profile list feature"; 0: not told */
+        uint8_t n_data_tracks;
+        uint8_t n_audio_tracks;
+        bool is_blank;
+        bool cannot_eject; /* it says so */
+} ScsiDisc;
+
 typedef struct ScsiDisk {
         uint8_t lun;
         uint8_t device_type; /* peripheral device type (SPC-4, table 139) */
@@ -17,6 +26,7 @@ typedef struct ScsiDisk {
         char revision[5];     /* likewise */
         char serial[65];      /* VPD 80, likewise; "" if none */
         char identifier[65];  /* VPD 83 of the unit, as hexadecimal or text; "" if none */
+        char wwn[33];         /* that of it which no other unit has: NAA, EUI-64; "" if none */
         const char *obstacle; /* static: why it is not exported, of a disc; NULL: nothing known */
         bool is_removable;
         bool has_medium;
@@ -31,7 +41,8 @@ typedef struct ScsiDisk {
         uint32_t transfer_size_optimal; /* 0: unknown */
         bool is_rotational;
         bool is_rotation_known;
-        bool has_write_cache; /* WCE of the caching page */
+        uint16_t rotation_rpm; /* 0: it does not rotate, or does not tell */
+        bool has_write_cache;  /* WCE of the caching page */
         bool has_cache_page;
         bool lacks_capacity_16;    /* READ CAPACITY(16) was refused, or broke it; or was avoided */
         bool has_mode_sense_10;    /* and not MODE SENSE(6) */
@@ -45,6 +56,7 @@ typedef struct ScsiDisk {
         uint32_t unmap_blocks_max; /* in one command */
         uint32_t unmap_granularity_blocks;
         uint64_t write_same_blocks_max;
+        ScsiDisc disc; /* of an optical drive */
 } ScsiDisk;
 
 static inline uint64_t scsi_disk_get_size(const ScsiDisk *disk) {

@@ -25,6 +25,7 @@ typedef enum ScsiMediaEventCode {
 typedef struct ScsiMediaEvent {
         ScsiMediaEventCode code;
         bool is_present; /* there is a medium, and the tray is shut */
+        bool is_tray_open;
 } ScsiMediaEvent;
 
 /* -EBADMSG: it tells nothing of its medium. */

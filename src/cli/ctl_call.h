@@ -13,6 +13,7 @@
 #define CTL_DEVICE CTL_SERVICE ".Device"
 #define CTL_LUN CTL_SERVICE ".Lun"
 #define CTL_SCSI CTL_SERVICE ".Scsi"
+#define CTL_OPTICAL CTL_SERVICE ".Optical"
 #define CTL_CACHE CTL_SERVICE ".Cache"
 #define CTL_PERFORMANCE CTL_SERVICE ".Performance"
 #define CTL_POWER CTL_SERVICE ".Power"

@@ -11,6 +11,7 @@
 #include "cli/verb_list.h"
 #include "cli/verb_manager.h"
 #include "cli/verb_monitor.h"
+#include "cli/verb_optical.h"
 #include "cli/verb_performance.h"
 #include "cli/verb_power.h"
 #include "cli/verb_scsi.h"
@@ -43,6 +44,9 @@ const CtlVerb ctl_verbs[] = {
           verb_scsi_command },
         { "scsi-reset", "usb_storage_scsi_reset", "DEV[.LUN]", "reset a unit; clients wait", 1, 1,
           0, false, verb_scsi_reset },
+        { "eject", NULL, "DEV[.LUN]", "bring a disc out", 1, 1, BIT(FORCE), false,
+          verb_optical_eject },
+        { "load", NULL, "DEV[.LUN]", "close a drive's tray", 1, 1, 0, false, verb_optical_load },
         { "cache-info", "usb_storage_cache_info", "DEV", "what the cache holds and how it does", 1,
           1, 0, true, verb_cache_info },
         { "cache-flush", "usb_storage_cache_flush", "DEV[.LUN]", "write everything to the medium",

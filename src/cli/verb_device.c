@@ -42,6 +42,7 @@ static void print_unit(const Ctl *ctl, json_object *lun) {
                         ctl_objects_boolean(lun, "ReadOnly") ? ", read-only" : "",
                         ctl_objects_boolean(lun, "Rotational") ? ", rotating" : "");
         ctl_facts_print(ctl, "Serial", "%s", ctl_objects_string(lun, "Serial"));
+        ctl_facts_print(ctl, "WWN", "%s", ctl_objects_string(lun, "WWN"));
         if (ctl_objects_boolean(lun, "MediaAvailable"))
                 ctl_facts_print(ctl, "Size", "%s, blocks of %" PRIu64 " (physical %" PRIu64 ")%s",
                                 size, ctl_objects_number(lun, "BlockSize"),

@@ -103,11 +103,29 @@ static void print_cache(const Ctl *ctl, json_object *cache) {
                         ctl_objects_string(cache, "Mode"), size_max, dirty, share);
 }
 
-static void print_lun(const Ctl *ctl, json_object *lun, bool is_last) {
+/* "CD-ROM, 1 data track, tray closed, locked" */
+static void print_optical(const Ctl *ctl, json_object *optical, const char *line) {
+        const char *profile = ctl_objects_string(optical, "Profile");
+        uint64_t n_data = ctl_objects_number(optical, "DataTracks");
+        uint64_t n_audio = ctl_objects_number(optical, "AudioTracks");
+
+        printf("%*s%s    %s%s", CTL_FACTS_INDENT + 2, "", line,
+               *profile != '\0' ? profile : "no disc known",
+               ctl_objects_boolean(optical, "Blank") ? ", blank" : "");
+        if (n_data > 0)
+                printf(", %" PRIu64 " data track%s", n_data, n_data == 1 ? "" : "s");
+        if (n_audio > 0)
+                printf(", %" PRIu64 " audio track%s", n_audio, n_audio == 1 ? "" : "s");
+        printf(", tray %s%s\n", ctl_objects_string(optical, "Tray"),
+               ctl_objects_boolean(optical, "Locked") ? ", locked" : "");
+}
+
+static void print_lun(const Ctl *ctl, json_object *lun, json_object *optical, bool is_last) {
         _cleanup_(freep) char *size = ctl_text_size(ctl_objects_number(lun, "Size"), false);
         const char *export = ctl_objects_string(lun, "Export");
         uint64_t n_clients = ctl_objects_number(lun, "NClients");
         bool has_utf8 = ctl->terminal.has_utf8;
+        const char *line = is_last ? " " : has_utf8 ? "│" : "|";
 
         printf("%*s%s%" PRIu64 " %s %s %s %s%s\n", CTL_FACTS_INDENT + 2, "",
                !has_utf8 ? (is_last ? "`-" : "|-")
@@ -118,11 +136,10 @@ static void print_lun(const Ctl *ctl, json_object *lun, bool is_last) {
                ctl_objects_boolean(lun, "MediaAvailable") ? size : "no medium",
                ctl_objects_boolean(lun, "ReadOnly") ? ", read-only" : "");
         if (*export != '\0')
-                printf("%*s%s    export %s, %" PRIu64 " client%s\n", CTL_FACTS_INDENT + 2, "",
-                       is_last    ? " "
-                       : has_utf8 ? "│"
-                                  : "|",
+                printf("%*s%s    export %s, %" PRIu64 " client%s\n", CTL_FACTS_INDENT + 2, "", line,
                        export, n_clients, n_clients == 1 ? "" : "s");
+        if (optical)
+                print_optical(ctl, optical, line);
 }
 
 static CtlExit show_device(Ctl *ctl, const CtlObjects *objects, const char *path) {
@@ -145,7 +162,8 @@ static CtlExit show_device(Ctl *ctl, const CtlObjects *objects, const char *path
         if (n > 0)
                 ctl_facts_print(ctl, "Units", "%zu", n);
         for (size_t i = 0; i < n; i++)
-                print_lun(ctl, ctl_objects_get(objects, luns[i], CTL_LUN), i + 1 == n);
+                print_lun(ctl, ctl_objects_get(objects, luns[i], CTL_LUN),
+                          ctl_objects_get(objects, luns[i], CTL_OPTICAL), i + 1 == n);
         return CTL_EXIT_OK;
 }
 

@@ -89,6 +89,11 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
                 is_lun_valid = is_lun(request->lun);
                 flags = CONTROL_REQUEST_NO_WAKE;
                 break;
+        case CONTROL_REQUEST_KIND_EJECT:
+                is_lun_valid = is_lun(request->lun);
+                flags = CONTROL_REQUEST_FORCE;
+                break;
+        case CONTROL_REQUEST_KIND_LOAD:
         case CONTROL_REQUEST_KIND_SMART_TEST:
                 is_lun_valid = is_lun(request->lun);
                 break;
@@ -128,6 +133,8 @@ const char *control_request_kind_to_string(ControlRequestKind kind) {
                 [CONTROL_REQUEST_KIND_SMART_UPDATE] = "SMART update",
                 [CONTROL_REQUEST_KIND_SMART_TEST] = "SMART self-test",
                 [CONTROL_REQUEST_KIND_HISTORY] = "history",
+                [CONTROL_REQUEST_KIND_EJECT] = "eject",
+                [CONTROL_REQUEST_KIND_LOAD] = "load",
         };
 
         assert(kind < _CONTROL_REQUEST_KIND_MAX);

@@ -70,6 +70,8 @@ static const sd_bus_vtable device_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Name", "s", bus_properties_get_text, FIELD(name),
                         SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Id", "s", bus_properties_get_text, FIELD(id),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("VendorId", "q", NULL, FIELD(vendor_id), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ProductId", "q", NULL, FIELD(product_id), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("DeviceRevision", "q", NULL, FIELD(device_version),
@@ -160,6 +162,7 @@ static void set_texts(BusDeviceFacts *facts, const DeviceView *view) {
         const ControlDeviceInfo *info = &view->info;
 
         BUS_PROPERTIES_SET_TEXT(facts->name, view->name);
+        BUS_PROPERTIES_SET_TEXT(facts->id, view->base_name);
         BUS_PROPERTIES_SET_TEXT(facts->vendor, view->vendor);
         BUS_PROPERTIES_SET_TEXT(facts->model, view->model);
         BUS_PROPERTIES_SET_TEXT(facts->serial, view->serial);

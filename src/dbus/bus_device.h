@@ -6,6 +6,7 @@
  * A device's object: devices/<port path>, with the interfaces Device and Cache.
  */
 
+#include "control/control_message.h"
 #include "dbus/bus_service_internal.h"
 #include "dbus/bus_trace.h"
 #include "device/device_view.h"
@@ -19,6 +20,7 @@
 /* What the properties are read from. */
 typedef struct BusDeviceFacts {
         char name[64];
+        char id[CONTROL_NAME_SIZE_MAX];
         char vendor[BUS_DEVICE_TEXT_SIZE];
         char model[BUS_DEVICE_TEXT_SIZE];
         char serial[BUS_DEVICE_TEXT_SIZE];

@@ -7,6 +7,7 @@
 #include "dbus/bus_device.h"
 #include "dbus/bus_lun.h"
 #include "dbus/bus_lun_methods.h"
+#include "dbus/bus_optical.h"
 #include "dbus/bus_properties.h"
 #include "dbus/bus_scsi.h"
 
@@ -39,6 +40,10 @@ static const sd_bus_vtable lun_vtable[] = {
         SD_BUS_PROPERTY("ReadOnly", "b", NULL, FIELD(is_read_only),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Rotational", "b", NULL, FIELD(is_rotational),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("RotationRate", "i", NULL, FIELD(rotation_rate),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("WWN", "s", bus_properties_get_text, FIELD(wwn),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("CanTrim", "b", NULL, FIELD(can_trim), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Export", "s", bus_properties_get_text, FIELD(export_name),
@@ -79,6 +84,14 @@ static const sd_bus_vtable scsi_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* As udev and UDisks write it. */
+static void set_wwn(BusLunFacts *facts, const char *wwn) {
+        char text[sizeof(facts->wwn)];
+
+        snprintf(text, sizeof(text), "%s%s", wwn[0] != '\0' ? "0x" : "", wwn);
+        BUS_PROPERTIES_SET_TEXT(facts->wwn, text);
+}
+
 static void set_facts(BusLunFacts *facts, const BusDevice *device, const LunView *view) {
         const ControlLunInfo *info = view->info;
 
@@ -96,6 +109,13 @@ static void set_facts(BusLunFacts *facts, const BusDevice *device, const LunView
                 .has_fua = info->has_fua,
                 .can_unmap = info->can_unmap,
                 .has_synchronize_cache = info->has_synchronize_cache,
+                .rotation_rate = info->rotation_rpm,
+                .is_optical = info->kind == CONTROL_LUN_KIND_OPTICAL,
+                .n_data_tracks = info->n_data_tracks,
+                .n_audio_tracks = info->n_audio_tracks,
+                .is_blank = info->is_blank,
+                .is_locked = info->is_locked,
+                .can_eject = info->can_eject,
                 .peripheral_type = info->peripheral_type,
                 .version = info->version,
         };
@@ -106,6 +126,9 @@ static void set_facts(BusLunFacts *facts, const BusDevice *device, const LunView
         BUS_PROPERTIES_SET_TEXT(facts->model, info->model);
         BUS_PROPERTIES_SET_TEXT(facts->revision, info->revision);
         BUS_PROPERTIES_SET_TEXT(facts->serial, info->serial);
+        set_wwn(facts, info->wwn);
+        BUS_PROPERTIES_SET_TEXT(facts->profile, control_lun_info_profile_to_string(info->profile));
+        BUS_PROPERTIES_SET_TEXT(facts->tray, control_tray_to_string((ControlTray) info->tray));
         BUS_PROPERTIES_SET_TEXT(facts->export_name, view->export_name);
         BUS_PROPERTIES_SET_TEXT(facts->last_sense, info->last_sense);
 }
@@ -150,6 +173,7 @@ void bus_lun_update(BusLun *lun, sd_bus *bus) {
                                      &lun->facts);
         bus_service_announce_changes(bus, lun->path, BUS_LUN_SCSI_INTERFACE, scsi_vtable, &former,
                                      &lun->facts);
+        bus_optical_announce_changes(lun, bus, &former);
 }
 
 void bus_lun_announce(BusLun *lun, sd_bus *bus) {
@@ -180,6 +204,13 @@ static int find_lun(sd_bus *bus, const char *path, const char *interface, void *
         return 0;
 }
 
+static int find_optical(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                        void **ret_found, sd_bus_error *ret_error) {
+        int r = find_lun(bus, path, interface, userdata, ret_found, ret_error);
+
+        return r > 0 && !((const BusLunFacts *) *ret_found)->is_optical ? 0 : r;
+}
+
 int bus_lun_attach(BusService *service, sd_bus *bus) {
         int r;
 
@@ -187,7 +218,9 @@ int bus_lun_attach(BusService *service, sd_bus *bus) {
                                        BUS_LUN_INTERFACE, lun_vtable, find_lun, service);
         if (r < 0)
                 return r;
-        return sd_bus_add_fallback_vtable(bus, bus_service_add_slot(service),
-                                          BUS_SERVICE_DEVICES_PATH, BUS_LUN_SCSI_INTERFACE,
-                                          scsi_vtable, find_lun, service);
+        r = sd_bus_add_fallback_vtable(bus, bus_service_add_slot(service), BUS_SERVICE_DEVICES_PATH,
+                                       BUS_LUN_SCSI_INTERFACE, scsi_vtable, find_lun, service);
+        if (r < 0)
+                return r;
+        return bus_optical_attach(service, bus, find_optical);
 }

@@ -3,7 +3,8 @@
 /*
  * BusLun
  *
- * A logical unit's object: <device>/lun<N>, with the interfaces Lun and Scsi.
+ * A logical unit's object: <device>/lun<N>, with the interfaces Lun and Scsi, and Optical where it
+ * is such a drive.
  */
 
 #include "control/control_message.h"
@@ -21,6 +22,9 @@ typedef struct BusLunFacts {
         char model[32];
         char revision[16];
         char serial[80];
+        char wwn[48];
+        char profile[16];
+        char tray[16];
         char export_name[CONTROL_NAME_SIZE_MAX];
         char last_sense[CONTROL_SENSE_TEXT_SIZE];
         uint64_t size;
@@ -28,6 +32,9 @@ typedef struct BusLunFacts {
         uint32_t block_size;
         uint32_t physical_block_size;
         uint32_t n_clients;
+        uint32_t n_data_tracks;
+        uint32_t n_audio_tracks;
+        int32_t rotation_rate;
         int is_removable;
         int has_medium;
         int is_read_only;
@@ -36,6 +43,10 @@ typedef struct BusLunFacts {
         int has_fua;
         int can_unmap;
         int has_synchronize_cache;
+        int is_blank;
+        int is_locked;
+        int can_eject;
+        bool is_optical;
         uint8_t peripheral_type;
         uint8_t version;
 } BusLunFacts;

@@ -36,6 +36,7 @@ static bool is_equal(const char *signature, const void *former, const void *now)
         case 'q':
                 return memcmp(former, now, sizeof(uint16_t)) == 0;
         case 'b':
+        case 'i':
         case 'u':
         case 'a':
                 return memcmp(former, now, sizeof(uint32_t)) == 0;

@@ -15,6 +15,11 @@ static void scsi_bring_up_disc_build_configuration(ScsiBringUp *bring_up) {
                                        SCSI_OPTICAL_CONFIGURATION_SIZE);
 }
 
+static void scsi_bring_up_disc_build_removable(ScsiBringUp *bring_up) {
+        scsi_command_get_feature(&bring_up->command, SCSI_FEATURE_REMOVABLE_MEDIUM,
+                                 bring_up->buffer, SCSI_OPTICAL_FEATURE_SIZE);
+}
+
 static void scsi_bring_up_disc_build_information(ScsiBringUp *bring_up) {
         scsi_command_read_disc_information(&bring_up->command, bring_up->buffer,
                                            SCSI_OPTICAL_INFORMATION_SIZE);
@@ -31,6 +36,7 @@ static void scsi_bring_up_disc_build_event(ScsiBringUp *bring_up) {
 typedef struct DiscQuestion {
         ScsiBringUpBuild build;
         int (*parse)(ScsiOptical *optical, const uint8_t *bytes, size_t size);
+        bool needs_configuration; /* the drive has one */
 } DiscQuestion;
 
 static bool scsi_bring_up_disc_get_event(ScsiBringUp *bring_up, ScsiMediaEvent *ret) {
@@ -63,12 +69,15 @@ static ScsiBringUpResult scsi_bring_up_disc_drain_events(ScsiBringUp *bring_up) 
 ScsiBringUpResult scsi_bring_up_disc_ask(ScsiBringUp *bring_up) {
         static const DiscQuestion questions[] = {
                 { scsi_bring_up_disc_build_configuration, scsi_optical_parse_configuration },
+                { scsi_bring_up_disc_build_removable, scsi_optical_parse_removable, true },
                 { scsi_bring_up_disc_build_information, scsi_optical_parse_information },
                 { scsi_bring_up_disc_build_toc, scsi_optical_parse_toc },
         };
         ScsiBringUpResult result;
 
         for (size_t i = 0; i < N_ELEMENTS(questions); i++) {
+                if (questions[i].needs_configuration && !bring_up->optical.has_configuration)
+                        continue;
                 if (scsi_bring_up_try(bring_up, questions[i].build) == SCSI_RESULT_GOOD)
                         (void) questions[i].parse(&bring_up->optical, bring_up->buffer,
                                                   bring_up->command.actual_size);
@@ -77,6 +86,7 @@ ScsiBringUpResult scsi_bring_up_disc_ask(ScsiBringUp *bring_up) {
                         return result;
         }
 
+        bring_up->disk.disc = scsi_optical_get_disc(&bring_up->optical);
         result = scsi_bring_up_disc_drain_events(bring_up);
         if (result != SCSI_BRING_UP_RESULT_READY)
                 return result;

@@ -151,6 +151,13 @@ void scsi_command_get_configuration(ScsiCommand *command, void *data, size_t siz
         scsi_command_ask_10(command, SCSI_OPCODE_GET_CONFIGURATION, data, size);
 }
 
+/* MMC-6, "GET CONFIGURATION command": RT 2. */
+void scsi_command_get_feature(ScsiCommand *command, uint16_t feature, void *data, size_t size) {
+        scsi_command_get_configuration(command, data, size);
+        command->request.command[1] = 0x02;
+        put_be16(command->request.command + 2, feature);
+}
+
 void scsi_command_read_disc_information(ScsiCommand *command, void *data, size_t size) {
         scsi_command_ask_10(command, SCSI_OPCODE_READ_DISC_INFORMATION, data, size);
 }

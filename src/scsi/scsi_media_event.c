@@ -29,6 +29,7 @@ int scsi_media_event_parse(ScsiMediaEvent *ret, const uint8_t *bytes, size_t siz
         *ret = (ScsiMediaEvent){
                 .code = scsi_media_event_get_code(bytes[4]),
                 .is_present = (bytes[5] & (STATUS_PRESENT | STATUS_TRAY_OPEN)) == STATUS_PRESENT,
+                .is_tray_open = bytes[5] & STATUS_TRAY_OPEN,
         };
         return 0;
 }

@@ -12,6 +12,7 @@
 #define TOC_LEAD_OUT 0xAA
 #define TOC_CONTROL_DATA 0x04
 #define DISC_STATUS_EMPTY 0x00
+#define FEATURE_CAN_EJECT 0x08
 
 /* MMC-6, "GET CONFIGURATION response": the feature header. */
 int scsi_optical_parse_configuration(ScsiOptical *optical, const uint8_t *bytes, size_t size) {
@@ -19,6 +20,18 @@ int scsi_optical_parse_configuration(ScsiOptical *optical, const uint8_t *bytes,
                 return -EBADMSG;
         optical->has_configuration = true;
         optical->profile = get_be16(bytes + 6);
+        return 0;
+}
+
+/* MMC-6, "Removable Medium feature": bit 3, Eject. */
+int scsi_optical_parse_removable(ScsiOptical *optical, const uint8_t *bytes, size_t size) {
+        const uint8_t *feature = bytes + SCSI_OPTICAL_CONFIGURATION_SIZE;
+
+        if (size < SCSI_OPTICAL_CONFIGURATION_SIZE + 5 ||
+            get_be32(bytes) + 4 < SCSI_OPTICAL_CONFIGURATION_SIZE + 5 ||
+            get_be16(feature) != SCSI_FEATURE_REMOVABLE_MEDIUM)
+                return -EBADMSG;
+        optical->cannot_eject = !(feature[4] & FEATURE_CAN_EJECT);
         return 0;
 }
 
@@ -62,6 +75,16 @@ ScsiOpticalDisc scsi_optical_judge(const ScsiOptical *optical) {
         if (optical->n_audio_tracks > 0 && optical->n_data_tracks == 0)
                 return SCSI_OPTICAL_DISC_AUDIO;
         return SCSI_OPTICAL_DISC_DATA;
+}
+
+ScsiDisc scsi_optical_get_disc(const ScsiOptical *optical) {
+        return (ScsiDisc){
+                .profile = optical->profile,
+                .n_data_tracks = (uint8_t) MIN(optical->n_data_tracks, (unsigned) UINT8_MAX),
+                .n_audio_tracks = (uint8_t) MIN(optical->n_audio_tracks, (unsigned) UINT8_MAX),
+                .is_blank = scsi_optical_judge(optical) == SCSI_OPTICAL_DISC_BLANK,
+                .cannot_eject = optical->cannot_eject,
+        };
 }
 
 const char *scsi_optical_disc_get_obstacle(ScsiOpticalDisc disc) {

@@ -18,6 +18,8 @@
 #define DESIGNATOR_NAA 3
 #define DESIGNATOR_NAME 8
 #define DESIGNATORS_MAX 64
+/* The least of those that name a unit in the whole world. */
+#define RANK_WORLD_WIDE 3
 
 /* Where a device that unmaps by WRITE SAME tells no limit, what 16 bits can say is borne by all. */
 #define WRITE_SAME_BLOCKS_DEFAULT UINT16_MAX
@@ -81,12 +83,16 @@ static unsigned scsi_vpd_rank_designator(const uint8_t *designator) {
 static void scsi_vpd_copy_designator(ScsiDisk *disk, const uint8_t *designator) {
         size_t size = designator[3];
 
-        if ((designator[0] & 0x0F) == CODE_SET_BINARY)
+        disk->wwn[0] = '\0';
+        if ((designator[0] & 0x0F) == CODE_SET_BINARY) {
                 scsi_vpd_format_hex(disk->identifier, sizeof(disk->identifier), designator + 4,
                                     size);
-        else
+                if (scsi_vpd_rank_designator(designator) >= RANK_WORLD_WIDE)
+                        scsi_vpd_format_hex(disk->wwn, sizeof(disk->wwn), designator + 4, size);
+        } else {
                 scsi_inquiry_copy_text(disk->identifier, designator + 4,
                                        MIN(size, sizeof(disk->identifier) - 1));
+        }
 }
 
 /* SPC-4, "Device Identification VPD page": of several names the best one. */
@@ -150,6 +156,7 @@ static void scsi_vpd_parse_characteristics(ScsiDisk *disk, const uint8_t *bytes,
         rate = get_be16(bytes + 4);
         disk->is_rotational = rate >= ROTATION_RPM_MIN && rate <= ROTATION_RPM_MAX;
         disk->is_rotation_known = disk->is_rotational || rate == ROTATION_NONE;
+        disk->rotation_rpm = disk->is_rotational ? rate : 0;
 }
 
 /* SBC-3, "Logical Block Provisioning VPD page". */

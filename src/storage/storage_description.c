@@ -103,6 +103,30 @@ static void describe_sense(const StorageManager *manager, ControlLunInfo *ret) {
                           scsi_sense_format(sense, text, sizeof(text)));
 }
 
+static ControlTray get_tray(const StorageMedium *medium) {
+        if (!medium->is_tray_known)
+                return CONTROL_TRAY_UNKNOWN;
+        return medium->is_tray_open ? CONTROL_TRAY_OPEN : CONTROL_TRAY_CLOSED;
+}
+
+/* What it tells of itself without a disc is what it told before, if anything. */
+static void describe_optical(const StorageUnit *unit, const ScsiDisk *disk, ControlLunInfo *ret) {
+        ret->tray = get_tray(&unit->medium);
+        ret->is_locked = unit->medium.is_locked;
+        ret->can_eject = !disk->disc.cannot_eject;
+        ret->has_medium |= unit->medium.is_present; /* blank ones and audio discs, too */
+        if (ret->tray == CONTROL_TRAY_OPEN)
+                return;
+        ret->profile = disk->disc.profile;
+        ret->is_blank = disk->disc.is_blank;
+        ret->n_data_tracks = disk->disc.n_data_tracks;
+        ret->n_audio_tracks = disk->disc.n_audio_tracks;
+}
+
+static int32_t get_rotation(const ScsiDisk *disk) {
+        return disk->is_rotation_known ? disk->rotation_rpm : CONTROL_ROTATION_UNKNOWN;
+}
+
 static void describe_lun(const StorageManager *manager, unsigned lun, ControlLunInfo *ret) {
         const StorageUnit *unit = &manager->units[lun];
         const ScsiDisk *disk = unit->is_open ? &unit->disk : &unit->seen;
@@ -120,6 +144,7 @@ static void describe_lun(const StorageManager *manager, unsigned lun, ControlLun
         ret->has_medium = disk->has_medium;
         ret->is_read_only = disk->is_read_only || manager->options.is_read_only;
         ret->is_rotational = disk->is_rotational;
+        ret->rotation_rpm = get_rotation(disk);
         ret->has_fua = disk->has_fua;
         ret->can_unmap = disk->can_unmap;
         ret->has_synchronize_cache = !disk->has_no_synchronize;
@@ -127,6 +152,9 @@ static void describe_lun(const StorageManager *manager, unsigned lun, ControlLun
         copy_text(ret->model, sizeof(ret->model), disk->product);
         copy_text(ret->revision, sizeof(ret->revision), disk->revision);
         copy_text(ret->serial, sizeof(ret->serial), disk->serial);
+        copy_text(ret->wwn, sizeof(ret->wwn), disk->wwn);
+        if (ret->kind == CONTROL_LUN_KIND_OPTICAL)
+                describe_optical(unit, disk, ret);
         if (unit->is_open)
                 describe_unit(unit, ret);
         describe_sense(manager, ret);

@@ -6,6 +6,8 @@
 
 #define COMMAND_TIMEOUT_NS (5 * NS_PER_S)
 #define LOCK_TRIES_MAX 3U
+#define ASC_ASCQ_TRAY_CLOSED 0x3A01
+#define ASC_ASCQ_TRAY_OPEN 0x3A02
 
 void storage_medium_init(StorageMedium *medium, EventLoop *loop, uint8_t lun,
                          StorageMediumNotify notify) {
@@ -81,6 +83,11 @@ static void learn_events(StorageMedium *medium, const ScsiDisk *disk) {
         medium->is_doubted = false;
 }
 
+static void note_tray(StorageMedium *medium, bool is_open) {
+        medium->is_tray_known = true;
+        medium->is_tray_open = is_open;
+}
+
 void storage_medium_watch(StorageMedium *medium, const ScsiDisk *disk, bool is_present) {
         learn_events(medium, disk);
         /* Who drove it before may have left it locked: the kernel's driver does where its disk was
@@ -88,6 +95,8 @@ void storage_medium_watch(StorageMedium *medium, const ScsiDisk *disk, bool is_p
         medium->is_lock_unknown |= disk->is_removable && !medium->is_watched;
         medium->is_watched = disk->is_removable;
         medium->is_present = is_present;
+        if (is_present)
+                note_tray(medium, /* is_open= */ false);
         medium->asleep_ns = 0;
         medium->n_silences = 0;
         medium->n_lock_tries = 0;
@@ -103,6 +112,7 @@ void storage_medium_detach(StorageMedium *medium) {
         medium->cannot_lock = false;
         medium->has_events = false;
         medium->lacks_events = false;
+        medium->is_tray_known = false;
 }
 
 /* Not each device keeps to it. */
@@ -128,6 +138,17 @@ static void end_poll(StorageMedium *medium, StorageMediumNews news) {
         medium->notify(medium, news);
 }
 
+/* MMC-6, "MEDIUM NOT PRESENT - TRAY CLOSED" and "… TRAY OPEN". */
+static void note_tray_of(StorageMedium *medium, const ScsiCommand *command) {
+        if (command->result == SCSI_RESULT_GOOD)
+                note_tray(medium, /* is_open= */ false);
+        if (command->result != SCSI_RESULT_CHECK_CONDITION)
+                return;
+        if (SCSI_ASC_ASCQ(&command->sense) == ASC_ASCQ_TRAY_CLOSED ||
+            SCSI_ASC_ASCQ(&command->sense) == ASC_ASCQ_TRAY_OPEN)
+                note_tray(medium, SCSI_ASC_ASCQ(&command->sense) == ASC_ASCQ_TRAY_OPEN);
+}
+
 static void give_up_events(StorageMedium *medium) {
         medium->has_events = false;
         medium->lacks_events = true;
@@ -144,6 +165,7 @@ static bool is_event_refuted(const StorageMedium *medium, const ScsiCommand *com
 static void on_polled(ScsiCommand *command) {
         StorageMedium *medium = command->owner;
 
+        note_tray_of(medium, command);
         if (medium->is_doubted && is_event_refuted(medium, command))
                 give_up_events(medium);
         medium->is_doubted = false;
@@ -177,8 +199,10 @@ static StorageMediumNews judge_event_command(StorageMedium *medium, const ScsiCo
         ScsiMediaEvent event;
 
         if (command->result == SCSI_RESULT_GOOD &&
-            scsi_media_event_parse(&event, medium->event, command->actual_size) >= 0)
+            scsi_media_event_parse(&event, medium->event, command->actual_size) >= 0) {
+                note_tray(medium, event.is_tray_open);
                 return storage_medium_judge_event(medium->is_present, &event);
+        }
         if (is_event_lacking(command))
                 give_up_events(medium);
         if (command->result == SCSI_RESULT_GOOD)
@@ -315,13 +339,25 @@ void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *hand
                  medium->lock.result != SCSI_RESULT_TIMED_OUT);
 }
 
+static bool set_open(StorageMedium *medium, Task *task, ErrorHandler *handler, bool is_open,
+                     ScsiSense *ret_sense) {
+        *ret_sense = (ScsiSense){ 0 };
+        if (scsi_tray_set_open(task, error_handler_get_target(handler), medium->lun, is_open,
+                               ret_sense) != SCSI_RESULT_GOOD)
+                return false;
+        note_tray(medium, is_open);
+        return true;
+}
+
 bool storage_medium_eject(StorageMedium *medium, Task *task, ErrorHandler *handler,
                           ScsiSense *ret_sense) {
         await_lock(medium, task);
         medium->is_lock_unknown = true;
         storage_medium_unlock(medium, task, handler);
+        return set_open(medium, task, handler, /* is_open= */ true, ret_sense);
+}
 
-        *ret_sense = (ScsiSense){ 0 };
-        return scsi_tray_set_open(task, error_handler_get_target(handler), medium->lun,
-                                  /* is_open= */ true, ret_sense) == SCSI_RESULT_GOOD;
+bool storage_medium_load(StorageMedium *medium, Task *task, ErrorHandler *handler,
+                         ScsiSense *ret_sense) {
+        return set_open(medium, task, handler, /* is_open= */ false, ret_sense);
 }

@@ -49,9 +49,11 @@ struct StorageMedium {
         bool is_polling;
         bool has_events;
         bool lacks_events; /* for good, whatever a look says */
-        bool is_doubted;   /* TEST UNIT READY is to tell whether the event was right */
-        Staging *staging;  /* borrowed: of the device, that has the memory of `event` */
-        uint8_t *event;    /* owned; while one is asked for */
+        bool is_tray_known;
+        bool is_tray_open;
+        bool is_doubted;  /* TEST UNIT READY is to tell whether the event was right */
+        Staging *staging; /* borrowed: of the device, that has the memory of `event` */
+        uint8_t *event;   /* owned; while one is asked for */
 
         bool is_locked;
         bool is_lock_unknown; /* new to us, it did not answer, or was reset: it is told again */
@@ -84,5 +86,8 @@ void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *hand
  * (a key of 0: it did not answer). */
 bool storage_medium_eject(StorageMedium *medium, Task *task, ErrorHandler *handler,
                           ScsiSense *ret_sense);
+/* Has the drive take its tray in. As storage_medium_eject(). */
+bool storage_medium_load(StorageMedium *medium, Task *task, ErrorHandler *handler,
+                         ScsiSense *ret_sense);
 /* Sends PREVENT or ALLOW if the device does not know it. */
 void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, bool is_locked);

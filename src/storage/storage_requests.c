@@ -16,6 +16,7 @@
 #include "storage/storage_history.h"
 #include "storage/storage_pass_through.h"
 #include "storage/storage_settings.h"
+#include "storage/storage_tray.h"
 #include "usb/usb_trace.h"
 
 #define PROGRESS_PERIOD_NS (250 * NS_PER_MS)
@@ -294,6 +295,9 @@ static int run(Task *task, void *userdata) {
                 return run_trace(request, task);
         case CONTROL_REQUEST_KIND_HISTORY:
                 return storage_history_run(request);
+        case CONTROL_REQUEST_KIND_EJECT:
+        case CONTROL_REQUEST_KIND_LOAD:
+                return storage_tray_run(request, task);
         case CONTROL_REQUEST_KIND_SMART_UPDATE:
         case CONTROL_REQUEST_KIND_SMART_TEST:
                 return storage_smart_run(request, task);

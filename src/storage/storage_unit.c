@@ -322,8 +322,10 @@ uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler) {
         bool is_used = unit->is_announced && unit->n_sessions > 0;
         bool is_dirty = unit->is_open && !is_used && storage_unit_get_kept_size(unit) > 0;
 
-        storage_medium_set_locked(&unit->medium, handler,
-                                  unit->medium.is_watched && (is_used || is_dirty));
+        /* A request that has the medium for itself may be just bringing it out. */
+        if (!unit->is_exclusive)
+                storage_medium_set_locked(&unit->medium, handler,
+                                          unit->medium.is_watched && (is_used || is_dirty));
         return is_dirty ? MIN(poll_ns, event_loop_now_ns(unit->medium.loop) + LOCK_PERIOD_NS)
                         : poll_ns;
 }

@@ -17,7 +17,8 @@ from results import Results
 MIB = 1 << 20
 SIZE = 16 * MIB
 DISKS = (f"size={SIZE},serial=ONE,link=ideal", "size=8M,luns=2,serial=TWO,link=ideal",
-         "size=8M,serial=BAD,link=ideal,faults=medium-error@lba=4100..4102")  # fmt: skip
+         "size=8M,serial=BAD,link=ideal,faults=medium-error@lba=4100..4102",
+         "type=optical,size=1M,serial=DISC")  # fmt: skip
 
 
 class Daemon:
@@ -54,21 +55,21 @@ class Daemon:
 def lists(host):
     """list has the simulated disks with their sizes and exports"""
     rows = {row["name"]: row for row in host.rows}
-    assert len(rows) == 4, rows
+    assert len(rows) == 5, rows
     row = rows[host.names["ONE"] + ".0"]
     assert row["size"] == SIZE and row["lba"] == 512 and row["proto"] == "BOT" and row["state"] == "running"
     out = expect(host.run("list", "-o", "all"), 0).out
-    assert out.count("\n") == 5 and "SIMULATED DISK" in out
+    assert out.count("\n") == 6 and "SIMULATED DISK" in out
     assert max(map(len, host.run().out.splitlines())) <= 80
 
 
 def status(host):
     """status and device-info tell of the service, its devices and their units"""
     out = expect(host.run("status"), 0).out
-    assert out.startswith("usb-storaged ") and out.count("●") == 3, out
+    assert out.startswith("usb-storaged ") and out.count("●") == 4, out
     assert "├─0 disk ORION SIMULATED DISK 8M" in out, out
     everything = host.run("status", "-j").json()
-    assert len(everything["Devices"]) == 3 and everything["Manager"]["Version"]
+    assert len(everything["Devices"]) == 4 and everything["Manager"]["Version"]
     info = expect(host.run("ONE", "-j", name="usb_storage_device_info"), 0).json()
     assert info["Serial"] == "ONE" and info["Luns"][0]["Size"] == SIZE
     expect(host.run("status", "nobody"), 3)
@@ -86,6 +87,20 @@ def scsi(host):
     expect(host.run("scsi-command", "ONE", "ff"), 6, "not known")
     expect(host.run("scsi-command", "ONE", "ff", "--force"), 1, "llegal request")
     expect(host.run("scsi-reset", "TWO.1"), 0)
+
+
+def trays(host):
+    """a disc is brought out and taken in, and status shows it"""
+    assert "CD-ROM, 1 data track, tray closed" in expect(host.run("status", "DISC"), 0).out
+    assert expect(host.run("eject", "DISC.0"), 0).out == host.names["DISC"] + ".0 is out.\n"
+    out = host.run("status", "DISC").out
+    assert "tray open" in out and "no medium" in out, out
+    assert host.run("eject", "DISC", "-j").json() == {"unit": host.names["DISC"] + ".0"}
+    expect(host.run("load", "DISC"), 0)
+    assert "CD-ROM, 1 data track, tray closed" in host.run("status", "DISC").out
+    assert "DISC-lun0" in host.run("status", "DISC").out
+    expect(host.run("eject", "ONE"), 6)
+    expect(host.run("load", "TWO"), 2)
 
 
 def cache(host):
@@ -106,7 +121,7 @@ def performance(host):
     assert numbers["latency"]["scsi"]["buckets"] and "reads_completed" in numbers["counters"]
     assert "WINDOW" in expect(host.run("performance-stats", "TWO.1"), 0).out
     assert isinstance(expect(host.run("optimization-info", "ONE", "-j"), 0).json(), list)
-    assert expect(host.run("top", "-n", "2"), 0).out.count("running") == 6
+    assert expect(host.run("top", "-n", "2"), 0).out.count("running") == 8
     assert expect(host.run("metrics"), 0).out.endswith("# EOF\n")
 
 
@@ -221,7 +236,7 @@ def ends(host):
     expect(host.run("device-reset", "TWO"), 3)
     expect(host.run("release", "ONE"), 0)
     expect(host.run("take", "9-9"), 3)
-    assert {row["serial"] for row in host.run("-j").json() if row["export"]} == {"BAD"}
+    assert {row["serial"] for row in host.run("-j").json() if row["export"]} == {"BAD", "DISC"}
 
 
 def stops(host):
@@ -229,7 +244,7 @@ def stops(host):
     host.stop()
 
 
-CHECKS = (lists, status, scsi, cache, performance, tells_of_itself, optional, trace, diagnosis, copies, rescues, benchmarks, watches,
+CHECKS = (lists, status, scsi, trays, cache, performance, tells_of_itself, optional, trace, diagnosis, copies, rescues, benchmarks, watches,
           denied, ends)  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def read_live(caller, path, live):
 
 def make_job(bus, caller):
     """One that is still there when it is looked at: at full speed so much takes seconds."""
-    wait_until(lambda: caller.get("Manager", "NExports") == 2, "all is exported")
+    wait_until(lambda: caller.get("Manager", "NExports") == 3, "all is exported")
     write(bus, "1209-0001-SLOW-lun0", 4 << 20)
     caller.call("Cache", "Flush", "(@a{sv} {},)", path=f"{ROOT}/devices/sim0")
 
@@ -108,7 +108,7 @@ def nobody_from_afar_is_allowed_anything():
 def main():
     results = Results()
     with private_bus() as bus:
-        bus.start_service(specs=["size=16M,luns=2,speed=full,serial=SLOW"])
+        bus.start_service(specs=["size=16M,luns=2,speed=full,serial=SLOW", "type=optical,size=1M,serial=DISC"])
         caller = bus.caller()
         make_job(bus, caller)
         results.check(shipped_interfaces_are_the_live_ones, caller)

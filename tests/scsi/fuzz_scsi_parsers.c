@@ -74,6 +74,7 @@ static void fuzz_optical(const uint8_t *bytes, size_t size) {
         ScsiCapacity capacity = { 0 };
 
         (void) scsi_optical_parse_configuration(&optical, bytes, size);
+        (void) scsi_optical_parse_removable(&optical, bytes, size);
         (void) scsi_optical_parse_information(&optical, bytes, size);
         (void) scsi_optical_parse_toc(&optical, bytes, size);
         (void) scsi_optical_disc_get_obstacle(scsi_optical_judge(&optical));

@@ -97,6 +97,7 @@ typedef struct NameCase {
         size_t size;
         uint8_t bytes[64];
         const char *identifier;
+        const char *wwn; /* NULL: none */
 } NameCase;
 
 #define NAA 0x01, 0x03, 0, 8, 0x50, 1, 2, 3, 4, 5, 6, 7
@@ -106,11 +107,20 @@ typedef struct NameCase {
 static const NameCase name_cases[] = {
         { "no names", 4, { 0, 0x83 }, "" },
         { "a vendor's", 12, { 0, 0x83, 0, 8, VENDOR }, "ACME" },
-        { "the better of two", 24, { 0, 0x83, 0, 20, VENDOR, NAA }, "5001020304050607" },
+        { "the better of two",
+          24,
+          { 0, 0x83, 0, 20, VENDOR, NAA },
+          "5001020304050607",
+          "5001020304050607" },
         { "the better of two, the other way round",
           24,
           { 0, 0x83, 0, 20, NAA, VENDOR },
+          "5001020304050607",
           "5001020304050607" },
+        { "a name for its maker alone, as text",
+          16,
+          { 0, 0x83, 0, 12, 2, 3, 0, 8, 'n', 'a', 'a', '.', '5', '0', '0', '1' },
+          "naa.5001" },
         { "a port's name is not the unit's", 20, { 0, 0x83, 0, 16, PORT, VENDOR }, "ACME" },
         { "a name cut off", 10, { 0, 0x83, 0, 8, VENDOR }, "" },
         { "a name longer than the page", 12, { 0, 0x83, 0, 8, 2, 1, 0, 200, 'A' }, "" },
@@ -118,7 +128,8 @@ static const NameCase name_cases[] = {
         { "a long binary name",
           60,
           { 0, 0x83, 0, 56, 1, 3, 0, 52, 0xAB, [40] = 0xCD },
-          "ab00000000000000000000000000000000000000000000000000000000000000" },
+          "ab00000000000000000000000000000000000000000000000000000000000000",
+          "ab000000000000000000000000000000" },
         { "a name with control characters",
           12,
           { 0, 0x83, 0, 8, 2, 1, 0, 4, 'A', '\n', 0x1B, 'B' },
@@ -132,6 +143,7 @@ START_TEST(names_are_chosen) {
         scsi_vpd_parse(&disk, SCSI_VPD_PAGE_IDENTIFICATION, c->bytes, c->size);
         ck_assert_msg(strcmp(disk.identifier, c->identifier) == 0, "%s: %s", c->what,
                       disk.identifier);
+        ck_assert_msg(strcmp(disk.wwn, c->wwn ? c->wwn : "") == 0, "%s: %s", c->what, disk.wwn);
 }
 END_TEST
 
@@ -285,6 +297,33 @@ START_TEST(the_size_of_a_disc_is_never_guessed) {
 }
 END_TEST
 
+typedef struct EjectCase {
+        const char *what;
+        uint8_t bytes[16];
+        size_t size;
+        int r;
+        bool cannot_eject;
+} EjectCase;
+
+static const EjectCase eject_cases[] = {
+        { "a tray", { 0, 0, 0, 12, [9] = 3, 3, 4, 0x29 }, 16, 0, false },
+        { "a slot that keeps what is in it", { 0, 0, 0, 12, [9] = 3, 3, 4, 0x01 }, 16, 0, true },
+        { "no such feature", { 0, 0, 0, 4 }, 16, -EBADMSG, false },
+        { "another feature", { 0, 0, 0, 12, [9] = 1, 3, 4, 0x01 }, 16, -EBADMSG, false },
+        { "an answer cut off", { 0, 0, 0, 12, [9] = 3, 3, 4 }, 12, -EBADMSG, false },
+};
+
+START_TEST(a_drive_may_tell_that_it_cannot_eject) {
+        const EjectCase *c = &eject_cases[_i];
+        ScsiOptical optical = { 0 };
+
+        ck_assert_msg(scsi_optical_parse_removable(&optical, c->bytes, c->size) == c->r, "%s",
+                      c->what);
+        ck_assert_msg(scsi_optical_get_disc(&optical).cannot_eject == c->cannot_eject, "%s",
+                      c->what);
+}
+END_TEST
+
 typedef struct MediaEventCase {
         const char *what;
         uint8_t bytes[8];
@@ -300,8 +339,8 @@ static const MediaEventCase media_event_cases[] = {
         { "nothing, without one", { 0, 6, 4, 0x10, 0, 0 }, 8, 0, { CODE(NONE), false } },
         { "a button", { 0, 6, 4, 0x10, 1, 2 }, 8, 0, { CODE(EJECT_REQUEST), true } },
         { "a new disc", { 0, 6, 4, 0x10, 2, 2 }, 8, 0, { CODE(NEW_MEDIUM), true } },
-        { "an open tray", { 0, 6, 4, 0x10, 3, 1 }, 8, 0, { CODE(REMOVAL), false } },
-        { "a disc in an open tray", { 0, 6, 4, 0x10, 0, 3 }, 8, 0, { CODE(NONE), false } },
+        { "an open tray", { 0, 6, 4, 0x10, 3, 1 }, 8, 0, { CODE(REMOVAL), false, true } },
+        { "a disc in an open tray", { 0, 6, 4, 0x10, 0, 3 }, 8, 0, { CODE(NONE), false, true } },
         { "another slot", { 0, 6, 4, 0x10, 4, 2 }, 8, 0, { CODE(CHANGED), true } },
         { "a format in the background", { 0, 6, 4, 0x10, 5, 2 }, 8, 0, { CODE(NONE), true } },
         { "reserved bits", { 0, 6, 0x7C, 0xFF, 0xF2, 0xFE }, 8, 0, { CODE(NEW_MEDIUM), true } },
@@ -318,8 +357,9 @@ START_TEST(a_drive_tells_what_happened_to_its_medium) {
         ScsiMediaEvent event = { 0 };
 
         ck_assert_msg(scsi_media_event_parse(&event, c->bytes, c->size) == c->r, "%s", c->what);
-        ck_assert_msg(event.code == c->event.code && event.is_present == c->event.is_present, "%s",
-                      c->what);
+        ck_assert_msg(event.code == c->event.code && event.is_present == c->event.is_present &&
+                                      event.is_tray_open == c->event.is_tray_open,
+                      "%s", c->what);
 }
 END_TEST
 
@@ -389,6 +429,8 @@ int main(void) {
         tcase_add_test(tcase, tracks_are_counted_as_far_as_they_came);
         tcase_add_loop_test(tcase, the_size_of_a_disc_is_never_guessed, 0,
                             N_ELEMENTS(disc_capacity_cases));
+        tcase_add_loop_test(tcase, a_drive_may_tell_that_it_cannot_eject, 0,
+                            (int) N_ELEMENTS(eject_cases));
         tcase_add_loop_test(tcase, a_drive_tells_what_happened_to_its_medium, 0,
                             N_ELEMENTS(media_event_cases));
         tcase_add_loop_test(tcase, a_medium_tells_whether_it_is_formatted, 0,

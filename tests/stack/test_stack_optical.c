@@ -1,6 +1,7 @@
 /* Optical drives and their discs, through the whole stack: with a cache and without. */
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -360,6 +361,107 @@ START_TEST(a_tray_that_does_not_open_leaves_the_disc_exported) {
 }
 END_TEST
 
+/* Asked for */
+
+static int ask(ControlRequestKind kind, uint32_t flags) {
+        return stack_ask(&stack, &(ControlRequest){ .kind = kind, .lun = 0, .flags = flags });
+}
+
+static const ControlLunInfo *look(void) {
+        stack_sleep_ms(&stack, 3000);
+        return &stack.lun_infos[0];
+}
+
+START_TEST(a_disc_is_brought_out_and_taken_in_when_asked_for) {
+        const ControlLunInfo *info;
+
+        set_up(_i, DRIVE);
+        info = look();
+        ck_assert(info->can_eject && info->has_medium && !info->is_blank);
+        ck_assert_uint_eq(info->profile, 0x0008);
+        ck_assert_uint_eq(info->n_data_tracks, 1);
+        ck_assert_uint_eq(info->n_audio_tracks, 0);
+        ck_assert_uint_eq(info->tray, CONTROL_TRAY_CLOSED);
+
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_EJECT, 0), 0);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+        stack_log_expect("the medium was brought out");
+        ck_assert(!stack.exports[0].is_open); /* at once */
+        info = look();
+        ck_assert(!stack.exports[0].is_open && !info->has_medium);
+        ck_assert_uint_eq(info->tray, CONTROL_TRAY_OPEN);
+        ck_assert_uint_eq(info->profile, 0);
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_EJECT, 0), 0);
+        stack_sleep_ms(&stack, 10000);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_LOAD, 0), 0);
+        ck_assert(!simulated_device_is_tray_open(stack.device, 0));
+        info = look();
+        ck_assert(stack.exports[0].is_open && info->has_medium);
+        ck_assert_uint_eq(info->tray, CONTROL_TRAY_CLOSED);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_disc_in_use_is_brought_out_by_force_alone) {
+        set_up(_i, DRIVE);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert(look()->is_locked);
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_EJECT, 0), -EBUSY);
+        ck_assert(!simulated_device_is_tray_open(stack.device, 0));
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_EJECT, CONTROL_REQUEST_FORCE), 0);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+        ck_assert(!look()->is_locked);
+        ck_assert(!stack.exports[0].is_open);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_tray_that_does_not_move_is_told_in_words) {
+        unsigned number;
+
+        set_up(_i, DRIVE);
+        stack_add_faults(&stack, "sense:4/44/00@opcode=1b*always");
+        number = stack_request(&stack,
+                               &(ControlRequest){ .kind = CONTROL_REQUEST_KIND_EJECT, .lun = 0 },
+                               -EBADF);
+        ck_assert_int_eq(stack_await_answer(&stack, number)->error, -EIO);
+        ck_assert_ptr_nonnull(strstr(stack.requests[number].reply.words, "(44/00)"));
+        stack_sleep_ms(&stack, 5000);
+        ck_assert(stack.exports[0].is_open);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_int_eq(stack_read(&stack, 0, 0, other, sizeof(other), NULL), 0);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_fixed_disk_has_nothing_to_bring_out) {
+        set_up(_i, "size=1M,serial=FIXED");
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_EJECT, 0), -EOPNOTSUPP);
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_LOAD, 0), -EOPNOTSUPP);
+        ck_assert(stack.exports[0].is_open);
+        ck_assert_uint_eq(stack.lun_infos[0].can_eject, 0);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_disc_that_is_not_exported_is_described) {
+        set_up(0, DRIVE ",disc=blank");
+        ck_assert(look()->is_blank && stack.lun_infos[0].has_medium);
+        ck_assert_uint_eq(stack.lun_infos[0].profile, 0x0009);
+        stack_done(&stack);
+        set_up(0, DRIVE ",disc=audio");
+        ck_assert_uint_eq(look()->n_audio_tracks, 3);
+        ck_assert_uint_eq(stack.lun_infos[0].n_data_tracks, 0);
+        ck_assert_int_eq(ask(CONTROL_REQUEST_KIND_EJECT, 0), 0);
+        ck_assert(simulated_device_is_tray_open(stack.device, 0));
+        ck_assert_uint_eq(look()->n_audio_tracks, 0);
+        stack_done(&stack);
+}
+END_TEST
+
 /* One glitch at any of the commands that a drive sees in its life. */
 
 static const char *const glitches[] = {
@@ -440,6 +542,11 @@ int main(void) {
                             0, 2);
         tcase_add_loop_test(tcase, a_button_that_was_pressed_under_load_is_not_forgotten, 0, 2);
         tcase_add_loop_test(tcase, a_tray_that_does_not_open_leaves_the_disc_exported, 0, 2);
+        tcase_add_loop_test(tcase, a_disc_is_brought_out_and_taken_in_when_asked_for, 0, 2);
+        tcase_add_loop_test(tcase, a_disc_in_use_is_brought_out_by_force_alone, 0, 2);
+        tcase_add_loop_test(tcase, a_tray_that_does_not_move_is_told_in_words, 0, 2);
+        tcase_add_loop_test(tcase, a_fixed_disk_has_nothing_to_bring_out, 0, 2);
+        tcase_add_test(tcase, a_disc_that_is_not_exported_is_described);
         tcase_add_loop_test(tcase, a_glitch_leaves_the_disc_exported_and_its_button_heard, 0,
                             N_ELEMENTS(glitches));
         suite_add_tcase(suite, tcase);
