@@ -67,6 +67,7 @@ struct UsbDescriptors {
         uint8_t serial_index;
         uint8_t configuration_value; /* of the configuration below */
         uint16_t max_power_ma;
+        bool is_self_powered;
         bool is_super_speed_capable; /* told by the BOS */
         bool is_super_speed_plus_capable;
         size_t n_interfaces;

@@ -165,6 +165,7 @@ struct UsbDevice {
         const UsbDescriptors *descriptors; /* owned by the implementation */
         UsbSpeed speed;
         const char *name; /* for the log; owned by the implementation */
+        bool can_suspend; /* the host lets it be suspended; set by the implementation */
         bool is_gone;
         bool has_reported_gone;
         UsbDeviceGone on_gone;
@@ -197,6 +198,10 @@ const UsbDescriptors *usb_device_get_descriptors(const UsbDevice *device);
 UsbSpeed usb_device_get_speed(const UsbDevice *device);
 const char *usb_device_get_name(const UsbDevice *device);
 bool usb_device_is_gone(const UsbDevice *device);
+/* Whether the host knows USB_OPERATION_SUSPEND. */
+bool usb_device_can_suspend(const UsbDevice *device);
+/* No transfer is in flight, and no operation waits. */
+bool usb_device_is_quiet(const UsbDevice *device);
 /* Told even if the device went before the handler was set. NULL: nobody is told. */
 void usb_device_set_gone_handler(UsbDevice *device, UsbDeviceGone on_gone, void *userdata);
 

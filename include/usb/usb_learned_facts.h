@@ -27,9 +27,11 @@ typedef enum UsbFact {
         USB_FACT_BY_PHASE = 1 << 4,    /* Bulk-Only: it broke over pipelined commands */
         USB_FACT_PIPELINED = 1 << 5,   /* Bulk-Only: it bears them */
         USB_FACT_NO_SMART = 1 << 6,    /* it broke over being asked for its drive's health */
+        USB_FACT_NO_STANDBY = 1 << 7,  /* it broke over START STOP UNIT, or knows none */
+        USB_FACT_NO_SUSPEND = 1 << 8,  /* it broke over a suspend */
 } UsbFact;
 
-#define USB_FACTS_N 7
+#define USB_FACTS_N 9
 #define USB_FACTS_ALL ((UINT32_C(1) << USB_FACTS_N) - 1)
 
 /* Of one logical unit. */

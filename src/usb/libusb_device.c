@@ -369,6 +369,14 @@ static int read_descriptors(LibusbDevice *device) {
         return 0;
 }
 
+/* Without it nothing is lost: it is not put to sleep then. */
+static bool can_suspend(const LibusbDevice *device) {
+        uint32_t capabilities = 0;
+
+        return ioctl(device->usbfs_fd, USBDEVFS_GET_CAPABILITIES, &capabilities) >= 0 &&
+               (capabilities & USBDEVFS_CAP_SUSPEND);
+}
+
 static int wrap(LibusbDevice *device) {
         int r;
 
@@ -415,6 +423,7 @@ int libusb_device_new(UsbDevice **ret, LibusbLibrary *library, int usbfs_fd,
                 return r;
         usb->name = device->name;
         usb->descriptors = &device->descriptors;
+        usb->can_suspend = can_suspend(device);
         usb->speed = options->speed;
         if (usb->speed == USB_SPEED_UNKNOWN)
                 usb->speed = speed_from_libusb(

@@ -39,6 +39,8 @@ enum {
 #define CAPABILITY_HEADER_SIZE 3
 #define SUPER_SPEED_CAPABILITY_SIZE 10
 
+/* USB 2.0, table 9-10: bmAttributes. */
+#define SELF_POWERED_BIT 0x40
 #define USB_VERSION_3_0 0x0300
 
 #define BURST_MAX 15
@@ -295,6 +297,7 @@ int usb_descriptors_parse(UsbDescriptors *descriptors, const uint8_t *bytes, siz
                 if (configuration_value != 0 && value != configuration_value)
                         continue;
                 descriptors->configuration_value = value;
+                descriptors->is_self_powered = configuration.bytes[7] & SELF_POWERED_BIT;
                 descriptors->max_power_ma = (uint16_t) (configuration.bytes[8] * unit_ma);
                 parse_configuration(descriptors, body);
                 if (descriptors->n_dropped > 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ATTRIBUTES_RESERVED 0x80
+#define ATTRIBUTES_SELF_POWERED 0x40
 #define SUPER_SPEED_VERSION 0x0300
 
 static uint8_t low(unsigned n) { return (uint8_t) n; }
@@ -117,7 +118,9 @@ size_t usb_descriptors_writer_put_configuration(const UsbDescriptors *descriptor
                                low(count_interfaces(descriptors)),
                                descriptors->configuration_value,
                                0,
-                               ATTRIBUTES_RESERVED,
+                               ATTRIBUTES_RESERVED | (descriptors->is_self_powered
+                                                                      ? ATTRIBUTES_SELF_POWERED
+                                                                      : 0),
                                low(power),
                },
                9);

@@ -106,6 +106,12 @@ const char *usb_device_get_name(const UsbDevice *device) { return device->name; 
 
 bool usb_device_is_gone(const UsbDevice *device) { return device->is_gone; }
 
+bool usb_device_can_suspend(const UsbDevice *device) { return device->can_suspend; }
+
+bool usb_device_is_quiet(const UsbDevice *device) {
+        return device->n_transfers_in_flight == 0 && device->n_operations == 0;
+}
+
 Staging *usb_device_get_staging(UsbDevice *device) { return &device->staging; }
 
 UsbDeviceStatistics usb_device_get_statistics(const UsbDevice *device) {

@@ -37,8 +37,8 @@ bool usb_learned_facts_is_valid(const UsbLearnedFacts *facts) {
 
 /* In the order of the bits. */
 static const char *const fact_names[USB_FACTS_N] = {
-        "uas-unreliable", "no-report-luns", "short-sense", "long-sense",
-        "by-phase",       "pipelined",      "no-smart",
+        "uas-unreliable", "no-report-luns", "short-sense", "long-sense", "by-phase",
+        "pipelined",      "no-smart",       "no-standby",  "no-suspend",
 };
 static const char *const unit_fact_names[USB_UNIT_FACTS_N] = {
         "no-read-capacity-16", "only-mode-sense-10", "no-synchronize-cache",

@@ -250,7 +250,9 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
                 return fail_with(ENODEV);
         if (request == USBDEVFS_CONTROL)
                 return answer_control(argument);
-        if (request == USBDEVFS_GET_CAPABILITIES)
+        if (request == USBDEVFS_GET_CAPABILITIES) {
+                *(uint32_t *) argument = the_libusb->capabilities;
                 return 0;
+        }
         return operate() < 0 ? fail_with(EPERM) : 0;
 }

@@ -21,7 +21,8 @@ typedef struct FakeLibusb {
         int configuration_error;
         int detach_error;
         int submit_error;
-        int operation_result; /* of all operations, and suspend's ioctl if negative */
+        uint32_t capabilities; /* of usbfs */
+        int operation_result;  /* of all operations, and suspend's ioctl if negative */
         int configuration;
         int speed;
         bool is_disconnected; /* usbfs answers ENODEV */

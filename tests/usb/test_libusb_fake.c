@@ -329,6 +329,19 @@ START_TEST(device_that_returns_as_another_is_gone) {
 }
 END_TEST
 
+START_TEST(the_host_says_whether_it_can_suspend) {
+        static const uint32_t capabilities[] = { USBDEVFS_CAP_SUSPEND,
+                                                 ~(uint32_t) USBDEVFS_CAP_SUSPEND };
+
+        for (size_t i = 0; i < N_ELEMENTS(capabilities); i++) {
+                libusb.capabilities = capabilities[i];
+                ck_assert_int_eq(open_device(), 0);
+                ck_assert_int_eq(usb_device_can_suspend(device), i == 0);
+                device = usb_device_free(device);
+        }
+}
+END_TEST
+
 START_TEST(suspend_is_allowed_and_forbidden) {
         UsbOperation suspend = { .type = USB_OPERATION_SUSPEND };
         UsbOperation resume = { .type = USB_OPERATION_RESUME };
@@ -404,6 +417,7 @@ int main(void) {
                 each_operation_is_made_and_translated,
                 granted_streams_are_told,
                 device_that_returns_as_another_is_gone,
+                the_host_says_whether_it_can_suspend,
                 suspend_is_allowed_and_forbidden,
                 transfer_that_a_reset_kills_was_cancelled,
                 memory_comes_from_usbfs_and_goes_back,
