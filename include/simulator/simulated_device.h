@@ -31,6 +31,10 @@ typedef struct SimulatedDeviceCounters {
         uint64_t n_task_managements; /* UAS: task management IUs */
         uint64_t n_queue_max;        /* UAS: commands that it had at once */
         uint64_t n_queue_full;       /* UAS: TASK SET FULL */
+        uint64_t n_spin_ups;         /* of media that stood still */
+        uint64_t n_suspends;
+        uint64_t n_resumes;
+        uint64_t n_suspended_uses; /* what the host wanted while it was suspended, or had under way */
 } SimulatedDeviceCounters;
 
 /*
@@ -49,6 +53,9 @@ uint64_t simulated_device_get_payload_rate(UsbSpeed speed);
 void simulated_device_unplug(UsbDevice *device);
 /* The device loses its power and gets it back: all state but the medium is lost, 29/00 follows. */
 void simulated_device_power_cycle(UsbDevice *device);
+bool simulated_device_is_suspended(UsbDevice *device);
+/* Whether a unit's medium stands still. */
+bool simulated_device_is_stopped(UsbDevice *device, size_t lun);
 /* The medium is taken out, whatever PREVENT said; nothing happens if there is none. */
 void simulated_device_remove_medium(UsbDevice *device, size_t lun);
 /* The medium that was taken out is put back, 28/00 follows. */

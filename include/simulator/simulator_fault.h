@@ -68,6 +68,13 @@
  *                                 whether there is a disc (always)
  *     port-reset-fails            a port reset ends in an error; of the selectors over and one-in apply
  *     port-reset-gone             after a port reset it is another device; likewise
+ *     start-stuck                 a START STOP UNIT that starts a unit leaves it at 02/04/01 until a
+ *                                 reset
+ *     resume-fails                it is not resumed, and sleeps on until a port reset; of the selectors
+ *                                 over and one-in apply, as to the next three
+ *     resume-frozen               resumed, it answers nothing until a port reset
+ *     resume-gone                 resumed, it is another device
+ *     resume-power-cycle          it lost its power while it slept
  */
 
 #include <stdbool.h>
@@ -113,6 +120,11 @@ typedef enum SimulatorFaultKind {
         SIMULATOR_FAULT_EVENT_WRONG,
         SIMULATOR_FAULT_PORT_RESET_FAILS,
         SIMULATOR_FAULT_PORT_RESET_GONE,
+        SIMULATOR_FAULT_START_STUCK,
+        SIMULATOR_FAULT_RESUME_FAILS,
+        SIMULATOR_FAULT_RESUME_FROZEN,
+        SIMULATOR_FAULT_RESUME_GONE,
+        SIMULATOR_FAULT_RESUME_POWER_CYCLE,
         _SIMULATOR_FAULT_KIND_MAX,
 } SimulatorFaultKind;
 

@@ -43,7 +43,11 @@
  *     scsi-version=N           what INQUIRY claims: 0 none, 2 SCSI-2, up to 7 (6: SPC-4)
  *     rotation=N               0: not reported, 1: not rotating (default), else the rate, per
  *                              minute
- *     spin-up-ms=N             after power-on not ready for so long (0)
+ *     spin-up-ms=N             after power-on and START STOP UNIT not ready for so long (0)
+ *     stop-after-ms=N          a unit whose medium nobody has used for so long stops (0: never)
+ *     stopped=refuse|start     what a command for a medium that stands still finds: 02/04/02, or that
+ *                              it starts, which takes its time (refuse)
+ *     suspend=yes|no           whether the host can suspend it (yes)
  *     short-data=stall|short|pad   how a data phase of BOT ends that is shorter than the host
  *                              said (stall)
  *     pipelining=yes|no        no: an IN before the CBW is done and an OUT before the CSW was
@@ -139,6 +143,9 @@ typedef struct SimulatorSpec {
         uint8_t scsi_version;
         uint16_t rotation_rate;
         uint64_t spin_up_ms;
+        uint64_t stop_after_ms;
+        bool starts_by_itself;
+        bool can_suspend;
         SimulatorShortData short_data;
         bool bears_pipelining;
         uint64_t seed;

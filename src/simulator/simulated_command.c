@@ -173,6 +173,23 @@ static SimulatedSense missing_medium(const SimulatedCommand *command) {
         return command->lun->is_tray_open ? SIMULATED_SENSE_TRAY_OPEN : SIMULATED_SENSE_TRAY_CLOSED;
 }
 
+/* Whether it has to wait for a START STOP UNIT that is not its own. */
+static bool turns(SimulatedCommand *command) {
+        SimulatedTarget *target = command->target;
+        SimulatedLun *lun = command->lun;
+
+        if (lun->motion == SIMULATED_MOTION_TURNING)
+                return true;
+        if (lun->motion == SIMULATED_MOTION_STOPPED && !target->spec.starts_by_itself)
+                return false;
+        /* SBC-3, 4.20: one in standby is ready. */
+        if (command->cdb[0] != SIMULATED_OPCODE_TEST_UNIT_READY) {
+                command->delay_ns = simulated_target_spin_up(target, command->lun_number);
+                lun->ready_at_ns = 0;
+        }
+        return true;
+}
+
 static bool lun_is_ready(SimulatedCommand *command) {
         SimulatedLun *lun = command->lun;
 
@@ -185,7 +202,7 @@ static bool lun_is_ready(SimulatedCommand *command) {
                 return false;
         }
         lun->ready_at_ns = 0;
-        if (lun->is_stopped) {
+        if (!turns(command)) {
                 simulated_command_fail(command, SIMULATED_SENSE_START_NEEDED);
                 return false;
         }
@@ -193,6 +210,8 @@ static bool lun_is_ready(SimulatedCommand *command) {
                 simulated_command_fail(command, SIMULATED_SENSE_UNKNOWN_FORMAT);
                 return false;
         }
+        if (command->cdb[0] != SIMULATED_OPCODE_TEST_UNIT_READY)
+                lun->used_at_ns = event_loop_now_ns(command->target->loop) + command->delay_ns;
         return true;
 }
 
@@ -224,6 +243,7 @@ static bool may_run(SimulatedCommand *command, const CommandTraits *traits) {
                 simulated_command_fail(command, SIMULATED_SENSE_NO_SUCH_LUN);
                 return false;
         }
+        simulated_target_rest(command->target, command->lun_number);
         if (command->cdb[0] != SIMULATED_OPCODE_REQUEST_SENSE)
                 command->lun->sense = (SimulatedSense){ 0 };
         if (command->lun->n_attentions > 0 && !(traits->passes_attention && has_command(command))) {
@@ -330,6 +350,7 @@ void simulated_command_start(SimulatedCommand *command, SimulatedTarget *target,
         command->data_size = 0;
         command->n_moved = 0;
         command->n_writable = UINT64_MAX;
+        command->delay_ns = 0;
         command->is_forced = false;
         command->is_failed = false;
         command->sense = (SimulatedSense){ 0 };

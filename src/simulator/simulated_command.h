@@ -48,6 +48,7 @@ struct SimulatedCommand {
         uint64_t n_moved;
         uint64_t medium_offset; /* of the first data byte; READ, WRITE, COMPARE */
         uint64_t n_writable;    /* WRITE: bytes before the first bad block */
+        uint64_t delay_ns;      /* nothing of it moves before */
         bool is_forced;         /* FUA */
         bool is_failed;
         SimulatedSense sense;

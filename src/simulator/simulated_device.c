@@ -32,6 +32,9 @@
 #define LATENESS_MAX_NS (200 * NS_PER_US)
 /* USB 2.0, 7.1.7.5: reset and recovery, and then enumeration again. */
 #define PORT_RESET_NS (50 * NS_PER_MS)
+/* USB 2.0, 7.1.7.6: so long without traffic; 7.1.7.7: resume and recovery. */
+#define SUSPEND_NS (3 * NS_PER_MS)
+#define RESUME_NS (30 * NS_PER_MS)
 
 typedef struct SimulatedTransfer {
         UsbTransfer *transfer;    /* borrowed: its owner */
@@ -64,6 +67,7 @@ typedef struct SimulatedDevice {
         uint64_t late_since_ns; /* when the timer last fired */
         uint64_t lateness_ns;   /* by how much too late */
         bool is_pumping;
+        bool is_suspended;
         UsbOperation *operation; /* borrowed */
         UsbResult operation_result;
         uint32_t operation_value;
@@ -163,6 +167,10 @@ static int simulated_device_submit(UsbDevice *usb, UsbTransfer *transfer) {
 
         if (usb->is_gone)
                 return -ENODEV;
+        if (device->is_suspended) {
+                device->counters.n_suspended_uses++;
+                return -EIO; /* as measured on usbfs, and it does not wake */
+        }
         if (device->n_transfers == TRANSFERS_MAX)
                 return -ENOMEM;
         int r = find_pipe(device, transfer, &pipe);
@@ -449,6 +457,7 @@ static UsbResult alloc_streams(SimulatedDevice *device, const UsbOperation *oper
 
 static UsbResult port_reset(SimulatedDevice *device) {
         device->counters.n_port_resets++;
+        device->is_suspended = false;
         finish_all(device, USB_RESULT_ERROR);
         if (takes_fault(device, SIMULATOR_FAULT_PORT_RESET_GONE)) {
                 simulated_device_unplug(&device->usb);
@@ -472,7 +481,46 @@ static UsbResult clear_halt(SimulatedDevice *device, uint8_t endpoint) {
         return USB_RESULT_OK;
 }
 
+/* As measured: what is in flight does not keep it awake, and fails. */
+static UsbResult suspend(SimulatedDevice *device) {
+        if (!device->target.spec.can_suspend)
+                return USB_RESULT_ERROR;
+        device->counters.n_suspends++;
+        device->counters.n_suspended_uses += device->n_transfers;
+        device->is_suspended = true;
+        finish_all(device, USB_RESULT_ERROR);
+        return USB_RESULT_OK;
+}
+
+static UsbResult resume(SimulatedDevice *device) {
+        if (!device->is_suspended)
+                return USB_RESULT_OK;
+        if (takes_fault(device, SIMULATOR_FAULT_RESUME_FAILS))
+                return USB_RESULT_ERROR;
+        device->counters.n_resumes++;
+        device->is_suspended = false;
+        if (takes_fault(device, SIMULATOR_FAULT_RESUME_GONE)) {
+                simulated_device_unplug(&device->usb);
+                return USB_RESULT_GONE;
+        }
+        if (takes_fault(device, SIMULATOR_FAULT_RESUME_POWER_CYCLE))
+                simulated_target_power_cycle(&device->target);
+        if (takes_fault(device, SIMULATOR_FAULT_RESUME_FROZEN))
+                device->wire->silence = SIMULATED_SILENCE_FROZEN;
+        return USB_RESULT_OK;
+}
+
+/* What the host does by itself does not need the device. */
+static bool needs_link(UsbOperationType type) {
+        return type != USB_OPERATION_RESET && type != USB_OPERATION_SUSPEND &&
+               type != USB_OPERATION_RESUME && type != USB_OPERATION_CLAIM;
+}
+
 static UsbResult run_operation(SimulatedDevice *device, const UsbOperation *operation) {
+        if (device->is_suspended && needs_link(operation->type)) {
+                device->counters.n_suspended_uses++;
+                return USB_RESULT_ERROR;
+        }
         switch (operation->type) {
         case USB_OPERATION_CLAIM:
         case USB_OPERATION_RELEASE:
@@ -492,8 +540,31 @@ static UsbResult run_operation(SimulatedDevice *device, const UsbOperation *oper
                 simulated_uas_set_streams(&device->uas, 0);
                 return USB_RESULT_OK;
         case USB_OPERATION_SUSPEND:
+                return suspend(device);
         case USB_OPERATION_RESUME:
-                return USB_RESULT_OK;
+                return resume(device);
+        case _USB_OPERATION_TYPE_MAX:
+                break;
+        }
+
+        assert_not_reached();
+}
+
+static uint64_t get_own_time_ns(UsbOperationType type) {
+        switch (type) {
+        case USB_OPERATION_RESET:
+                return PORT_RESET_NS;
+        case USB_OPERATION_SUSPEND:
+                return SUSPEND_NS;
+        case USB_OPERATION_RESUME:
+                return RESUME_NS;
+        case USB_OPERATION_CLAIM:
+        case USB_OPERATION_RELEASE:
+        case USB_OPERATION_SET_INTERFACE:
+        case USB_OPERATION_CLEAR_HALT:
+        case USB_OPERATION_ALLOC_STREAMS:
+        case USB_OPERATION_FREE_STREAMS:
+                return 0;
         case _USB_OPERATION_TYPE_MAX:
                 break;
         }
@@ -507,8 +578,8 @@ static void simulated_device_operate(UsbDevice *usb, UsbOperation *operation) {
 
         assert(!device->operation);
 
-        if (operation->type == USB_OPERATION_RESET && !device->link.is_ideal)
-                duration_ns += PORT_RESET_NS;
+        if (!device->link.is_ideal)
+                duration_ns += get_own_time_ns(operation->type);
         device->operation = operation;
         device->operation_value = 0;
         device->operation_result = run_operation(device, operation);
@@ -532,9 +603,12 @@ void simulated_device_power_cycle(UsbDevice *usb) {
         SimulatedDevice *device = get(usb);
 
         finish_all(device, USB_RESULT_ERROR);
+        device->is_suspended = false;
         select_wire(device, 0);
         simulated_target_power_cycle(&device->target);
 }
+
+bool simulated_device_is_suspended(UsbDevice *usb) { return get(usb)->is_suspended; }
 
 void simulated_device_remove_medium(UsbDevice *usb, size_t lun) {
         simulated_target_remove_medium(&get(usb)->target, lun);
@@ -553,6 +627,10 @@ static SimulatedLun *get_lun(UsbDevice *usb, size_t lun) {
 
         assert(lun < target->spec.n_luns);
         return &target->luns[lun];
+}
+
+bool simulated_device_is_stopped(UsbDevice *usb, size_t lun) {
+        return get_lun(usb, lun)->motion != SIMULATED_MOTION_TURNING;
 }
 
 bool simulated_device_is_tray_open(UsbDevice *usb, size_t lun) {
@@ -637,6 +715,7 @@ const SimulatedDeviceCounters *simulated_device_get_counters(UsbDevice *usb) {
         counters->n_task_managements = device->uas.n_task_managements;
         counters->n_queue_max = device->uas.n_queue_max;
         counters->n_queue_full = device->uas.n_queue_full;
+        counters->n_spin_ups = device->target.n_spin_ups;
         return counters;
 }
 
@@ -749,6 +828,7 @@ int simulated_device_new(UsbDevice **ret, EventLoop *loop, const SimulatorSpec *
         device->usb.name = device->name;
         device->usb.speed = spec->speed;
         device->usb.descriptors = &device->descriptors;
+        device->usb.can_suspend = spec->can_suspend;
 
         r = init_parts(device, spec, image_fds, n_image_fds);
         if (r < 0) {

@@ -324,6 +324,43 @@ static void eject(SimulatedCommand *command) {
                 simulated_target_eject(command->target, command->lun_number);
 }
 
+/* Without IMMED the command takes as long as the unit. */
+static void start(SimulatedCommand *command) {
+        SimulatorFaultOccasion occasion;
+        uint64_t duration_ns;
+
+        simulated_target_describe(command->target, command->lun_number, command->cdb,
+                                  /* has_data= */ false, &occasion);
+        if (simulator_fault_plan_take(&command->target->spec.faults, SIMULATOR_FAULT_START_STUCK, 0,
+                                      &occasion, &command->target->random)) {
+                command->lun->ready_at_ns = SIMULATED_NEVER;
+                return;
+        }
+        duration_ns = simulated_target_spin_up(command->target, command->lun_number);
+        if (!(command->cdb[1] & 0x01))
+                command->delay_ns = duration_ns;
+}
+
+static void stop(SimulatedLun *lun, SimulatedMotion motion) {
+        lun->motion = motion;
+        lun->ready_at_ns = 0;
+}
+
+/* SBC-3, table 124: START and LOEJ mean nothing beside one. */
+static void set_power_condition(SimulatedCommand *command, uint8_t power_condition) {
+        switch (power_condition) {
+        case 0x1: /* ACTIVE */
+                start(command);
+                return;
+        case 0x3: /* STANDBY */
+                stop(command->lun, SIMULATED_MOTION_STANDBY);
+                return;
+        case 0x2: /* IDLE: it goes on turning */
+        default:  /* a field of the host, not an enum; timers and the like change nothing here */
+                return;
+        }
+}
+
 /* SBC-3, 5.25. A disk that stops, idles or is ejected writes its cache down before. */
 void simulated_disk_start_stop_unit(SimulatedCommand *command) {
         bool starts = command->cdb[4] & 0x01, loads = command->cdb[4] & 0x02;
@@ -332,13 +369,21 @@ void simulated_disk_start_stop_unit(SimulatedCommand *command) {
 
         if (!command->lun->is_protected && (power_condition != 0 || !starts))
                 sync_range(command, 0, simulated_medium_get_size(lun->medium));
-        if (power_condition != 0 || command->is_failed)
+        if (command->is_failed)
                 return;
+        if (power_condition != 0) {
+                set_power_condition(command, power_condition);
+                return;
+        }
 
         if (loads && starts && command->target->spec.is_removable)
                 simulated_target_load(command->target, command->lun_number);
         else if (loads && !starts)
                 eject(command);
-        if (!command->is_failed)
-                lun->is_stopped = !starts;
+        if (command->is_failed)
+                return;
+        if (starts)
+                start(command);
+        else
+                stop(lun, SIMULATED_MOTION_STOPPED);
 }

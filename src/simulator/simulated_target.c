@@ -124,6 +124,8 @@ void simulated_target_reset_lun(SimulatedTarget *target, size_t lun_index) {
         lun->sense = (SimulatedSense){ 0 };
         lun->is_prevented = false;
         lun->n_attentions = 0;
+        if (lun->ready_at_ns == SIMULATED_NEVER)
+                lun->ready_at_ns = 0;
         simulated_target_establish_attention(target, lun_index, SIMULATED_SENSE_RESET);
 }
 
@@ -133,6 +135,34 @@ void simulated_target_reset(SimulatedTarget *target, bool loses_cache) {
                         lun_lose_cache(target, &target->luns[i]);
                 simulated_target_reset_lun(target, i);
         }
+}
+
+uint64_t simulated_target_spin_up(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+        uint64_t duration_ns = target->spec.spin_up_ms * NS_PER_MS;
+
+        if (lun->motion == SIMULATED_MOTION_TURNING)
+                return 0;
+        lun->motion = SIMULATED_MOTION_TURNING;
+        lun->used_at_ns = event_loop_now_ns(target->loop) + duration_ns;
+        lun->ready_at_ns = duration_ns > 0 ? lun->used_at_ns : 0;
+        target->n_spin_ups++;
+        return duration_ns;
+}
+
+/* What its cache holds goes to the medium before. */
+void simulated_target_rest(SimulatedTarget *target, size_t lun_index) {
+        SimulatedLun *lun = &target->luns[lun_index];
+        uint64_t patience_ns = target->spec.stop_after_ms * NS_PER_MS;
+
+        if (patience_ns == 0 || lun->motion != SIMULATED_MOTION_TURNING || !lun->is_present ||
+            event_loop_now_ns(target->loop) < lun->used_at_ns + patience_ns)
+                return;
+        if (!lun->is_protected)
+                (void) simulated_medium_sync(lun->medium, 0,
+                                             simulated_medium_get_size(lun->medium));
+        lun->motion = target->spec.starts_by_itself ? SIMULATED_MOTION_STANDBY
+                                                    : SIMULATED_MOTION_STOPPED;
 }
 
 void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_ms) {
@@ -147,8 +177,10 @@ void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_m
 void simulated_target_power_cycle(SimulatedTarget *target) {
         simulated_target_reset(target, /* loses_cache= */ true);
         simulated_target_set_not_ready(target, target->spec.spin_up_ms);
-        for (size_t i = 0; i < target->spec.n_luns; i++)
-                target->luns[i].is_stopped = false;
+        for (size_t i = 0; i < target->spec.n_luns; i++) {
+                target->luns[i].motion = SIMULATED_MOTION_TURNING;
+                target->luns[i].used_at_ns = event_loop_now_ns(target->loop);
+        }
 }
 
 static void lun_lose_medium(SimulatedTarget *target, SimulatedLun *lun) {
@@ -186,7 +218,7 @@ void simulated_target_insert_medium(SimulatedTarget *target, size_t lun_index) {
         assert(lun_index < target->spec.n_luns);
 
         lun->is_present = true;
-        lun->is_stopped = false;
+        lun->motion = SIMULATED_MOTION_TURNING;
         lun->is_tray_open = false;
         lun->is_slot_empty = false;
         lun_tell(lun, SIMULATED_MEDIA_EVENT_NEW);

@@ -15,6 +15,7 @@
 
 #define SIMULATED_ATTENTIONS_MAX 4
 #define SIMULATED_MEDIA_EVENTS_MAX 4
+#define SIMULATED_NEVER UINT64_MAX
 
 /* MMC-6, "Media class events". */
 typedef enum SimulatedMediaEvent {
@@ -23,6 +24,13 @@ typedef enum SimulatedMediaEvent {
         SIMULATED_MEDIA_EVENT_NEW,
         SIMULATED_MEDIA_EVENT_REMOVAL,
 } SimulatedMediaEvent;
+
+/* SBC-3, 4.20. */
+typedef enum SimulatedMotion {
+        SIMULATED_MOTION_TURNING,
+        SIMULATED_MOTION_STANDBY, /* it turns again by itself for a command that needs the medium */
+        SIMULATED_MOTION_STOPPED, /* it does so for START STOP UNIT alone */
+} SimulatedMotion;
 
 typedef struct SimulatedLun {
         SimulatedMedium *medium; /* owned */
@@ -34,11 +42,12 @@ typedef struct SimulatedLun {
         bool is_slot_empty;                                     /* there is nothing to be loaded */
         SimulatedMediaEvent events[SIMULATED_MEDIA_EVENTS_MAX]; /* oldest first */
         size_t n_events;
-        bool is_stopped;
-        bool is_protected;                                   /* against being written */
-        bool is_prevented;                                   /* from being removed */
-        uint64_t ready_at_ns;                                /* 0: ready */
-        SimulatedSense sense;                                /* for the next REQUEST SENSE */
+        SimulatedMotion motion;
+        uint64_t used_at_ns;  /* by a command that needed the medium */
+        bool is_protected;    /* against being written */
+        bool is_prevented;    /* from being removed */
+        uint64_t ready_at_ns; /* 0: ready; SIMULATED_NEVER */
+        SimulatedSense sense; /* for the next REQUEST SENSE */
         SimulatedSense attentions[SIMULATED_ATTENTIONS_MAX]; /* oldest first */
         size_t n_attentions;
 } SimulatedLun;
@@ -52,6 +61,7 @@ typedef struct SimulatedTarget {
         uint64_t n_commands;
         uint64_t n_commands_by_opcode[256];
         uint64_t n_cache_losses;
+        uint64_t n_spin_ups;
 } SimulatedTarget;
 
 /* Zeroed before; harmless to undo in any state. Errors as simulated_device_new(). */
@@ -74,6 +84,10 @@ void simulated_target_reset_lun(SimulatedTarget *target, size_t lun);
 void simulated_target_power_cycle(SimulatedTarget *target);
 /* What was not synchronised is gone. */
 void simulated_target_lose_cache(SimulatedTarget *target, size_t lun);
+/* It begins to turn, and is ready after its time to spin up, which is returned. */
+uint64_t simulated_target_spin_up(SimulatedTarget *target, size_t lun);
+/* One that is left alone for so long may stop by itself: asked before each command. */
+void simulated_target_rest(SimulatedTarget *target, size_t lun);
 void simulated_target_set_not_ready(SimulatedTarget *target, uint64_t duration_ms);
 void simulated_target_remove_medium(SimulatedTarget *target, size_t lun);
 /* The switch on the medium or on the device. */

@@ -109,7 +109,7 @@ static void end_data(SimulatedUas *uas, SimulatedUasTask *task) {
 
 static void plan_time(SimulatedUas *uas, SimulatedUasTask *task) {
         SimulatedTarget *target = uas->wire.target;
-        uint64_t delay_ns = 0;
+        uint64_t delay_ns = task->command->delay_ns;
 
         if (target->spec.disorder_us > 0)
                 delay_ns += random_below(&target->random, target->spec.disorder_us + 1) * NS_PER_US;

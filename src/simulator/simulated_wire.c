@@ -117,6 +117,9 @@ void simulated_wire_start_command(SimulatedWire *wire, uint8_t lun, const uint8_
                 wire->ready_at_ns = event_loop_now_ns(wire->target->loop) +
                                     wire->faults->fault_argument[SIMULATOR_FAULT_SLOW] * NS_PER_MS;
         simulated_command_start(&wire->command, wire->target, lun, cdb);
+        if (wire->command.delay_ns > 0)
+                wire->ready_at_ns = MAX(wire->ready_at_ns, event_loop_now_ns(wire->target->loop) +
+                                                                           wire->command.delay_ns);
 }
 
 bool simulated_wire_is_slow(SimulatedWire *wire) {

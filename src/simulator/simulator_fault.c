@@ -66,6 +66,11 @@ static const KindTraits kind_traits[_SIMULATOR_FAULT_KIND_MAX] = {
         [SIMULATOR_FAULT_EVENT_WRONG] = { "event-wrong", .is_lasting = true },
         [SIMULATOR_FAULT_PORT_RESET_FAILS] = { "port-reset-fails" },
         [SIMULATOR_FAULT_PORT_RESET_GONE] = { "port-reset-gone" },
+        [SIMULATOR_FAULT_START_STUCK] = { "start-stuck" },
+        [SIMULATOR_FAULT_RESUME_FAILS] = { "resume-fails" },
+        [SIMULATOR_FAULT_RESUME_FROZEN] = { "resume-frozen" },
+        [SIMULATOR_FAULT_RESUME_GONE] = { "resume-gone" },
+        [SIMULATOR_FAULT_RESUME_POWER_CYCLE] = { "resume-power-cycle" },
 };
 
 static const char *const phase_names[_SIMULATOR_PHASE_MAX] = {
@@ -183,7 +188,9 @@ static int parse_kind(SimulatorFault *fault, SimulatorText text, char **ret_erro
                                 "write-error, "
                                 "information-missing, information-wrong, sense, deferred, "
                                 "unit-attention, not-ready, slow, reset, medium-change, "
-                                "unmap-overreach, event-wrong, port-reset-fails, port-reset-gone",
+                                "unmap-overreach, event-wrong, port-reset-fails, port-reset-gone, "
+                                "start-stuck, resume-fails, resume-frozen, resume-gone, "
+                                "resume-power-cycle",
                                 (int) name.size, name.start);
 
         const KindTraits *traits = &kind_traits[fault->kind];

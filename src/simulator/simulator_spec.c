@@ -293,6 +293,19 @@ static bool take_spin_up(SimulatorSpec *spec, SimulatorText value) {
         return simulator_text_to_number(value, 10, 0, UINT32_MAX, &spec->spin_up_ms);
 }
 
+static bool take_stop_after(SimulatorSpec *spec, SimulatorText value) {
+        return simulator_text_to_number(value, 10, 0, UINT32_MAX, &spec->stop_after_ms);
+}
+
+static bool take_stopped(SimulatorSpec *spec, SimulatorText value) {
+        spec->starts_by_itself = simulator_text_equals(value, "start");
+        return spec->starts_by_itself || simulator_text_equals(value, "refuse");
+}
+
+static bool take_suspend(SimulatorSpec *spec, SimulatorText value) {
+        return take_bool(value, &spec->can_suspend);
+}
+
 static bool take_short_data(SimulatorSpec *spec, SimulatorText value) {
         if (simulator_text_equals(value, "stall"))
                 spec->short_data = SIMULATOR_SHORT_DATA_STALL;
@@ -348,6 +361,9 @@ static const SpecKey spec_keys[] = {
         { "scsi-version", "0 to 7", take_scsi_version },
         { "rotation", "0 to 65534", take_rotation },
         { "spin-up-ms", "0 to 4294967295", take_spin_up },
+        { "stop-after-ms", "0 to 4294967295", take_stop_after },
+        { "stopped", "refuse, start", take_stopped },
+        { "suspend", "yes, no", take_suspend },
         { "short-data", "stall, short, pad", take_short_data },
         { "pipelining", "yes, no", take_pipelining },
         { "seed", "0 to 18446744073709551615", take_seed },
@@ -375,6 +391,7 @@ void simulator_spec_init(SimulatorSpec *spec) {
                 .has_unmap = true,
                 .scsi_version = 6,
                 .rotation_rate = 1,
+                .can_suspend = true,
                 .short_data = SIMULATOR_SHORT_DATA_STALL,
                 .bears_pipelining = true,
                 .seed = 1,

@@ -166,6 +166,80 @@ START_TEST(spinning_up_takes_its_time) {
 }
 END_TEST
 
+/* How a disk stands still, and what wakes it. */
+typedef struct Standing {
+        const char *spec;
+        uint8_t byte_4;      /* of START STOP UNIT; 0xFF: it is left alone instead */
+        uint32_t tur, read;  /* what TEST UNIT READY and READ find */
+        uint64_t n_spin_ups; /* after that */
+} Standing;
+
+static const Standing standings[] = {
+        { "size=1M", 0x00, 0x020402, 0x020402, 0 },
+        { "size=1M,stopped=start", 0x00, 0, 0, 1 },
+        { "size=1M", 0x30, 0, 0, 1 },
+        { "size=1M", 0x20, 0, 0, 0 },
+        { "size=1M,stop-after-ms=1000", 0xFF, 0x020402, 0x020402, 0 },
+        { "size=1M,stop-after-ms=1000,stopped=start", 0xFF, 0, 0, 1 },
+        { "size=1M,stop-after-ms=9000", 0xFF, 0, 0, 0 },
+};
+
+START_TEST(what_stands_still_starts_by_command_or_by_itself) {
+        const Standing *row = &standings[_i];
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, row->spec);
+        SCSI_EXPECT(&bench, 0, READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+        if (row->byte_4 != 0xFF)
+                SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, row->byte_4);
+        else
+                scsi_bench_sleep(&bench, 5 * NS_PER_S);
+        SCSI_EXPECT(&bench, row->tur, TEST_UNIT_READY);
+        SCSI_EXPECT(&bench, row->read, READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+        ck_assert_uint_eq(bench.target->n_spin_ups, row->n_spin_ups);
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x01);
+        SCSI_EXPECT(&bench, 0, READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
+START_TEST(starting_takes_as_long_as_spinning_up) {
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "size=1M,spin-up-ms=1500");
+        scsi_bench_sleep(&bench, 1500 * NS_PER_MS);
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x00);
+        SCSI_EXPECT(&bench, 0, START_STOP, 0x01, 0, 0, 0x01);
+        ck_assert_uint_eq(bench.command->delay_ns, 0);
+        SCSI_EXPECT(&bench, 0x020401, TEST_UNIT_READY);
+        scsi_bench_sleep(&bench, 1500 * NS_PER_MS);
+        SCSI_EXPECT(&bench, 0, TEST_UNIT_READY);
+
+        /* Without IMMED it is the command that takes so long. */
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x00);
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x01);
+        ck_assert_uint_eq(bench.command->delay_ns, 1500 * NS_PER_MS);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
+START_TEST(one_that_is_stuck_is_not_ready_before_a_reset) {
+        ScsiBench bench;
+
+        scsi_bench_init(&bench, "size=1M,faults=start-stuck");
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x00);
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x01);
+        scsi_bench_sleep(&bench, 3600 * NS_PER_S);
+        SCSI_EXPECT(&bench, 0x020401, TEST_UNIT_READY);
+        simulated_target_reset(bench.target, /* loses_cache= */ true);
+        scsi_bench_settle(&bench);
+        SCSI_EXPECT(&bench, 0x020402, TEST_UNIT_READY);
+        SCSI_EXPECT(&bench, 0, START_STOP, 0, 0, 0, 0x01);
+        SCSI_EXPECT(&bench, 0, TEST_UNIT_READY);
+        scsi_bench_done(&bench);
+}
+END_TEST
+
 START_TEST(a_read_only_disk_refuses_what_writes) {
         static const uint8_t writing[][16] = {
                 { 0x0A, 0, 0, 0, 1 },
@@ -322,6 +396,8 @@ int main(void) {
                 an_ejected_disk_comes_back_with_start,
                 a_stopped_disk_wants_to_be_started,
                 spinning_up_takes_its_time,
+                starting_takes_as_long_as_spinning_up,
+                one_that_is_stuck_is_not_ready_before_a_reset,
                 a_read_only_disk_refuses_what_writes,
                 a_bad_block_ends_a_read_before_it_and_is_named,
                 a_bad_block_stops_a_write_there,
@@ -336,6 +412,8 @@ int main(void) {
 
         tcase_add_loop_test(tcase, a_device_fault_is_felt_by_the_command_that_it_is_planned_for, 0,
                             (int) N_ELEMENTS(device_faults));
+        tcase_add_loop_test(tcase, what_stands_still_starts_by_command_or_by_itself, 0,
+                            (int) N_ELEMENTS(standings));
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }

@@ -263,6 +263,72 @@ START_TEST(a_port_reset_can_fail_or_lose_the_device) {
 }
 END_TEST
 
+START_TEST(a_suspended_device_fails_what_is_under_way_and_all_that_comes) {
+        UsbBench bench;
+        size_t size;
+
+        init_ready(&bench, DISK);
+        /* Nothing is there to be read: it waits. */
+        ck_assert_int_eq(usb_bench_submit(&bench, 0, USB_BENCH_IN, bench.data, 13), 0);
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_SUSPEND, 0), USB_RESULT_OK);
+        ck_assert(simulated_device_is_suspended(bench.device));
+        ck_assert_int_eq(bench.transfers[0].result, USB_RESULT_ERROR);
+        ck_assert_int_eq(usb_bench_submit(&bench, 0, USB_BENCH_IN, bench.data, 13), -EIO);
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_CLEAR_HALT, USB_BENCH_IN),
+                         USB_RESULT_ERROR);
+        ck_assert_uint_eq(simulated_device_get_counters(bench.device)->n_suspended_uses, 3);
+
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_RESUME, 0), USB_RESULT_OK);
+        ck_assert_int_eq(usb_bench_control(&bench, 0x80, 6, 0x0100, 0, bench.data, 18, &size),
+                         USB_RESULT_OK);
+        ck_assert(usb_bench_settle(&bench));
+        ck_assert_uint_eq(simulated_device_get_counters(bench.device)->n_suspended_uses, 3);
+        usb_bench_done(&bench);
+}
+END_TEST
+
+START_TEST(what_the_host_can_not_suspend_stays_awake) {
+        UsbBench bench;
+
+        init_ready(&bench, DISK ",suspend=no");
+        ck_assert(!usb_device_can_suspend(bench.device));
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_SUSPEND, 0), USB_RESULT_ERROR);
+        ck_assert(!simulated_device_is_suspended(bench.device));
+        usb_bench_done(&bench);
+}
+END_TEST
+
+typedef struct Resume {
+        const char *fault;
+        UsbResult result;
+        bool needs_reset;
+        bool is_gone;
+} Resume;
+
+static const Resume resumes[] = {
+        { "resume-fails", USB_RESULT_ERROR, true, false },
+        { "resume-frozen", USB_RESULT_OK, true, false },
+        { "resume-gone", USB_RESULT_GONE, false, true },
+        { "resume-power-cycle", USB_RESULT_OK, false, false },
+};
+
+START_TEST(a_resume_can_fail) {
+        const Resume *row = &resumes[_i];
+        UsbBench bench;
+
+        init_ready(&bench, DISK);
+        usb_bench_add_faults(&bench, row->fault);
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_SUSPEND, 0), USB_RESULT_OK);
+        ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_RESUME, 0), row->result);
+        ck_assert_int_eq(usb_device_is_gone(bench.device), row->is_gone);
+        if (row->needs_reset)
+                ck_assert_int_eq(usb_bench_operate(&bench, USB_OPERATION_RESET, 0), USB_RESULT_OK);
+        if (!row->is_gone)
+                ck_assert(usb_bench_settle(&bench));
+        usb_bench_done(&bench);
+}
+END_TEST
+
 typedef enum Mishap { PORT_RESET, CLASS_RESET, POWER_CYCLE } Mishap;
 
 /* What is left of a block that was written, and perhaps synchronised, before a mishap. */
@@ -520,6 +586,8 @@ int main(void) {
                 a_transfer_that_waits_is_cancelled_and_the_next_one_served,
                 a_pulled_cable_ends_everything_with_gone_once,
                 a_port_reset_can_fail_or_lose_the_device,
+                a_suspended_device_fails_what_is_under_way_and_all_that_comes,
+                what_the_host_can_not_suspend_stays_awake,
                 the_medium_is_read_and_written_behind_the_hosts_back,
                 counters_count,
                 latency_is_added_to_each_transfer,
@@ -537,6 +605,7 @@ int main(void) {
                             (int) N_ELEMENTS(controls));
         tcase_add_loop_test(tcase, operations_do_what_the_interface_allows, 0,
                             (int) N_ELEMENTS(operations));
+        tcase_add_loop_test(tcase, a_resume_can_fail, 0, (int) N_ELEMENTS(resumes));
         tcase_add_loop_test(tcase, a_reset_loses_what_was_not_synchronised, 0,
                             (int) N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, a_link_carries_its_payload_rate_and_no_more, 0,
