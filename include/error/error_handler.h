@@ -47,6 +47,7 @@ typedef struct ErrorHandlerStatistics {
         uint64_t n_recoveries[_TRANSPORT_RECOVERY_MAX]; /* by the step that helped */
         uint64_t n_recoveries_failed;
         uint64_t n_transport_changes;
+        uint64_t n_wakes; /* START STOP UNIT to what had stopped */
 } ErrorHandlerStatistics;
 
 /*

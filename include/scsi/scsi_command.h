@@ -28,6 +28,8 @@ typedef enum ScsiCommandFlags {
         /* Nobody uses the device by it: what it is told says nothing of what clients do, nor of how
            their medium is. */
         SCSI_COMMAND_ASIDE = 1 << 4,
+        /* Not worth waking the device, and no use of it: BUSY while it sleeps. */
+        SCSI_COMMAND_NO_WAKE = 1 << 5,
 } ScsiCommandFlags;
 
 /* Where a command is on its way; of the layers below its sender. */
@@ -70,6 +72,8 @@ struct ScsiCommand {
         bool saw_deferred; /* the device told of an earlier write that failed: there is a cache */
 
         /* Of the layers below, one after the other. */
+        ScsiCommandDone gate_done;      /* the sender's `done` while it is below the gate */
+        void *gate;                     /* that has let it through; NULL: none */
         ScsiCommandDone processor_done; /* set by whoever wraps the target: what to call at its own
                                            end */
         void *processor_owner;

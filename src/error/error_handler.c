@@ -485,6 +485,7 @@ static void error_handler_wake(ErrorHandler *handler, uint8_t lun) {
                 return;
 
         handler->is_waking = true;
+        handler->statistics->n_wakes++;
         scsi_command_init(wake, lun, event_loop_now_ns(handler->target.loop) + WAKE_TIMEOUT_NS);
         wake->flags = SCSI_COMMAND_RECOVERY | SCSI_COMMAND_NO_RETRY;
         wake->done = error_handler_on_wake_done;
