@@ -48,6 +48,7 @@ typedef struct Worker {
         ControlConfigure settings;
         ControlSmartOptions smart;
         uint64_t asked_realtime_s[STORAGE_LUNS_MAX]; /* the drive of each LUN */
+        PowerOptions power;
         bool must_stop;
         unsigned n_exports;
 } Worker;
@@ -233,6 +234,14 @@ static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, vo
         worker_send(userdata, &message);
 }
 
+static void on_power_changed(StorageManager *storage, const ControlPower *power, void *userdata) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_POWER);
+        message.body.power = *power;
+        worker_send(userdata, &message);
+}
+
 static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
         worker_send_luns(userdata, CONTROL_TYPE_REMAINS_LEFT, id, luns);
 }
@@ -298,6 +307,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .lun_described = on_lun_described,
                 .smart_told = on_smart_told,
                 .progressed = on_progressed,
+                .power_changed = on_power_changed,
                 .replied = on_replied,
                 .parked = on_parked,
                 .returned = on_returned,
@@ -327,6 +337,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                                                 .skips_processing = settings->skips_processing,
                                                 .skips_validation = settings->skips_validation,
                                                 .n_commands_kept = settings->n_commands_kept,
+                                                .power = worker->power,
                                                 .has_cache = worker->arena_fd >= 0,
                                                 .arena_fd = worker->arena_fd,
                                                 .cache = get_cache_options(cache),
@@ -430,6 +441,12 @@ static void on_configure(Worker *worker, const ControlConfigure *message) {
                                                 .device_timeout_ms = message->device_timeout_ms,
                                                 .is_trim_enabled = message->is_trim_enabled,
                                 });
+}
+
+static void on_power_options(Worker *worker, const PowerOptions *options) {
+        worker->power = *options;
+        if (worker->storage)
+                storage_settings_set_power(worker->storage, options);
 }
 
 static void on_cache(Worker *worker, const ControlCache *message, int *fd) {
@@ -579,6 +596,9 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_CLIENT:
                 on_client(worker, &message->body.handover, &fds[0]);
                 return;
+        case CONTROL_TYPE_POWER_OPTIONS:
+                on_power_options(worker, &message->body.power_options);
+                return;
         case CONTROL_TYPE_CACHE:
         case CONTROL_TYPE_CACHE_OPTIONS:
         case CONTROL_TYPE_REMAINS:
@@ -606,7 +626,6 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_PARKED:
         case CONTROL_TYPE_LUN_STATS:
         case CONTROL_TYPE_DEVICE_STATS:
-        case CONTROL_TYPE_POWER_OPTIONS:
         case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_DEVICE_INFO:

@@ -10,10 +10,8 @@
 
 #include "base/nbd_protocol.h"
 #include "control/control_description.h"
-#include "control/control_smart.h"
 #include "device/device_manager.h"
 #include "device/device_policy.h"
-#include "device/smart_history.h"
 #include "usb/usb_learned_facts.h"
 
 typedef enum DeviceViewState {
@@ -67,10 +65,6 @@ typedef struct LunView {
         const char *export_name; /* "": not exported */
         uint64_t generation;     /* of the export */
         NbdExportInfo export_info;
-        const ControlSmart *smart;         /* the drive's health; NULL: nothing was told */
-        const char *smart_reason;          /* of the verdict, with what has changed lately; or "" */
-        const char *smart_news;            /* that alone */
-        const SmartHistory *smart_history; /* NULL as `smart` */
 } LunView;
 
 /* Why a device is not driven. */

@@ -11,6 +11,7 @@
 #include "base/nbd_protocol.h"
 #include "base/storage_stats.h"
 #include "cache/cache_manager.h"
+#include "control/control_power.h"
 #include "control/control_request.h"
 #include "control/control_smart.h"
 #include "usb/usb_device.h"
@@ -58,6 +59,7 @@ typedef struct StorageOptions {
         bool skips_processing; /* the device is taken, but gets no command: nothing is exported */
         bool skips_validation;
         size_t n_commands_kept; /* of the ScsiCommandPool */
+        PowerOptions power;     /* all zeroes: it sleeps only if somebody asks for it */
         bool has_cache;
         int arena_fd; /* with a cache: its memory; borrowed */
         CacheOptions cache;
@@ -94,6 +96,9 @@ typedef struct StorageHandlers {
         void (*smart_told)(StorageManager *manager, const ControlSmart *smart, void *userdata);
         void (*progressed)(StorageManager *manager, const ControlProgress *progress,
                            void *userdata);
+        /* Optional. How awake the device is: once it is brought up, when it falls asleep or wakes,
+         * and when something else of it has changed, at most once a second. */
+        void (*power_changed)(StorageManager *manager, const ControlPower *power, void *userdata);
         /* Once for each request, before `stopped` at the latest. */
         void (*replied)(StorageManager *manager, const ControlReply *reply, void *userdata);
 

@@ -10,6 +10,8 @@
 
 /* The timeout counts at once, what concerns units for those that are opened from now on. */
 void storage_settings_set(StorageManager *manager, const StorageOptions *options);
+/* When the device may sleep by itself; at once. */
+void storage_settings_set_power(StorageManager *manager, const PowerOptions *options);
 /* With a cache: what it is to do. While the device is reset too often, writes are written through all
  * the same. */
 void storage_settings_set_cache_mode(StorageManager *manager, CacheMode mode);

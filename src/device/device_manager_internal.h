@@ -25,7 +25,6 @@ struct DeviceManager {
         DeviceManagerOptions options;
         CacheStore *store;     /* owned */
         LearnedStore *learned; /* owned */
-        StateStore *smart;     /* owned: the history of drives */
         DeviceManagerStopped stopped;
         void *userdata;
 

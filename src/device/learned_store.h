@@ -8,7 +8,6 @@
  * deleted makes its device unknown again. All of it blocks, for as long as a few small files take.
  */
 
-#include "device/state_store.h"
 #include "usb/usb_learned_facts.h"
 
 #define LEARNED_STORE_FOLDER_NAME "learned"
@@ -16,7 +15,7 @@
 #define LEARNED_STORE_FILES_MAX 256
 #define LEARNED_STORE_NAME_SIZE_MAX 128
 
-typedef StateStore LearnedStore;
+typedef struct LearnedStore LearnedStore;
 
 /* -ENOMEM. Nothing is made on the disk before there is something to save. */
 int learned_store_new(LearnedStore **ret, const char *state_dir);

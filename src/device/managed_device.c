@@ -235,7 +235,6 @@ static void on_lun_info(ManagedDevice *device, const ControlLunInfo *info) {
         if (!before.is_present && !info->is_present)
                 return;
         if (!info->is_present) {
-                device_smart_forget(&device->smart, info->lun);
                 device->handlers->lun_changed(device, info->lun, MANAGED_DEVICE_NEWS_REMOVED,
                                               device->userdata);
                 slot->is_present = false;
@@ -248,18 +247,6 @@ static void on_lun_info(ManagedDevice *device, const ControlLunInfo *info) {
                                       device->userdata);
         device_tell_degradations(device, info->lun, before.is_present ? before.degradations : 0,
                                  info->degradations);
-}
-
-static void on_smart(ManagedDevice *device, const ControlSmart *smart) {
-        char words[DEVICE_SMART_REASON_SIZE];
-        bool has_changed;
-
-        has_changed = device_smart_set(&device->smart, smart, get_realtime_us() / 1000000, words);
-        device_tell_lun(device, smart->lun);
-        if (!has_changed)
-                return;
-        device_smart_log(smart, device->name, device->node.serial, words);
-        device_tell_event(device, DEVICE_EVENT_HEALTH, smart->lun, words);
 }
 
 static void on_brought_up(ManagedDevice *device, const ControlBroughtUp *message) {
@@ -291,8 +278,6 @@ static void on_statement(ManagedDevice *device, const ControlMessage *message) {
 static void on_description(ManagedDevice *device, const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_LEARNED)
                 device_learned_set(&device->learned, &message->body.learned.facts);
-        else if (message->type == CONTROL_TYPE_SMART)
-                on_smart(device, &message->body.smart);
         else if (message->type == CONTROL_TYPE_LUN_STATS)
                 on_lun_stats(device, &message->body.lun_stats);
         else if (message->type == CONTROL_TYPE_DEVICE_STATS)
@@ -340,7 +325,6 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
-        case CONTROL_TYPE_SMART:
                 on_description(device, message);
                 return;
         case CONTROL_TYPE_HELLO:
@@ -363,6 +347,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_POWER_OPTIONS:
         case CONTROL_TYPE_SMART_OPTIONS:
+        case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_REQUEST:
         case CONTROL_TYPE_CANCEL:
                 child_process_kill(worker, "sent what is not a worker's to send");
@@ -502,14 +487,6 @@ static const char *why_no_worker(int error) {
         return "no worker can be started";
 }
 
-static void device_send_smart_options(ManagedDevice *device) {
-        ControlMessage message;
-
-        control_message_init(&message, CONTROL_TYPE_SMART_OPTIONS);
-        message.body.smart_options = device->smart.options;
-        child_process_send(device->worker, &message, NULL, 0);
-}
-
 static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         int r;
 
@@ -524,7 +501,6 @@ static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         child_process_set_owner(device->worker, device->name, &worker_handlers, device);
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
         device_send_power(device);
-        device_send_smart_options(device);
         if (device->udev)
                 device_send_usb(device, usb_fd, needs_reset);
         else
@@ -611,7 +587,6 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         device_requests_end(device);
         device_cache_done(&device->cache);
         device_stats_done(&device->stats);
-        device_smart_done(&device->smart);
         list_unlink(&device->node_of_manager);
         event_timer_done(&device->timer);
         for (size_t i = 0; i < device->n_fds; i++)
@@ -674,18 +649,6 @@ void managed_device_set_power_timeouts(ManagedDevice *device, const DevicePowerT
         if (device->worker)
                 device_send_power(device);
         device->handlers->changed(device, device->userdata);
-}
-
-void managed_device_set_smart(ManagedDevice *device, StateStore *store) {
-        device->smart.store = store;
-}
-
-void managed_device_set_smart_options(ManagedDevice *device, const ControlSmartOptions *options) {
-        if (memcmp(&device->smart.options, options, sizeof(*options)) == 0)
-                return;
-        device->smart.options = *options;
-        if (device->worker)
-                device_send_smart_options(device);
 }
 
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {

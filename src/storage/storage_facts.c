@@ -56,6 +56,10 @@ void storage_facts_apply(const StorageFacts *facts, StorageQuirks *options) {
         uint32_t known = facts->known.facts;
 
         options->avoids_uas = known & USB_FACT_UAS_UNRELIABLE;
+        options->power = (PowerTraits){
+                .avoids_standby = known & USB_FACT_NO_STANDBY,
+                .avoids_suspend = known & USB_FACT_NO_SUSPEND,
+        };
         options->bot.known_mode = get_bot_mode(known);
         if (!(facts->quirks & USB_QUIRK_NO_REPORT_LUNS))
                 set_fact(&options->processor.refusals, SCSI_REFUSAL_REPORT_LUNS,
@@ -135,6 +139,10 @@ void storage_facts_learn_stack(StorageFacts *facts, const StorageStackFacts *lea
                 set_either(known, USB_FACT_PIPELINED, USB_FACT_BY_PHASE);
         else if (learned->bot_mode == BOT_MODE_BY_PHASE)
                 set_either(known, USB_FACT_BY_PHASE, USB_FACT_PIPELINED);
+        if (learned->power.avoids_standby)
+                *known |= USB_FACT_NO_STANDBY;
+        if (learned->power.avoids_suspend)
+                *known |= USB_FACT_NO_SUSPEND;
         if (has_sense_quirk(facts))
                 return;
         if (learned->sense_length == SCSI_SENSE_LENGTH_SHORT)

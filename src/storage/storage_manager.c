@@ -259,10 +259,16 @@ static int storage_start(StorageManager *manager, Task *task) {
 /* Until when nothing is to be done for the media. */
 static uint64_t storage_tend_media(StorageManager *manager) {
         ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+        ScsiTarget *target = storage_stack_get_target(manager->stack);
         uint64_t next_ns = TASK_NEVER;
 
+        if (storage_power_is_asleep(manager))
+                return TASK_NEVER;
         for (unsigned i = 0; i < manager->n_units; i++)
-                next_ns = MIN(next_ns, storage_unit_tend_medium(&manager->units[i], handler));
+                next_ns = MIN(next_ns,
+                              storage_unit_tend_medium(
+                                              &manager->units[i], target,
+                                              error_handler_get_good_ns(handler, (uint8_t) i)));
         return next_ns;
 }
 
@@ -274,11 +280,27 @@ static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
                storage_unit_get_mode_ns(unit) <= now_ns || storage_unit_is_to_eject(unit);
 }
 
+/* What nobody waits for waits until the device is awake. */
+static StorageUnit *storage_find_wanted(StorageManager *manager) {
+        for (unsigned i = 0; i < manager->n_units; i++) {
+                StorageUnit *unit = &manager->units[i];
+
+                if (!unit->is_exclusive &&
+                    (unit->is_medium_changed || storage_unit_is_to_eject(unit)))
+                        return unit;
+        }
+        return NULL;
+}
+
 /* NULL: there is none before `ret_next_ns`. */
 static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next_ns) {
         uint64_t now_ns = event_loop_now_ns(manager->loop);
 
-        *ret_next_ns = manager->luns_retry_ns != 0 ? manager->luns_retry_ns : TASK_NEVER;
+        *ret_next_ns = TASK_NEVER;
+        if (storage_power_is_asleep(manager))
+                return storage_find_wanted(manager);
+        if (manager->luns_retry_ns != 0)
+                *ret_next_ns = manager->luns_retry_ns;
         for (unsigned i = 0; i < manager->n_units; i++) {
                 StorageUnit *unit = &manager->units[i];
 
@@ -294,7 +316,7 @@ static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next
 }
 
 static bool are_luns_due(const StorageManager *manager) {
-        return manager->luns_retry_ns != 0 &&
+        return manager->luns_retry_ns != 0 && !storage_power_is_asleep(manager) &&
                manager->luns_retry_ns <= event_loop_now_ns(manager->loop);
 }
 
@@ -359,10 +381,11 @@ static void storage_serve(StorageManager *manager, Task *task) {
 
 /* With all media unlocked: who drives the device next expects that. */
 static void storage_stop_stack(StorageManager *manager, Task *task) {
-        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+        bool has_target = storage_stack_get_power(manager->stack);
 
-        for (unsigned i = 0; handler && i < manager->n_units; i++)
-                storage_medium_unlock(&manager->units[i].medium, task, handler);
+        for (unsigned i = 0; has_target && i < manager->n_units; i++)
+                storage_medium_unlock(&manager->units[i].medium, task,
+                                      storage_stack_get_target(manager->stack));
         storage_stack_stop(manager->stack, task);
         for (unsigned i = 0; i < manager->n_units; i++)
                 storage_medium_detach(&manager->units[i].medium);
@@ -441,6 +464,17 @@ static int storage_replace_units(StorageManager *manager, Task *task, unsigned r
         return 0;
 }
 
+static int storage_make_stack(StorageManager *manager, UsbDevice *device) {
+        int r;
+
+        r = storage_stack_new(&manager->stack, device, &manager->quirks, &manager->collector.stack,
+                              on_stack_event, &storage_power_ops, manager);
+        if (r < 0)
+                return r;
+        storage_stack_set_power_options(manager->stack, &manager->options.power);
+        return 0;
+}
+
 /* A new stack for the device that came back. -errno: it did not answer, or went away again. */
 static int storage_attach(StorageManager *manager, Task *task) {
         unsigned replaced;
@@ -448,8 +482,7 @@ static int storage_attach(StorageManager *manager, Task *task) {
         int r;
 
         storage_facts_apply(&manager->facts, &manager->quirks);
-        r = storage_stack_new(&manager->stack, TAKE_PTR(manager->returned), &manager->quirks,
-                              &manager->collector.stack, on_stack_event, manager);
+        r = storage_make_stack(manager, TAKE_PTR(manager->returned));
         if (r < 0)
                 return r;
         manager->is_gone = false;
@@ -479,6 +512,7 @@ static int storage_park(StorageManager *manager, Task *task) {
                 storage_detach(manager, task);
                 storage_enter(manager, STORAGE_STATE_PARKED);
                 storage_collector_set_parked(manager, /* is_parked= */ true);
+                storage_power_tell(manager);
                 manager->handlers->parked(manager, manager->userdata);
                 while (!manager->returned && !manager->must_stop) {
                         uint64_t next_ns = storage_description_update(manager);
@@ -495,6 +529,7 @@ static int storage_park(StorageManager *manager, Task *task) {
                         storage_enter(manager, STORAGE_STATE_RUNNING);
                         storage_collector_set_parked(manager, /* is_parked= */ false);
                         storage_description_update_now(manager);
+                        storage_power_tell(manager);
                         manager->handlers->returned(manager, manager->userdata);
                         return 0;
                 }
@@ -526,6 +561,9 @@ int storage_manager_flush(StorageManager *manager, Task *task, StorageUnit *unit
         uint64_t dirty_size, now_ns;
         int r;
 
+        /* It was flushed before it fell asleep. */
+        if (storage_power_is_asleep(manager) && storage_unit_get_kept_size(unit) == 0)
+                return 0;
         do {
                 dirty_size = storage_get_dirty_size(manager);
                 now_ns = event_loop_now_ns(manager->loop);
@@ -591,22 +629,22 @@ static void storage_end_requests(StorageManager *manager, Task *task) {
 
 /* A disk parks its heads. What does not know the command need not. */
 static void storage_stop_media(StorageManager *manager, Task *task) {
-        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+        bool has_target = storage_stack_get_power(manager->stack);
 
-        for (unsigned i = 0; handler && i < manager->n_units; i++) {
+        for (unsigned i = 0; has_target && i < manager->n_units; i++) {
+                ScsiTarget *target = storage_stack_get_target(manager->stack);
                 StorageUnit *unit = &manager->units[i];
                 ScsiCommand command;
 
                 if (!unit->is_seen || !unit->seen.has_medium)
                         continue;
-                storage_medium_unlock(&unit->medium, task, handler);
+                storage_medium_unlock(&unit->medium, task, target);
                 scsi_command_init(&command, (uint8_t) i,
                                   event_loop_now_ns(manager->loop) + STORAGE_STOP_MEDIUM_NS);
                 scsi_command_start_stop(&command, /* start= */ false, /* load_eject= */ false,
                                         /* immediate= */ false);
                 command.flags = SCSI_COMMAND_NO_RETRY;
-                if (scsi_target_await(error_handler_get_target(handler), task, &command) !=
-                    SCSI_RESULT_GOOD)
+                if (scsi_target_await(target, task, &command) != SCSI_RESULT_GOOD)
                         log_device_debug(manager->name, "LUN %u does not stop, ignoring", i);
         }
 }
@@ -629,6 +667,7 @@ static void storage_stop(StorageManager *manager, Task *task) {
                         unit_end(manager, task, &manager->units[i]);
         if (manager->must_stop_media && manager->stack && !manager->is_gone && !manager->has_failed)
                 storage_stop_media(manager, task);
+        storage_power_finish(manager);
         if (manager->stack)
                 storage_stop_stack(manager, task);
         if (manager->cache && cache_manager_get_statistics(manager->cache)->n_slots_kept == 0)
@@ -662,6 +701,7 @@ static int storage_live(Task *task, void *userdata) {
         storage_collector_note(manager);
         storage_description_update_now(manager);
         manager->handlers->brought_up(manager, 0, manager->n_units, NULL, manager->userdata);
+        storage_power_tell(manager);
         do
                 storage_serve(manager, task);
         while (storage_can_park(manager) && storage_park(manager, task) == 0);
@@ -765,14 +805,16 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
                 manager->units[i].budget = &manager->budget;
         }
 
-        r = storage_stack_new(&manager->stack, device, &manager->quirks, &manager->collector.stack,
-                              on_stack_event, manager);
+        r = storage_make_stack(manager, device);
         if (r < 0)
                 return r;
         r = copy_texts(manager);
         if (r < 0)
                 return r;
         r = storage_collector_init(manager);
+        if (r < 0)
+                return r;
+        r = storage_power_init(manager);
         if (r < 0)
                 return r;
         r = storage_init_cache(manager);
@@ -794,6 +836,7 @@ StorageManager *storage_manager_free(StorageManager *manager) {
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++)
                 storage_unit_done(&manager->units[i]);
         storage_collector_done(&manager->collector);
+        storage_power_done(&manager->power);
         storage_remains_done(&manager->remains);
         storage_stack_free(manager->stack);
         usb_device_free(manager->returned);

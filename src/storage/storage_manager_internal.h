@@ -12,6 +12,7 @@
 #include "storage/storage_description.h"
 #include "storage/storage_facts.h"
 #include "storage/storage_manager.h"
+#include "storage/storage_power.h"
 #include "storage/storage_remains.h"
 #include "storage/storage_requests.h"
 #include "storage/storage_smart.h"
@@ -41,6 +42,7 @@ struct StorageManager {
         StorageRemains remains;
         StorageDegradation degradation;
         StorageCollector collector;
+        StoragePower power;
         uint32_t n_resets;       /* so far */
         unsigned n_resets_asked; /* of those that are to come: they tell nothing of the device */
         StorageRequests requests;

@@ -227,8 +227,7 @@ static bool asks_event(StorageMedium *medium, ScsiTarget *target) {
         return medium->event;
 }
 
-static void send_poll(StorageMedium *medium, ErrorHandler *handler) {
-        ScsiTarget *target = error_handler_get_target(handler);
+static void send_poll(StorageMedium *medium, ScsiTarget *target) {
         ScsiCommand *poll = &medium->poll;
 
         scsi_command_init(poll, medium->lun, event_loop_now_ns(medium->loop) + COMMAND_TIMEOUT_NS);
@@ -239,15 +238,14 @@ static void send_poll(StorageMedium *medium, ErrorHandler *handler) {
                 scsi_command_test_unit_ready(poll);
                 poll->done = on_polled;
         }
-        poll->flags = SCSI_COMMAND_NO_RETRY;
+        poll->flags = SCSI_COMMAND_NO_RETRY | SCSI_COMMAND_NO_WAKE;
         poll->owner = medium;
         medium->is_polling = true;
         scsi_target_submit(target, poll);
 }
 
-uint64_t storage_medium_poll(StorageMedium *medium, ErrorHandler *handler) {
+uint64_t storage_medium_poll(StorageMedium *medium, ScsiTarget *target, uint64_t good_ns) {
         uint64_t now_ns = event_loop_now_ns(medium->loop);
-        uint64_t good_ns = error_handler_get_good_ns(handler, medium->lun);
 
         if (!medium->is_watched || medium->is_polling)
                 return TASK_NEVER;
@@ -260,7 +258,7 @@ uint64_t storage_medium_poll(StorageMedium *medium, ErrorHandler *handler) {
                 medium->poll_ns = now_ns + STORAGE_MEDIUM_POLL_NS;
                 return medium->poll_ns;
         }
-        send_poll(medium, handler);
+        send_poll(medium, target);
         return TASK_NEVER;
 }
 
@@ -304,7 +302,7 @@ static void on_locked(ScsiCommand *command) {
         medium->notify(medium, news);
 }
 
-void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, bool is_locked) {
+void storage_medium_set_locked(StorageMedium *medium, ScsiTarget *target, bool is_locked) {
         bool is_settled = medium->is_locked == is_locked && !medium->is_lock_unknown;
 
         if (medium->is_locking || is_settled || (is_locked && medium->cannot_lock) ||
@@ -319,7 +317,7 @@ void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, boo
         medium->lock.owner = medium;
         medium->wants_lock = is_locked;
         medium->is_locking = true;
-        scsi_target_submit(error_handler_get_target(handler), &medium->lock);
+        scsi_target_submit(target, &medium->lock);
 }
 
 static void await_lock(StorageMedium *medium, Task *task) {
@@ -328,36 +326,35 @@ static void await_lock(StorageMedium *medium, Task *task) {
 }
 
 /* It must not stay locked for a glitch; but one that is silent is not waited for again. */
-void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler) {
+void storage_medium_unlock(StorageMedium *medium, Task *task, ScsiTarget *target) {
         await_lock(medium, task);
         medium->n_lock_tries = 0;
         do {
-                storage_medium_set_locked(medium, handler, false);
+                storage_medium_set_locked(medium, target, false);
                 await_lock(medium, task);
         } while ((medium->is_locked || medium->is_lock_unknown) &&
                  medium->n_lock_tries < LOCK_TRIES_MAX &&
                  medium->lock.result != SCSI_RESULT_TIMED_OUT);
 }
 
-static bool set_open(StorageMedium *medium, Task *task, ErrorHandler *handler, bool is_open,
+static bool set_open(StorageMedium *medium, Task *task, ScsiTarget *target, bool is_open,
                      ScsiSense *ret_sense) {
         *ret_sense = (ScsiSense){ 0 };
-        if (scsi_tray_set_open(task, error_handler_get_target(handler), medium->lun, is_open,
-                               ret_sense) != SCSI_RESULT_GOOD)
+        if (scsi_tray_set_open(task, target, medium->lun, is_open, ret_sense) != SCSI_RESULT_GOOD)
                 return false;
         note_tray(medium, is_open);
         return true;
 }
 
-bool storage_medium_eject(StorageMedium *medium, Task *task, ErrorHandler *handler,
+bool storage_medium_eject(StorageMedium *medium, Task *task, ScsiTarget *target,
                           ScsiSense *ret_sense) {
         await_lock(medium, task);
         medium->is_lock_unknown = true;
-        storage_medium_unlock(medium, task, handler);
-        return set_open(medium, task, handler, /* is_open= */ true, ret_sense);
+        storage_medium_unlock(medium, task, target);
+        return set_open(medium, task, target, /* is_open= */ true, ret_sense);
 }
 
-bool storage_medium_load(StorageMedium *medium, Task *task, ErrorHandler *handler,
+bool storage_medium_load(StorageMedium *medium, Task *task, ScsiTarget *target,
                          ScsiSense *ret_sense) {
-        return set_open(medium, task, handler, /* is_open= */ false, ret_sense);
+        return set_open(medium, task, target, /* is_open= */ false, ret_sense);
 }

@@ -12,9 +12,9 @@
  * READY says, or don't come, they are not asked for again.
  */
 
-#include "error/error_handler.h"
 #include "scsi/scsi_disk.h"
 #include "scsi/scsi_media_event.h"
+#include "scsi/scsi_target.h"
 
 #define STORAGE_MEDIUM_POLL_NS (2 * NS_PER_S)
 /* What does not answer is asked ever less often, up to 64 s. */
@@ -78,16 +78,17 @@ void storage_medium_detach(StorageMedium *medium);
  * MEDIUM REMOVAL command"). */
 void storage_medium_on_reset(StorageMedium *medium);
 
-/* Polls if that is due. Returns when it will be; TASK_NEVER: not before `notify`. */
-uint64_t storage_medium_poll(StorageMedium *medium, ErrorHandler *handler);
+/* Polls if that is due: a command of the unit succeeded at `good_ns`. Returns when it will be;
+ * TASK_NEVER: not before `notify`. A device that sleeps is not polled. */
+uint64_t storage_medium_poll(StorageMedium *medium, ScsiTarget *target, uint64_t good_ns);
 /* Sends ALLOW after what is in flight, and waits for it. */
-void storage_medium_unlock(StorageMedium *medium, Task *task, ErrorHandler *handler);
+void storage_medium_unlock(StorageMedium *medium, Task *task, ScsiTarget *target);
 /* Unlocks it, whoever locked it, and has the drive bring it out. False: it did not, for `ret_sense`
  * (a key of 0: it did not answer). */
-bool storage_medium_eject(StorageMedium *medium, Task *task, ErrorHandler *handler,
+bool storage_medium_eject(StorageMedium *medium, Task *task, ScsiTarget *target,
                           ScsiSense *ret_sense);
 /* Has the drive take its tray in. As storage_medium_eject(). */
-bool storage_medium_load(StorageMedium *medium, Task *task, ErrorHandler *handler,
+bool storage_medium_load(StorageMedium *medium, Task *task, ScsiTarget *target,
                          ScsiSense *ret_sense);
 /* Sends PREVENT or ALLOW if the device does not know it. */
-void storage_medium_set_locked(StorageMedium *medium, ErrorHandler *handler, bool is_locked);
+void storage_medium_set_locked(StorageMedium *medium, ScsiTarget *target, bool is_locked);

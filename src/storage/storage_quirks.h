@@ -7,6 +7,7 @@
  * function of the quirks. USB_QUIRK_IGNORE_DEVICE is the manager's, which does not take such a one.
  */
 
+#include "power/power_manager.h"
 #include "scsi/scsi_bring_up.h"
 #include "scsi/scsi_processor.h"
 #include "scsi/scsi_refusal.h"
@@ -19,6 +20,7 @@ typedef struct StorageQuirks {
         BotOptions bot;
         ScsiProcessorOptions processor;
         ScsiBringUpOptions bring_up;
+        PowerTraits power;
 } StorageQuirks;
 
 /* `quirks`: UsbQuirk. */

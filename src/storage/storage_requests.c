@@ -200,7 +200,7 @@ static TransportRecovery get_reset_step(const StorageRequest *request) {
                                : TRANSPORT_RECOVERY_CLASS_RESET;
 }
 
-static int run_reset(StorageRequest *request, Task *task) {
+static int reset(StorageRequest *request, Task *task) {
         ErrorHandler *handler = storage_stack_get_error_handler(request->manager->stack);
         uint8_t lun = request->request.lun == CONTROL_LUN_ALL ? 0 : (uint8_t) request->request.lun;
         ErrorHandlerState state;
@@ -219,6 +219,19 @@ static int run_reset(StorageRequest *request, Task *task) {
         if (state == ERROR_HANDLER_STATE_GONE)
                 return -ENODEV;
         return state == ERROR_HANDLER_STATE_FAILED ? -EIO : 0;
+}
+
+/* A reset goes past the gate. */
+static int run_reset(StorageRequest *request, Task *task) {
+        PowerManager *power = storage_stack_get_power(request->manager->stack);
+        int r;
+
+        r = power_manager_hold(power, task);
+        if (r < 0)
+                return r;
+        r = reset(request, task);
+        power_manager_let_go(power);
+        return r;
 }
 
 /* The manager ends it before the device goes. */
@@ -254,6 +267,11 @@ static bool has_clients(const StorageManager *manager) {
         return false;
 }
 
+static int refuse_busy(StorageRequest *request) {
+        storage_power_name_users(request->manager, request->reply.words);
+        return -EBUSY;
+}
+
 /* Flushed first, so that what can't be written is told while nothing is lost yet. */
 static int run_release(StorageRequest *request, Task *task) {
         StorageManager *manager = request->manager;
@@ -261,16 +279,38 @@ static int run_release(StorageRequest *request, Task *task) {
         int r = 0;
 
         if (has_clients(manager) && !is_forced)
-                return -EBUSY;
+                return refuse_busy(request);
         if (manager->state == STORAGE_STATE_RUNNING && !manager->is_gone)
                 r = run_flush(request, task);
         if (r == -ECANCELED || (r < 0 && !is_forced))
                 return r;
         if (has_clients(manager) && !is_forced)
-                return -EBUSY;
+                return refuse_busy(request);
         manager->must_stop_media |= request->request.kind == CONTROL_REQUEST_KIND_REMOVE;
         storage_manager_stop(manager);
         return 0;
+}
+
+/* Whoever uses it next wakes it. */
+static int run_power_state(StorageRequest *request, Task *task) {
+        StorageManager *manager = request->manager;
+        PowerState state = (PowerState) request->request.power_state;
+        int r;
+
+        if (state != POWER_STATE_ACTIVE && !storage_power_is_asleep(manager)) {
+                r = run_flush(request, task);
+                if (r < 0)
+                        return r;
+        }
+        r = storage_power_enter(manager, task, state);
+        if (r == -EBUSY)
+                return refuse_busy(request);
+        if (r == -EOPNOTSUPP)
+                snprintf(request->reply.words, CONTROL_WORDS_SIZE,
+                         state == POWER_STATE_STANDBY
+                                         ? "it has no unit that can be stopped, or does not bear it"
+                                         : "the host can't suspend it, or it does not bear it");
+        return r;
 }
 
 static int run(Task *task, void *userdata) {
@@ -298,11 +338,11 @@ static int run(Task *task, void *userdata) {
         case CONTROL_REQUEST_KIND_EJECT:
         case CONTROL_REQUEST_KIND_LOAD:
                 return storage_tray_run(request, task);
+        case CONTROL_REQUEST_KIND_POWER_STATE:
+                return run_power_state(request, task);
         case CONTROL_REQUEST_KIND_SMART_UPDATE:
         case CONTROL_REQUEST_KIND_SMART_TEST:
                 return storage_smart_run(request, task);
-        case CONTROL_REQUEST_KIND_POWER_STATE:
-                return -EOPNOTSUPP;
         case _CONTROL_REQUEST_KIND_MAX:
                 break;
         }

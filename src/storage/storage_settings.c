@@ -20,6 +20,12 @@ void storage_settings_set(StorageManager *manager, const StorageOptions *options
                 storage_unit_set_timeout(&manager->units[i], timeout_ns);
 }
 
+void storage_settings_set_power(StorageManager *manager, const PowerOptions *options) {
+        manager->options.power = *options;
+        if (manager->stack)
+                storage_stack_set_power_options(manager->stack, options);
+}
+
 /* A stop has begun to empty it. */
 static bool has_cache_in_use(const StorageManager *manager) {
         return manager->cache && manager->state != STORAGE_STATE_STOPPING &&

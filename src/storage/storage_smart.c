@@ -242,14 +242,31 @@ static int run_test(StorageManager *manager, Task *task, StorageSmartJob *job) {
         return r < 0 ? r : smart_monitor_poll(monitor, task, target, SMART_MONITOR_MAY_WAKE);
 }
 
-static int run(Task *task, void *userdata) {
-        StorageManager *manager = userdata;
-        StorageSmartJob *job = &manager->smart.job;
-
+static int run_job(StorageManager *manager, Task *task, StorageSmartJob *job) {
         if (job->is_test)
                 return run_test(manager, task, job);
         return smart_monitor_poll(&manager->smart.units[job->lun].monitor, task,
                                   storage_stack_get_target(manager->stack), job->flags);
+}
+
+/* The gate could not move a device whose processor is held: it is awake, and stays so. */
+static int run(Task *task, void *userdata) {
+        StorageManager *manager = userdata;
+        StorageSmartJob *job = &manager->smart.job;
+        PowerManager *gate = storage_stack_get_power(manager->stack);
+        bool may_wake = job->is_test || (job->flags & SMART_MONITOR_MAY_WAKE);
+        int r;
+
+        if (power_manager_is_asleep(gate) && !may_wake)
+                return -EAGAIN;
+        r = power_manager_hold(gate, task);
+        if (r < 0)
+                return r;
+        r = may_wake ? power_manager_wake(gate, task) : 0;
+        if (r == 0)
+                r = run_job(manager, task, job);
+        power_manager_let_go(gate);
+        return r;
 }
 
 /* None runs. -ENOMEM. */
@@ -331,8 +348,8 @@ uint64_t storage_smart_tend(StorageManager *manager) {
         uint64_t now_ns = event_loop_now_ns(manager->loop);
         uint64_t next_ns = TASK_NEVER;
 
-        /* Its end wakes whoever calls. */
-        if (manager->smart.task)
+        /* Its end wakes whoever calls, and so does a device that wakes. */
+        if (manager->smart.task || storage_power_is_asleep(manager))
                 return TASK_NEVER;
         for (unsigned i = 0; i < manager->n_units; i++) {
                 uint64_t unit_ns = tend_unit(manager, i);

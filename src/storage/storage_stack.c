@@ -1,4 +1,4 @@
-/* From the USB device up to the error handler, and back down. */
+/* From the USB device up to the gate, and back down. */
 
 #include <errno.h>
 
@@ -15,6 +15,7 @@
 #define LUNS_ENTRY_SIZE 8
 #define LUNS_SIZE (LUNS_HEADER_SIZE + 64 * LUNS_ENTRY_SIZE)
 #define ASC_INVALID_OPERATION_CODE 0x20
+#define DEVICE_TYPE_DISK 0x00 /* SPC-4, "Standard INQUIRY data" */
 #define LUNS_TIMEOUT_NS (30 * NS_PER_S)
 
 struct StorageStack {
@@ -25,6 +26,9 @@ struct StorageStack {
         Transport *transport;        /* owned */
         ScsiProcessor *processor;    /* owned */
         ErrorHandler *error_handler; /* owned */
+        PowerManager *power;         /* owned; NULL: the transport is not settled yet */
+        PowerOptions power_options;
+        const PowerManagerOps *power_ops; /* borrowed */
         unsigned n_luns;
         bool has_told_luns;
         bool is_claimed;
@@ -53,6 +57,8 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
                            void *userdata) {
         StorageStack *stack = userdata;
 
+        if (stack->power)
+                power_manager_on_event(stack->power, event);
         if (event == ERROR_HANDLER_EVENT_GONE) {
                 storage_stack_set_gone(stack);
                 return;
@@ -63,11 +69,24 @@ static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8
                 stack->notify(event, lun, stack->userdata);
 }
 
+static int make_gate(StorageStack *stack) {
+        return power_manager_new(&stack->power,
+                                 &(PowerManagerSetup){
+                                                 .handler = stack->error_handler,
+                                                 .device = stack->device,
+                                                 .traits = stack->quirks->power,
+                                                 .options = stack->power_options,
+                                                 .statistics = &stack->statistics->power,
+                                                 .ops = stack->power_ops,
+                                                 .userdata = stack->userdata,
+                                 });
+}
+
 static void on_device_gone(UsbDevice *device, void *userdata) { storage_stack_set_gone(userdata); }
 
 int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks *quirks,
                       StorageStackStatistics *statistics, StorageStackNotify notify,
-                      void *userdata) {
+                      const PowerManagerOps *power_ops, void *userdata) {
         StorageStack *stack = calloc(1, sizeof(*stack));
         UsbStorageDevice uas;
 
@@ -79,6 +98,7 @@ int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks
         stack->quirks = quirks;
         stack->statistics = statistics;
         stack->notify = notify;
+        stack->power_ops = power_ops;
         stack->userdata = userdata;
         stack->offers_uas = usb_storage_device_init(&uas, usb_device_get_descriptors(device),
                                                     usb_device_get_speed(device),
@@ -193,7 +213,7 @@ static int judge_reported_luns(StorageStack *stack, const ScsiCommand *command, 
 
 /* How UAS devices tell it. */
 static int report_luns(StorageStack *stack, Task *task) {
-        ScsiTarget *target = error_handler_get_target(stack->error_handler);
+        ScsiTarget *target = storage_stack_get_target(stack);
         ScsiCommand command;
         uint8_t *bytes;
         int r;
@@ -311,6 +331,11 @@ static int start_with(StorageStack *stack, Task *task, unsigned protocols, bool 
 }
 
 static void take_down(StorageStack *stack, Task *task) {
+        if (stack->power)
+                power_manager_end(stack->power, task);
+        while (stack->power && !power_manager_is_idle(stack->power))
+                task_sleep(task, NS_PER_MS);
+        stack->power = power_manager_free(stack->power);
         while (stack->error_handler && !error_handler_is_idle(stack->error_handler))
                 task_sleep(task, NS_PER_MS);
         stack->error_handler = error_handler_free(stack->error_handler);
@@ -333,6 +358,8 @@ int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const 
         int r;
 
         r = start_with(stack, task, protocols, with_reset, ret_reason);
+        if (r == 0)
+                return make_gate(stack);
         if (r != -EIO || stack->is_gone || !is_uas(stack))
                 return r;
         protocols = without_uas(stack, protocols, &other);
@@ -345,19 +372,19 @@ int storage_stack_start(StorageStack *stack, Task *task, bool with_reset, const 
         stack->transport = transport_free(stack->transport);
         r = start_with(stack, task, protocols, /* with_reset= */ true, ret_reason);
         stack->has_given_up_uas = r == 0;
-        return r;
+        return r == 0 ? make_gate(stack) : r;
 }
 
 static bool is_normal(const StorageStack *stack) {
         return error_handler_get_state(stack->error_handler) == ERROR_HANDLER_STATE_NORMAL;
 }
 
-/* Some devices do not bear a control request beside a command. */
 void storage_stack_hold(StorageStack *stack) { scsi_processor_hold(stack->processor); }
 
 void storage_stack_release(StorageStack *stack) { scsi_processor_release(stack->processor); }
 
-int storage_stack_ask_luns(StorageStack *stack, Task *task) {
+/* Some devices do not bear a control request beside a command. */
+static int ask_luns(StorageStack *stack, Task *task) {
         int r = 0;
 
         if (!is_normal(stack))
@@ -379,6 +406,17 @@ int storage_stack_ask_luns(StorageStack *stack, Task *task) {
         if (r < 0)
                 return r;
         return stack->has_told_luns ? 0 : -EAGAIN;
+}
+
+int storage_stack_ask_luns(StorageStack *stack, Task *task) {
+        int r;
+
+        r = power_manager_hold(stack->power, task);
+        if (r < 0)
+                return r;
+        r = ask_luns(stack, task);
+        power_manager_let_go(stack->power);
+        return r;
 }
 
 static void release(StorageStack *stack, Task *task) {
@@ -417,7 +455,16 @@ ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack) {
 }
 
 ScsiTarget *storage_stack_get_target(const StorageStack *stack) {
-        return error_handler_get_target(stack->error_handler);
+        return stack->power ? power_manager_get_target(stack->power)
+                            : error_handler_get_target(stack->error_handler);
+}
+
+PowerManager *storage_stack_get_power(const StorageStack *stack) { return stack->power; }
+
+void storage_stack_set_power_options(StorageStack *stack, const PowerOptions *options) {
+        stack->power_options = *options;
+        if (stack->power)
+                power_manager_set_options(stack->power, options);
 }
 
 ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack) {
@@ -444,11 +491,19 @@ StorageStackFacts storage_stack_get_facts(const StorageStack *stack) {
                 .bot_mode = is_bot ? bot_transport_get_mode(stack->transport) : BOT_MODE_AUTO,
                 .sense_length = stack->processor ? scsi_processor_get_sense_length(stack->processor)
                                                  : SCSI_SENSE_LENGTH_LEARNED,
+                .power = stack->power ? power_manager_get_traits(stack->power)
+                                      : stack->quirks->power,
         };
+}
+
+/* What is taken out of a drive is no disk that spins, and a reader of cards may forget them. */
+static bool can_stop(const ScsiDisk *disk) {
+        return disk->device_type == DEVICE_TYPE_DISK && !disk->is_removable;
 }
 
 void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk) {
         scsi_processor_set_unit(stack->processor, (uint8_t) lun, disk);
+        power_manager_set_unit(stack->power, lun, disk && disk->has_medium, disk && can_stop(disk));
 }
 
 StorageStackState storage_stack_get_state(const StorageStack *stack) {

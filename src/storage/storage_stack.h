@@ -4,10 +4,11 @@
  * StorageStack
  *
  * What stands on one attachment of the device and goes with it: transport, processor, error
- * handler. When the device comes back after an unplug, it gets another one.
+ * handler, and the gate. When the device comes back after an unplug, it gets another one.
  */
 
 #include "error/error_handler.h"
+#include "power/power_manager.h"
 #include "scsi/scsi_bring_up.h"
 #include "storage/storage_quirks.h"
 #include "usb/usb_device.h"
@@ -20,6 +21,7 @@ typedef struct StorageStackStatistics {
         ScsiProcessorStatistics scsi;
         ScsiHistory history;
         ErrorHandlerStatistics errors;
+        PowerStatistics power;
 } StorageStackStatistics;
 
 /* What drives the device now. Plain data. */
@@ -38,16 +40,17 @@ typedef struct StorageStackFacts {
         bool lacks_report_luns;
         BotMode bot_mode; /* AUTO: not decided, or another transport */
         ScsiSenseLength sense_length;
+        PowerTraits power;
 } StorageStackFacts;
 
 /* As ErrorHandlerNotify; GONE comes once, whoever learns of it first. */
 typedef void (*StorageStackNotify)(ErrorHandlerEvent event, uint8_t lun, void *userdata);
 
 /* Takes `device` over, also on failure. `quirks` and `statistics`, on which it counts on, are
- * borrowed and outlive it. */
+ * borrowed and outlive it. `power_ops` have `userdata` as well. */
 int storage_stack_new(StorageStack **ret, UsbDevice *device, const StorageQuirks *quirks,
                       StorageStackStatistics *statistics, StorageStackNotify notify,
-                      void *userdata);
+                      const PowerManagerOps *power_ops, void *userdata);
 /* Stopped, or never started. Takes NULL, returns NULL. */
 StorageStack *storage_stack_free(StorageStack *stack);
 DEFINE_CLEANUP(StorageStack *, storage_stack_free);
@@ -63,7 +66,12 @@ void storage_stack_set_gone(StorageStack *stack);
 UsbDevice *storage_stack_get_device(const StorageStack *stack);
 /* Of a started one. */
 ErrorHandler *storage_stack_get_error_handler(const StorageStack *stack);
+/* What commands are sent to: the gate's. */
 ScsiTarget *storage_stack_get_target(const StorageStack *stack);
+/* NULL: it is not started. */
+PowerManager *storage_stack_get_power(const StorageStack *stack);
+/* At any time. */
+void storage_stack_set_power_options(StorageStack *stack, const PowerOptions *options);
 /* What its interface says of the commands that it knows. */
 ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
 StorageStackFacts storage_stack_get_facts(const StorageStack *stack);

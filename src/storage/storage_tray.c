@@ -18,13 +18,13 @@
 #define LOOK_POLL_NS NS_PER_MS
 
 static int move(StorageRequest *request, Task *task, StorageUnit *unit) {
-        ErrorHandler *handler = storage_stack_get_error_handler(request->manager->stack);
+        ScsiTarget *target = storage_stack_get_target(request->manager->stack);
         bool is_eject = request->request.kind == CONTROL_REQUEST_KIND_EJECT;
         char text[SCSI_SENSE_TEXT_SIZE];
         ScsiSense sense;
 
-        if (is_eject ? storage_medium_eject(&unit->medium, task, handler, &sense)
-                     : storage_medium_load(&unit->medium, task, handler, &sense)) {
+        if (is_eject ? storage_medium_eject(&unit->medium, task, target, &sense)
+                     : storage_medium_load(&unit->medium, task, target, &sense)) {
                 log_device_notice(request->manager->name, "LUN %u: the medium was %s", unit->lun,
                                   is_eject ? "brought out" : "taken in");
                 unit->is_medium_changed = true;

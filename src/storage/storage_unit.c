@@ -317,14 +317,14 @@ bool storage_unit_is_to_eject(const StorageUnit *unit) {
         return unit->is_eject_wanted && unit->n_sessions == 0;
 }
 
-uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler) {
-        uint64_t poll_ns = storage_medium_poll(&unit->medium, handler);
+uint64_t storage_unit_tend_medium(StorageUnit *unit, ScsiTarget *target, uint64_t good_ns) {
+        uint64_t poll_ns = storage_medium_poll(&unit->medium, target, good_ns);
         bool is_used = unit->is_announced && unit->n_sessions > 0;
         bool is_dirty = unit->is_open && !is_used && storage_unit_get_kept_size(unit) > 0;
 
         /* A request that has the medium for itself may be just bringing it out. */
         if (!unit->is_exclusive)
-                storage_medium_set_locked(&unit->medium, handler,
+                storage_medium_set_locked(&unit->medium, target,
                                           unit->medium.is_watched && (is_used || is_dirty));
         return is_dirty ? MIN(poll_ns, event_loop_now_ns(unit->medium.loop) + LOCK_PERIOD_NS)
                         : poll_ns;

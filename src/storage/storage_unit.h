@@ -113,8 +113,9 @@ uint64_t storage_unit_get_mode_ns(const StorageUnit *unit);
 /* Its medium is wanted out, and nobody uses it. */
 bool storage_unit_is_to_eject(const StorageUnit *unit);
 /* Who uses a medium, or has left something to be written, must not find that somebody has taken it
- * out; and what nobody uses is polled. Returns when to call it again, unless something happens. */
-uint64_t storage_unit_tend_medium(StorageUnit *unit, ErrorHandler *handler);
+ * out; and what nobody uses is polled. A command of the unit succeeded at `good_ns`. Returns when to
+ * call it again, unless something happens. */
+uint64_t storage_unit_tend_medium(StorageUnit *unit, ScsiTarget *target, uint64_t good_ns);
 /* A command was not tried again: what it was told is told to nobody else. */
 void storage_unit_note_told(StorageUnit *unit, const ScsiCommand *command);
 /* Bytes that are not on the medium yet. */

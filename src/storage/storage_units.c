@@ -392,7 +392,7 @@ static bool unit_flush(Task *task, StorageUnit *unit) {
 }
 
 void storage_units_eject(StorageManager *manager, Task *task, StorageUnit *unit) {
-        ErrorHandler *handler = storage_stack_get_error_handler(manager->stack);
+        ScsiTarget *target = storage_stack_get_target(manager->stack);
         char text[SCSI_SENSE_TEXT_SIZE];
         ScsiSense sense;
 
@@ -405,7 +405,7 @@ void storage_units_eject(StorageManager *manager, Task *task, StorageUnit *unit)
                 return;
 
         unit_announce_closed(manager, unit);
-        if (storage_medium_eject(&unit->medium, task, handler, &sense)) {
+        if (storage_medium_eject(&unit->medium, task, target, &sense)) {
                 log_device_notice(manager->name,
                                   "LUN %u: the medium came out by the drive's button", unit->lun);
                 unit->is_medium_changed = true;

@@ -102,6 +102,15 @@ static void on_replied(StorageManager *storage, const ControlReply *reply, void 
         request->reply = *reply;
 }
 
+static void on_power_changed(StorageManager *storage, const ControlPower *power, void *userdata) {
+        Stack *stack = userdata;
+
+        ck_assert(control_power_is_valid(power));
+        ck_assert(!stack->is_stopped);
+        stack->power = *power;
+        stack->n_power++;
+}
+
 static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
         Stack *stack = userdata;
 
@@ -193,6 +202,7 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .smart_told = on_smart_told,
                 .progressed = on_progressed,
                 .replied = on_replied,
+                .power_changed = on_power_changed,
                 .parked = on_parked,
                 .returned = on_returned,
                 .save = on_save,

@@ -73,6 +73,8 @@ typedef struct Stack {
         ControlSmart smart[STACK_LUNS_MAX];       /* likewise */
         unsigned n_smart[STACK_LUNS_MAX];
         unsigned n_lun_infos[STACK_LUNS_MAX];
+        ControlPower power; /* likewise */
+        unsigned n_power;
 
         /* With a cache */
         SimulatorSpec spec;
