@@ -208,6 +208,7 @@ static void set_facts(BusDevice *device, const DeviceView *view) {
                 .cache_size_max = view->cache_size_max,
         };
         set_texts(&device->facts, view);
+        bus_power_set_facts(&device->power, view);
         for (unsigned lun = 0; lun < N_ELEMENTS(device->luns); lun++)
                 if (device->luns[lun])
                         device->facts.luns |= UINT32_C(1) << lun;
@@ -215,11 +216,14 @@ static void set_facts(BusDevice *device, const DeviceView *view) {
 
 /* Paths */
 
-static bool is_path_taken(const BusService *service, const char *path) {
-        LIST_FOR_EACH (node, &service->devices)
-                if (strcmp(list_entry(node, BusDevice, node)->path, path) == 0)
-                        return true;
-        return false;
+BusDevice *bus_device_find_by_path(BusService *service, const char *path) {
+        LIST_FOR_EACH (node, &service->devices) {
+                BusDevice *device = list_entry(node, BusDevice, node);
+
+                if (strcmp(device->path, path) == 0)
+                        return device;
+        }
+        return NULL;
 }
 
 static void encode_path(char *ret, const char *name) {
@@ -234,13 +238,16 @@ static void encode_path(char *ret, const char *name) {
 
 /* One that is waited for keeps the path of its port, if another is plugged in there meanwhile. */
 static void set_path(BusDevice *device, const char *name) {
+        char path[BUS_DEVICE_PATH_SIZE_MAX];
+
         snprintf(device->unique_name, sizeof(device->unique_name), "%s", name);
-        encode_path(device->path, device->unique_name);
-        if (!is_path_taken(device->service, device->path))
-                return;
-        snprintf(device->unique_name, sizeof(device->unique_name), "%s at %llu", name,
-                 (unsigned long long) device->id);
-        encode_path(device->path, device->unique_name);
+        encode_path(path, device->unique_name);
+        if (bus_device_find_by_path(device->service, path)) {
+                snprintf(device->unique_name, sizeof(device->unique_name), "%s at %llu", name,
+                         (unsigned long long) device->id);
+                encode_path(path, device->unique_name);
+        }
+        memcpy(device->path, path, sizeof(path));
 }
 
 /* Objects */
@@ -318,6 +325,7 @@ static void move(BusDevice *device, const DeviceView *view, sd_bus *bus) {
 }
 
 static void update_itself(BusDevice *device, sd_bus *bus) {
+        BusPowerFacts former_power = device->power;
         BusDeviceFacts former = device->facts;
         DeviceView view;
 
@@ -333,6 +341,7 @@ static void update_itself(BusDevice *device, sd_bus *bus) {
                                      &former, &device->facts);
         bus_service_announce_changes(bus, device->path, BUS_DEVICE_CACHE_INTERFACE, cache_vtable,
                                      &former, &device->facts);
+        bus_power_announce_changes(bus, device->path, &former_power, &device->power);
 }
 
 void bus_device_update(BusDevice *device, sd_bus *bus) {
@@ -361,17 +370,12 @@ void bus_device_remove_lun(BusDevice *device, unsigned number, sd_bus *bus) {
 /* Userdata of its vtables are the facts, where the offsets of properties begin. */
 static int find_device(sd_bus *bus, const char *path, const char *interface, void *userdata,
                        void **ret_found, sd_bus_error *ret_error) {
-        BusService *service = userdata;
+        BusDevice *device = bus_device_find_by_path(userdata, path);
 
-        LIST_FOR_EACH (node, &service->devices) {
-                BusDevice *device = list_entry(node, BusDevice, node);
-
-                if (strcmp(device->path, path) != 0)
-                        continue;
-                *ret_found = &device->facts;
-                return 1;
-        }
-        return 0;
+        if (!device)
+                return 0;
+        *ret_found = &device->facts;
+        return 1;
 }
 
 /* Paths of devices and of their LUNs, for who lists objects. */

@@ -3,10 +3,12 @@
 /*
  * BusDevice
  *
- * A device's object: devices/<port path>, with the interfaces Device and Cache.
+ * A device's object: devices/<port path>, with the interfaces Device, Cache, Performance and
+ * Power.
  */
 
 #include "control/control_message.h"
+#include "dbus/bus_power.h"
 #include "dbus/bus_service_internal.h"
 #include "dbus/bus_trace.h"
 #include "device/device_view.h"
@@ -51,6 +53,7 @@ typedef struct BusDeviceFacts {
 
 struct BusDevice {
         BusDeviceFacts facts;
+        BusPowerFacts power;
         BusService *service; /* borrowed */
         uint64_t id;         /* DeviceView::id */
         BusSubject subject;
@@ -68,6 +71,7 @@ BusDevice *bus_device_free(BusDevice *device);
 DEFINE_CLEANUP(BusDevice *, bus_device_free);
 
 BusDevice *bus_device_find(BusService *service, uint64_t id);
+BusDevice *bus_device_find_by_path(BusService *service, const char *path);
 /* Announces what has changed since it was looked at, of its LUNs as well. */
 void bus_device_update(BusDevice *device, sd_bus *bus);
 void bus_device_announce(BusDevice *device, sd_bus *bus);

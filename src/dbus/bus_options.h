@@ -13,7 +13,7 @@
 
 typedef struct BusOption {
         const char *name;
-        char type;        /* 'b': to an int, 'u': to a uint32_t, 's': to a const char * */
+        char type; /* 'b': to an int, 'u': to a uint32_t, 't': to a uint64_t, 's': to a const char * */
         void *value;      /* changed only if the option is there */
         bool *ret_is_set; /* NULL: nobody wants to know */
 } BusOption;

@@ -9,6 +9,7 @@
 #include "dbus/bus_lun.h"
 #include "dbus/bus_manager.h"
 #include "dbus/bus_performance.h"
+#include "dbus/bus_power.h"
 #include "dbus/bus_properties.h"
 #include "dbus/bus_request.h"
 #include "dbus/bus_service_internal.h"
@@ -154,7 +155,7 @@ static void add_present_devices(BusService *service) {
 static int attach(BusService *service, sd_bus *bus) {
         int (*const attachers[])(BusService *, sd_bus *) = {
                 bus_manager_attach, bus_device_attach,      bus_lun_attach,
-                bus_job_attach,     bus_performance_attach,
+                bus_job_attach,     bus_performance_attach, bus_power_attach,
         };
         int r;
 

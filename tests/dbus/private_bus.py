@@ -264,7 +264,19 @@ class PrivateBus:
         wait_until(lambda: self.has_name(NAME) or program.poll() is not None, f"{name} is on the bus")
         return program
 
-    def start_service(self, *arguments, uid=None, specs=()):
+    def make_program(self):
+        """The service with workers that do as they are told at once: the program beside them."""
+        folder = os.path.join(self.folder, "programs")
+        os.makedirs(folder)
+        for source, name in (
+            ("daemon/usb-storaged", "usb-storaged"),
+            ("daemon/usb-storage-front", "usb-storage-front"),
+            ("tests/device/fake_child", "usb-storage-worker"),
+        ):
+            shutil.copy(os.path.join(BUILD_FOLDER, source), os.path.join(folder, name))
+        return os.path.join(folder, "usb-storaged")
+
+    def start_service(self, *arguments, uid=None, specs=(), program="daemon/usb-storaged"):
         simulations = [option for spec in specs for option in ("--simulate", spec)]
         for folder in ("runtime", "state"):
             path = os.path.join(self.folder, folder)
@@ -272,7 +284,7 @@ class PrivateBus:
             if uid is not None:
                 os.chown(path, uid, uid)
         return self.start_program(
-            "daemon/usb-storaged",
+            program,
             *("--bus", self.address, "--no-usb", "--nbd", f"unix:{self.folder}/runtime/nbd.sock"),
             *("--runtime-dir", f"{self.folder}/runtime", "--state-dir", f"{self.folder}/state"),
             *arguments,
