@@ -8,6 +8,7 @@
  */
 
 #include "base/storage_stats.h"
+#include "power/power_state.h"
 
 #define OPTIMIZATION_ADVICE_TEXT_SIZE 320
 
@@ -32,6 +33,8 @@ typedef enum OptimizationTopic {
         OPTIMIZATION_TOPIC_RESETS,         /* too many for write-back */
         OPTIMIZATION_TOPIC_RETRIES,        /* many commands have to be sent again */
         OPTIMIZATION_TOPIC_WRITES_REFUSED, /* by the device */
+        OPTIMIZATION_TOPIC_SPIN_UPS,       /* it is stopped, and soon wanted again */
+        OPTIMIZATION_TOPIC_SLEEP_FAILURES, /* it does not sleep, though it is asked to */
         _OPTIMIZATION_TOPIC_MAX,
 } OptimizationTopic;
 
@@ -46,6 +49,8 @@ typedef struct OptimizationFacts {
         uint32_t quirks;    /* UsbQuirk: in force */
         StorageStats stats; /* of a LUN, or of all */
         StorageDeviceStats device;
+        PowerStatistics power;
+        PowerOptions power_options;
 } OptimizationFacts;
 
 typedef struct OptimizationAdvice {

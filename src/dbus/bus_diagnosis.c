@@ -104,6 +104,37 @@ static void write_stats(FILE *file, const BusDevice *device, const DeviceStats *
                 fprintf(file, "Recoveries that failed: %" PRIu64 "\n", totals.n_recoveries_failed);
 }
 
+static void write_power(FILE *file, const BusDevice *device) {
+        const BusPowerFacts *facts = &device->power;
+        PowerStatistics statistics;
+        const StorageHistogram *latency = &statistics.wake_latency;
+
+        (void) bus_power_get_statistics(device, &statistics);
+        fprintf(file, "\nPower: %s; it has standby: %s, may be suspended: %s\n", facts->state,
+                facts->can_standby ? "yes" : "no", facts->can_suspend ? "yes" : "no");
+        fprintf(file, "It may draw %u mA, and is %s\n", facts->max_power_ma,
+                facts->is_self_powered ? "self-powered" : "bus-powered");
+        fprintf(file,
+                "Sleeps by itself: %s; standby after %" PRIu64 " s, suspended after %" PRIu64
+                " s (0: never)\n",
+                facts->is_enabled ? "yes" : "no", facts->standby_timeout_us / 1000000,
+                facts->suspend_timeout_us / 1000000);
+        for (PowerState state = 0; state < _POWER_STATE_MAX; state++)
+                if (statistics.time_ns[state] > 0)
+                        fprintf(file, "Time %s: %.1f s\n", power_state_to_string(state),
+                                (double) statistics.time_ns[state] / (double) NS_PER_S);
+        fprintf(file,
+                "Standbys: %" PRIu64 ", spin-ups: %" PRIu64 ", suspends: %" PRIu64
+                ", failures: %" PRIu64 "\n",
+                statistics.n_standbys, statistics.n_spin_ups, statistics.n_suspends,
+                statistics.n_sleep_failures);
+        if (storage_histogram_count(latency) > 0)
+                fprintf(file, "Wakes: %" PRIu64 ", half of them in %.1f ms, all in %.1f ms\n",
+                        storage_histogram_count(latency),
+                        (double) storage_histogram_get_quantile_ns(latency, 500) / 1e6,
+                        (double) latency->largest_ns / 1e6);
+}
+
 static void write_advice(FILE *file, const BusDevice *device) {
         OptimizationAdvice advice[_OPTIMIZATION_TOPIC_MAX];
         size_t n = device_manager_get_advice(device->service->manager, device->id, advice);
@@ -122,6 +153,7 @@ static void write_all(FILE *file, const BusDevice *device) {
         write_masks(file, &device->facts);
         if (stats)
                 write_stats(file, device, stats);
+        write_power(file, device);
         for (size_t i = 0; i < N_ELEMENTS(device->luns); i++) {
                 if (!device->luns[i])
                         continue;

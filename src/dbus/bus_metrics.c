@@ -44,6 +44,8 @@ static void fill_in_device(MetricsDevice *metrics, const BusDevice *device, Metr
         };
         if (stats)
                 (void) device_stats_get_device(stats, &metrics->stats);
+        metrics->max_power_ma = device->power.max_power_ma;
+        metrics->power_state = bus_power_get_statistics(device, &metrics->power);
         for (size_t i = 0; i < N_ELEMENTS(device->luns); i++)
                 if (device->luns[i])
                         fill_in_lun(&luns[metrics->n_luns++], device->luns[i], stats);

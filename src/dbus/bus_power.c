@@ -30,14 +30,15 @@ void bus_power_set_facts(BusPowerFacts *facts, const DeviceView *view) {
         BUS_PROPERTIES_SET_TEXT(facts->state, power_state_to_string(view->power_state));
 }
 
-void bus_power_get_statistics(const BusDevice *device, PowerStatistics *ret) {
+PowerState bus_power_get_statistics(const BusDevice *device, PowerStatistics *ret) {
         const DevicePower *power;
 
+        *ret = (PowerStatistics){};
         power = device_manager_get_power(device->service->manager, device->id);
-        if (power)
-                device_power_get_statistics(power, event_loop_now_ns(device->service->loop), ret);
-        else
-                *ret = (PowerStatistics){};
+        if (!power)
+                return POWER_STATE_UNKNOWN;
+        device_power_get_statistics(power, event_loop_now_ns(device->service->loop), ret);
+        return device_power_get_state(power);
 }
 
 /* Counters */

@@ -27,6 +27,6 @@ void bus_power_set_facts(BusPowerFacts *facts, const DeviceView *view);
 /* What differs from `former`. `bus` may be NULL. */
 void bus_power_announce_changes(sd_bus *bus, const char *path, const BusPowerFacts *former,
                                 const BusPowerFacts *now);
-/* What was counted; zeroes: nothing was told. */
-void bus_power_get_statistics(const BusDevice *device, PowerStatistics *ret);
+/* What was counted; zeroes: nothing was told. Returns the state that it is of. */
+PowerState bus_power_get_statistics(const BusDevice *device, PowerStatistics *ret);
 int bus_power_attach(BusService *service, sd_bus *bus);

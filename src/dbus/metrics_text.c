@@ -233,10 +233,27 @@ static void write_labelled(const MetricsText *text) {
 
 /* Histograms */
 
+/* Of what a histogram is, beside its device. */
+typedef struct HistogramSubject {
+        const MetricsLun *lun;
+        const char *label;
+        const char *value;
+} HistogramSubject;
+
+/* NULL: of the device as a whole. */
+static void write_histogram_labels(const MetricsText *text, const char *name, const char *suffix,
+                                   const MetricsDevice *device, const HistogramSubject *subject) {
+        if (!subject) {
+                write_device(text->file, name, suffix, device);
+                return;
+        }
+        write_lun(text->file, name, suffix, device, subject->lun);
+        write_label(text->file, subject->label, subject->value);
+}
+
 /* A bound for each power of two is enough: cumulative counts can be told at any of them. */
 static void write_histogram(const MetricsText *text, const char *name, const MetricsDevice *device,
-                            const MetricsLun *lun, const char *label, const char *value,
-                            const StorageHistogram *histogram) {
+                            const HistogramSubject *subject, const StorageHistogram *histogram) {
         uint64_t n = 0;
 
         for (size_t i = 0; i < STORAGE_HISTOGRAM_BUCKETS; i++) {
@@ -245,8 +262,7 @@ static void write_histogram(const MetricsText *text, const char *name, const Met
                 n += histogram->counts[i];
                 if (end_ns != UINT64_MAX && !is_power_of_two(end_ns))
                         continue;
-                write_lun(text->file, name, "_bucket", device, lun);
-                write_label(text->file, label, value);
+                write_histogram_labels(text, name, "_bucket", device, subject);
                 fputs(",le=\"", text->file);
                 if (end_ns == UINT64_MAX)
                         fputs("+Inf", text->file);
@@ -254,14 +270,34 @@ static void write_histogram(const MetricsText *text, const char *name, const Met
                         write_seconds(text->file, end_ns);
                 fprintf(text->file, "\"} %llu\n", (unsigned long long) n);
         }
-        write_lun(text->file, name, "_count", device, lun);
-        write_label(text->file, label, value);
+        write_histogram_labels(text, name, "_count", device, subject);
         fprintf(text->file, "} %llu\n", (unsigned long long) n);
-        write_lun(text->file, name, "_sum", device, lun);
-        write_label(text->file, label, value);
+        write_histogram_labels(text, name, "_sum", device, subject);
         fputs("} ", text->file);
         write_seconds(text->file, histogram->sum_ns);
         fputc('\n', text->file);
+}
+
+static void write_histograms_of_lun(const MetricsText *text, const MetricsDevice *device,
+                                    const MetricsLun *lun) {
+        HistogramSubject subject = { .lun = lun, .label = "operation" };
+
+        for (unsigned i = 0; i < _STORAGE_OPERATION_MAX; i++) {
+                subject.value = storage_operation_to_string((StorageOperation) i);
+                write_histogram(text, "request_duration_seconds", device, &subject,
+                                &lun->stats.operations[i].latency);
+        }
+}
+
+static void write_layers_of_lun(const MetricsText *text, const MetricsDevice *device,
+                                const MetricsLun *lun) {
+        HistogramSubject subject = { .lun = lun, .label = "layer" };
+
+        for (unsigned i = 0; i < _STORAGE_LAYER_MAX; i++) {
+                subject.value = storage_layer_to_string((StorageLayer) i);
+                write_histogram(text, "layer_duration_seconds", device, &subject,
+                                &lun->stats.layers[i]);
+        }
 }
 
 static void write_histograms(const MetricsText *text) {
@@ -269,22 +305,64 @@ static void write_histograms(const MetricsText *text) {
                      "How long requests of clients took.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++)
-                        for (unsigned k = 0; k < _STORAGE_OPERATION_MAX; k++)
-                                write_histogram(text, "request_duration_seconds", &text->devices[i],
-                                                &text->devices[i].luns[j], "operation",
-                                                storage_operation_to_string((StorageOperation) k),
-                                                &text->devices[i].luns[j]
-                                                                 .stats.operations[k]
-                                                                 .latency);
+                        write_histograms_of_lun(text, &text->devices[i], &text->devices[i].luns[j]);
         write_family(text, "layer_duration_seconds", "histogram", "seconds",
                      "Where time was spent.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++)
-                        for (unsigned k = 0; k < _STORAGE_LAYER_MAX; k++)
-                                write_histogram(text, "layer_duration_seconds", &text->devices[i],
-                                                &text->devices[i].luns[j], "layer",
-                                                storage_layer_to_string((StorageLayer) k),
-                                                &text->devices[i].luns[j].stats.layers[k]);
+                        write_layers_of_lun(text, &text->devices[i], &text->devices[i].luns[j]);
+}
+
+/* Power */
+
+static void write_power_states(const MetricsText *text) {
+        write_family(text, "power_state", "stateset", NULL, "How awake the device is.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (PowerState state = 0; state < _POWER_STATE_MAX; state++) {
+                        write_device(text->file, "power_state", "", &text->devices[i]);
+                        write_label(text->file, PREFIX "power_state", power_state_to_string(state));
+                        fprintf(text->file, "} %d\n", state == text->devices[i].power_state);
+                }
+        write_family(text, "power_state_seconds", "counter", "seconds",
+                     "For how long it was so awake.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                for (PowerState state = 0; state < _POWER_STATE_MAX; state++) {
+                        write_device(text->file, "power_state_seconds", "_total",
+                                     &text->devices[i]);
+                        write_label(text->file, "state", power_state_to_string(state));
+                        fputs("} ", text->file);
+                        write_seconds(text->file, text->devices[i].power.time_ns[state]);
+                        fputc('\n', text->file);
+                }
+}
+
+/* What it does not say is not 0, which would be a device that needs none. */
+static void write_max_power(const MetricsText *text) {
+        bool has_family = false;
+
+        for (size_t i = 0; i < text->n_devices; i++) {
+                uint32_t current_ma = text->devices[i].max_power_ma;
+
+                if (current_ma == 0)
+                        continue;
+                if (!has_family)
+                        write_family(text, "max_power_amperes", "gauge", "amperes",
+                                     "The current that the device may draw from the bus, as it "
+                                     "says.");
+                has_family = true;
+                write_device(text->file, "max_power_amperes", "", &text->devices[i]);
+                fprintf(text->file, "} %u.%03u\n", current_ma / 1000, current_ma % 1000);
+        }
+}
+
+static void write_power(const MetricsText *text) {
+        write_power_states(text);
+        write_max_power(text);
+        write_family(text, "wake_duration_seconds", "histogram", "seconds",
+                     "From a command that found the device asleep to its being ready.");
+        for (size_t i = 0; i < text->n_devices; i++)
+                write_histogram(text, "wake_duration_seconds", &text->devices[i], NULL,
+                                &text->devices[i].power.wake_latency);
 }
 
 /* What they are */
@@ -350,6 +428,22 @@ static uint64_t get_failed_recoveries(const MetricsDevice *device, const Metrics
         return device->stats.n_recoveries_failed;
 }
 
+static uint64_t get_standbys(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->power.n_standbys;
+}
+
+static uint64_t get_spin_ups(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->power.n_spin_ups;
+}
+
+static uint64_t get_suspends(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->power.n_suspends;
+}
+
+static uint64_t get_sleep_failures(const MetricsDevice *device, const MetricsLun *lun) {
+        return device->power.n_sleep_failures;
+}
+
 static uint64_t get_size(const MetricsDevice *device, const MetricsLun *lun) { return lun->size; }
 
 static uint64_t get_n_clients(const MetricsDevice *device, const MetricsLun *lun) {
@@ -399,6 +493,14 @@ static void write_plains(const MetricsText *text) {
                   get_restarts, false, false },
                 { "recoveries_failed", NULL, "How often all steps of recovery were in vain.",
                   get_failed_recoveries, false, false },
+                { "standbys", NULL, "How often its media were stopped.", get_standbys, false,
+                  false },
+                { "spin_ups", NULL, "How often they were started again.", get_spin_ups, false,
+                  false },
+                { "suspends", NULL, "How often its port was suspended.", get_suspends, false,
+                  false },
+                { "sleep_failures", NULL, "How often it could not be put to sleep.",
+                  get_sleep_failures, false, false },
                 { "size_bytes", "bytes", "The medium's size; 0: there is none.", get_size, true,
                   true },
                 { "export_clients", NULL, "Clients that are connected.", get_n_clients, true,
@@ -425,6 +527,7 @@ static void write_all(const MetricsText *text, const char *version) {
                 write_counter(text, counter);
         write_labelled(text);
         write_histograms(text);
+        write_power(text);
         if (text->format == METRICS_FORMAT_OPENMETRICS)
                 fputs("# EOF\n", text->file);
 }

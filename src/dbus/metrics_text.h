@@ -9,6 +9,7 @@
 
 #include "base/macros.h"
 #include "base/storage_stats.h"
+#include "power/power_state.h"
 
 /* More than that is refused: whoever reads it has to hold it. */
 #define METRICS_TEXT_SIZE_MAX (64 * MIB)
@@ -43,6 +44,9 @@ typedef struct MetricsDevice {
         unsigned n_restarts;
         bool is_degraded;
         StorageDeviceStats stats;
+        PowerState power_state;
+        uint32_t max_power_ma; /* 0: not known */
+        PowerStatistics power;
         const MetricsLun *luns;
         size_t n_luns;
 } MetricsDevice;

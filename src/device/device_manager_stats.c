@@ -19,5 +19,7 @@ size_t device_manager_get_advice(const DeviceManager *manager, uint64_t id,
                 return 0;
         facts.quirks = device->quirks;
         device_stats_get_sum(&device->stats, &facts.stats);
+        device_power_get_statistics(&device->power, event_loop_now_ns(manager->loop), &facts.power);
+        facts.power_options = managed_device_get_power_options(device);
         return optimization_advice_find(&facts, ret);
 }

@@ -20,6 +20,9 @@
 #define FLUSH_NS_MIN (50 * NS_PER_MS)
 #define RETRIES_PER_MILLE_MIN 10
 #define QUEUE_TENTHS_MAX 15
+#define SPIN_UPS_MIN 8
+#define SPIN_UPS_PER_HOUR_MIN 4.0
+#define SLEEP_FAILURES_MIN 8
 
 #define MBPS_HIGH_SPEED 480
 #define MBPS_FULL_SPEED 12
@@ -341,6 +344,54 @@ static void writes_refused_say(const OptimizationFacts *facts, char *text) {
             "write protection; a worn stick does so at its end.");
 }
 
+/* Power */
+
+static double get_hours(const OptimizationFacts *facts) {
+        uint64_t total_ns = 0;
+
+        for (PowerState state = 0; state < _POWER_STATE_MAX; state++)
+                total_ns += facts->power.time_ns[state];
+        return (double) total_ns / (3600.0 * (double) NS_PER_S);
+}
+
+static bool spin_ups_applies(const OptimizationFacts *facts) {
+        double n = (double) facts->power.n_spin_ups;
+
+        return facts->power.n_spin_ups >= SPIN_UPS_MIN &&
+               n >= SPIN_UPS_PER_HOUR_MIN * get_hours(facts);
+}
+
+static void spin_ups_say(const OptimizationFacts *facts, char *text) {
+        const StorageHistogram *latency = &facts->power.wake_latency;
+        char timeout[64] = "";
+
+        if (facts->power_options.standby_timeout_ms > 0)
+                snprintf(timeout, sizeof(timeout), " (now %u s)",
+                         facts->power_options.standby_timeout_ms / 1000);
+        say(text,
+            "It was stopped and started again %llu times, %.0f times an hour, and half of the "
+            "wakes "
+            "took %.1f ms or more, which wears it and is waited for: a longer standby timeout%s "
+            "costs less than it saves.",
+            (unsigned long long) facts->power.n_spin_ups,
+            (double) facts->power.n_spin_ups / MAX(get_hours(facts), 0.001),
+            to_ms(storage_histogram_get_quantile_ns(latency, 500)), timeout);
+}
+
+static bool sleep_failures_applies(const OptimizationFacts *facts) {
+        return facts->power.n_sleep_failures >= SLEEP_FAILURES_MIN &&
+               facts->power.n_sleep_failures >= facts->power.n_standbys + facts->power.n_suspends;
+}
+
+static void sleep_failures_say(const OptimizationFacts *facts, char *text) {
+        say(text,
+            "It could not be put to sleep %llu times, and did sleep %llu times: set its timeouts "
+            "to "
+            "never, by power-set or in a rule.",
+            (unsigned long long) facts->power.n_sleep_failures,
+            (unsigned long long) (facts->power.n_standbys + facts->power.n_suspends));
+}
+
 #define RULE(topic, name, severity, prefix)                                                        \
         [OPTIMIZATION_TOPIC_##topic] = { name, OPTIMIZATION_SEVERITY_##severity, prefix##_applies, \
                                          prefix##_say }
@@ -364,6 +415,8 @@ static const AdviceRule rules[_OPTIMIZATION_TOPIC_MAX] = {
         RULE(RESETS, "resets", HIGH, resets),
         RULE(RETRIES, "retries", MEDIUM, retries),
         RULE(WRITES_REFUSED, "writes-refused", HIGH, writes_refused),
+        RULE(SPIN_UPS, "spin-ups", MEDIUM, spin_ups),
+        RULE(SLEEP_FAILURES, "sleep-failures", LOW, sleep_failures),
 };
 
 static size_t find_of(const OptimizationFacts *facts, OptimizationSeverity severity,

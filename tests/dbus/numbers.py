@@ -92,6 +92,8 @@ class Checks:
         assert samples["usb_storage_written_bytes_total", labels] == N_WRITES * 4096
         assert samples["usb_storage_size_bytes", labels] == 8 << 20
         assert samples["usb_storage_device_state", (("device", "sim1"), ("usb_storage_device_state", "running"))] == 1
+        assert samples["usb_storage_power_state_seconds_total", (("device", "sim0"), ("state", "standby"))] == 0
+        assert samples["usb_storage_wake_duration_seconds_count", (("device", "sim0"),)] == 0
         histogram = (("device", "sim0"), ("lun", "0"), ("operation", "write"))
         assert samples["usb_storage_request_duration_seconds_count", histogram] == N_WRITES
 
@@ -110,7 +112,7 @@ class Checks:
         expect_failure("NotAuthorized", self.stranger.call, "Device", "Diagnose", "(@a{sv} {},)", path=DEVICE)
         self.bus.set_verdict(f"{NAME}.diagnose", "yes")
         report = self.stranger.call("Device", "Diagnose", "(@a{sv} {},)", path=DEVICE)
-        for words in ("1209:0001", "bulk-only", "Unit 0", "Unit 1", f"writes_completed: {N_WRITES}"):
+        for words in ("1209:0001", "bulk-only", "Unit 0", "Unit 1", "\nPower: ", f"writes_completed: {N_WRITES}"):
             assert words in report, f"{words} is not in {report}"
         assert "BUSY" not in report, report
 

@@ -131,6 +131,21 @@ class Checks:
         assert self.get("StandbyTimeout") == MINUTE_US  # still this device's own
         assert self.get("SuspendTimeout") == 2_000_000
 
+    def metrics_tell_the_same(self):
+        text = self.stranger.call("Manager", "GetMetrics", f"({NONE},)")
+        for line in (
+            'usb_storage_power_state{device="sim0",usb_storage_power_state="suspended"} 1',
+            'usb_storage_max_power_amperes{device="sim0"} 0.500',
+            'usb_storage_spin_ups_total{device="sim0"} 1',
+            'usb_storage_wake_duration_seconds_count{device="sim0"} 1',
+        ):
+            assert f"\n{line}\n" in text, f"{line} is not in {text}"
+
+    def a_report_tells_it_in_words(self):
+        report = self.root.call("Device", "Diagnose", f"({NONE},)", path=DEVICE)
+        for words in ("Power: suspended; it has standby: yes", "It may draw 500 mA", "spin-ups: 1", "Wakes: 1"):
+            assert words in report, f"{words} is not in {report}"
+
     def what_was_counted_outlives_the_worker(self):
         self.watcher.forget()
         os.kill(self.root.get("Device", "WorkerPid", DEVICE), 9)

@@ -57,6 +57,16 @@ static void expect_line(const char *line) {
         storage_histogram_record(&lun.stats.operations[STORAGE_OPERATION_READ].latency, 1500);
         storage_histogram_record(&lun.stats.operations[STORAGE_OPERATION_READ].latency,
                                  100 * NS_PER_S);
+        device.power_state = POWER_STATE_STANDBY;
+        device.max_power_ma = 896;
+        device.power = (PowerStatistics){
+                .time_ns[POWER_STATE_SUSPENDED] = UINT64_C(86400000000001),
+                .n_standbys = 4,
+                .n_spin_ups = 3,
+                .n_suspends = 2,
+                .n_sleep_failures = 1,
+        };
+        storage_histogram_record(&device.power.wake_latency, 3 * NS_PER_S);
         device.stats.n_resets[STORAGE_RESET_PORT] = 2;
         device.stats.transport = STORAGE_TRANSPORT_UAS;
 
@@ -97,6 +107,21 @@ static const char *const lines[] = {
         "usb_storage_worker_restarts_total{device=\"1-4.1\"} 3",
         "usb_storage_export_clients{device=\"1-4.1\",lun=\"1\"} 2",
         "usb_storage_size_bytes{device=\"1-4.1\",lun=\"1\"} 16777216",
+        "# TYPE usb_storage_power_state stateset",
+        "usb_storage_power_state{device=\"1-4.1\",usb_storage_power_state=\"standby\"} 1",
+        "usb_storage_power_state{device=\"1-4.1\",usb_storage_power_state=\"idle\"} 0",
+        "usb_storage_power_state_seconds_total{device=\"1-4.1\",state=\"suspended\"} "
+        "86400.000000001",
+        "# UNIT usb_storage_max_power_amperes amperes",
+        "usb_storage_max_power_amperes{device=\"1-4.1\"} 0.896",
+        "usb_storage_standbys_total{device=\"1-4.1\"} 4",
+        "usb_storage_spin_ups_total{device=\"1-4.1\"} 3",
+        "usb_storage_suspends_total{device=\"1-4.1\"} 2",
+        "usb_storage_sleep_failures_total{device=\"1-4.1\"} 1",
+        "usb_storage_wake_duration_seconds_bucket{device=\"1-4.1\",le=\"2.147483648\"} 0",
+        "usb_storage_wake_duration_seconds_bucket{device=\"1-4.1\",le=\"4.294967296\"} 1",
+        "usb_storage_wake_duration_seconds_count{device=\"1-4.1\"} 1",
+        "usb_storage_wake_duration_seconds_sum{device=\"1-4.1\"} 3.000000000",
         "usb_storage_build_info{version=\"1.0\"} 1",
 };
 
@@ -151,6 +176,16 @@ START_TEST(older_format_names_families_by_their_samples) {
 }
 END_TEST
 
+START_TEST(a_device_that_does_not_say_what_it_needs_has_no_sample) {
+        char *text;
+
+        device.max_power_ma = 0;
+        text = format();
+        ck_assert_ptr_null(strstr(text, "usb_storage_max_power_amperes"));
+        free(text);
+}
+END_TEST
+
 START_TEST(formats_have_names) {
         MetricsFormat format;
 
@@ -184,6 +219,7 @@ int main(void) {
         tcase_add_test(tcase, text_has_its_end_and_every_family_once);
         tcase_add_test(tcase, no_devices_are_no_samples);
         tcase_add_test(tcase, older_format_names_families_by_their_samples);
+        tcase_add_test(tcase, a_device_that_does_not_say_what_it_needs_has_no_sample);
         tcase_add_test(tcase, formats_have_names);
         tcase_add_test(tcase, name_of_an_integer_tells_its_unit);
         suite_add_tcase(suite, tcase);

@@ -120,6 +120,20 @@ static void try_again(void) { facts.stats.n_retries = 234; }
 
 static void refuse_writes(void) { facts.stats.is_read_only_by_errors = true; }
 
+/* Ten in two hours of which it was asleep for most, each of which took two seconds. */
+static void wake_again_and_again(void) {
+        facts.power.time_ns[POWER_STATE_STANDBY] = 6000 * NS_PER_S;
+        facts.power.time_ns[POWER_STATE_IDLE] = 1200 * NS_PER_S;
+        facts.power.n_spin_ups = facts.power.n_standbys = 10;
+        facts.power_options.standby_timeout_ms = 60000;
+        record(&facts.power.wake_latency, 10, 2 * NS_PER_S);
+}
+
+static void not_sleep(void) {
+        facts.power.n_sleep_failures = 12;
+        facts.power.n_suspends = 1;
+}
+
 static const struct {
         void (*spoil)(void);
         OptimizationTopic topic;
@@ -158,6 +172,11 @@ static const struct {
           "10000 commands 2.3 %" },
         { refuse_writes, OPTIMIZATION_TOPIC_WRITES_REFUSED, OPTIMIZATION_SEVERITY_HIGH,
           "read-only" },
+        { wake_again_and_again, OPTIMIZATION_TOPIC_SPIN_UPS, OPTIMIZATION_SEVERITY_MEDIUM,
+          "10 times, 5 times an hour, and half of the wakes took 2000.0 ms or more, which wears it "
+          "and is waited for: a longer standby timeout (now 60 s)" },
+        { not_sleep, OPTIMIZATION_TOPIC_SLEEP_FAILURES, OPTIMIZATION_SEVERITY_LOW,
+          "sleep 12 times, and did sleep 1 times" },
 };
 
 START_TEST(nothing_is_wrong_with_a_good_device) {
@@ -213,6 +232,7 @@ END_TEST
 START_TEST(numbers_that_make_no_sense_do_no_harm) {
         memset(&facts.stats, 0xFF, sizeof(facts.stats));
         memset(&facts.device, 0xFF, sizeof(facts.device));
+        memset(&facts.power, 0xFF, sizeof(facts.power));
         facts.stats.transfer_limit = STORAGE_TRANSFER_LIMIT_ERRORS;
         facts.device.transport = STORAGE_TRANSPORT_UAS;
         facts.device.cache_mode = STORAGE_CACHE_MODE_WRITE_BACK;
