@@ -22,7 +22,7 @@ declare -gA _usb_storagectl_verbs=(
         [performance-stats]=''
         [optimization-info]=''
         [power-info]=''
-        [power-set]=''
+        [power-set]='--standby-timeout= --suspend-timeout= --default-timeouts'
         [smart]=''
         [smart-test]=''
         [top]='--iterations= --delay='
@@ -48,12 +48,16 @@ _usb_storagectl_arguments() {
         case $1 in
         take) usb-storagectl list --no-legend --timeout=2 -o NAME,PROTO 2> /dev/null |
                 awk '$2 == "-" { print $1 }' ;;
-        release | device-* | status | cache-info | cache-reset | diagnose | trace) _usb_storagectl_names PORT ;;
+        release | device-* | status | cache-info | cache-reset | diagnose | trace | power-info) _usb_storagectl_names PORT ;;
         copy)
                 _usb_storagectl_names NAME
                 compgen -f -- "$2"
                 ;;
-        benchmark | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | power-* | smart*) _usb_storagectl_names NAME ;;
+        benchmark | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | smart*) _usb_storagectl_names NAME ;;
+        power-set)
+                _usb_storagectl_names PORT
+                echo active standby suspended
+                ;;
         policy) echo list test generate ;;
         esac
 }

@@ -42,6 +42,10 @@ const CtlOption ctl_options_table[_CTL_OPTION_MAX] = {
         [CTL_OPTION_DEPTH] = { 0, "depth", "N", "requests in flight" },
         [CTL_OPTION_TEXTFILE] = { 0, "textfile", "FILE", "into a file, for node_exporter" },
         [CTL_OPTION_WRITE] = { 0, "write", NULL, "write as well: what is there is lost" },
+        [CTL_OPTION_STANDBY_TIMEOUT] = { 0, "standby-timeout", "TIME", "stop it after, or never" },
+        [CTL_OPTION_SUSPEND_TIMEOUT] = { 0, "suspend-timeout", "TIME",
+                                         "suspend it after, or never" },
+        [CTL_OPTION_DEFAULT_TIMEOUTS] = { 0, "default-timeouts", NULL, "as configured again" },
 };
 
 static const struct {
@@ -125,6 +129,11 @@ static int set(CtlOptions *options, CtlOptionId id) {
                 return 0;
         case CTL_OPTION_DEPTH:
                 return set_count(optarg, DEPTH_MAX, &options->depth);
+        case CTL_OPTION_STANDBY_TIMEOUT:
+                return ctl_text_parse_timeout(optarg, &options->standby_timeout_us);
+        case CTL_OPTION_SUSPEND_TIMEOUT:
+                return ctl_text_parse_timeout(optarg, &options->suspend_timeout_us);
+        case CTL_OPTION_DEFAULT_TIMEOUTS:
         case CTL_OPTION_HELP:
         case CTL_OPTION_VERSION:
         case CTL_OPTION_NO_PAGER:

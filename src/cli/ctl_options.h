@@ -38,6 +38,9 @@ typedef enum CtlOptionId {
         CTL_OPTION_DEPTH,
         CTL_OPTION_TEXTFILE,
         CTL_OPTION_WRITE,
+        CTL_OPTION_STANDBY_TIMEOUT,
+        CTL_OPTION_SUSPEND_TIMEOUT,
+        CTL_OPTION_DEFAULT_TIMEOUTS,
         _CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -71,6 +74,8 @@ typedef struct CtlOptions {
         uint64_t delay_s;
         uint64_t seconds;
         uint64_t depth;
+        uint64_t standby_timeout_us; /* 0: never */
+        uint64_t suspend_timeout_us;
 } CtlOptions;
 
 /* By CtlOptionId. */

@@ -199,3 +199,29 @@ int ctl_text_parse_size(const char *text, uint64_t *ret) {
         *ret = value << shift;
         return 0;
 }
+
+int ctl_text_parse_timeout(const char *text, uint64_t *ret_us) {
+        static const struct {
+                const char *name;
+                uint64_t factor_us;
+        } units[] = {
+                { "", 1000 },        { "ms", 1000 },      { "s", 1000000 },
+                { "min", 60000000 }, { "h", 3600000000 },
+        };
+        uint64_t value;
+        char *end;
+        int r;
+
+        if (strcmp(text, "never") == 0) {
+                *ret_us = 0;
+                return 0;
+        }
+        r = parse_digits(text, &end, &value);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < N_ELEMENTS(units); i++)
+                if (strcmp(end, units[i].name) == 0)
+                        return __builtin_mul_overflow(value, units[i].factor_us, ret_us) ? -ERANGE
+                                                                                         : 0;
+        return -EINVAL;
+}

@@ -29,6 +29,9 @@ char *ctl_text_seconds(uint64_t seconds);
 char *ctl_text_latency(double seconds);
 /* "512", "64K", "1M", "2GiB". -EINVAL, -ERANGE. */
 int ctl_text_parse_size(const char *text, uint64_t *ret);
+/* "never", which is 0, or as the configuration has times: "500" and "500ms", "30s", "10min", "1h".
+ * In µs. -EINVAL, -ERANGE. */
+int ctl_text_parse_timeout(const char *text, uint64_t *ret_us);
 /* Decimal digits and no more. -EINVAL, -ERANGE beyond `maximum`. */
 int ctl_text_parse_number(const char *text, uint64_t maximum, uint64_t *ret);
 _Noreturn void ctl_text_no_memory(void);

@@ -118,7 +118,7 @@ CtlExit verb_device_remove(Ctl *ctl, char **arguments) {
                 .method = "Remove",
                 .kind = CTL_TARGET_DEVICE,
                 .option = ctl_options_has(&ctl->options, CTL_OPTION_FORCE) ? "force" : NULL,
-                .done = "may be unplugged now.",
+                .done = "is safe to remove: it may be unplugged now.",
         };
 
         return ctl_action_run(&action, ctl, arguments[0]);

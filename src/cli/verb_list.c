@@ -107,8 +107,9 @@ static void set_lun(CtlTable *table, json_object *lun, bool in_bytes) {
 }
 
 /* The column is there for a service that knows. */
-static void set_power(CtlTable *table, const CtlObjects *objects, const char *path) {
-        json_object *power = ctl_objects_get(objects, path, CTL_POWER);
+static void set_power(CtlTable *table, const CtlObjects *objects, const char *device,
+                      const char *path) {
+        json_object *power = ctl_objects_get(objects, device, CTL_POWER);
         json_object *smart = ctl_objects_get(objects, path, CTL_SMART);
 
         set_string(table, LIST_COLUMN_POWER, ctl_objects_string(power, "State"));
@@ -133,7 +134,7 @@ static void add_row(CtlTable *table, const CtlObjects *objects, const char *devi
         set_device(table, target.device_properties);
         if (lun)
                 set_lun(table, target.lun_properties, in_bytes);
-        set_power(table, objects, lun ? lun : device);
+        set_power(table, objects, device, lun ? lun : device);
 }
 
 static void add_devices(CtlTable *table, const CtlObjects *objects, bool in_bytes) {

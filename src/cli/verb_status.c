@@ -103,6 +103,20 @@ static void print_cache(const Ctl *ctl, json_object *cache) {
                         ctl_objects_string(cache, "Mode"), size_max, dirty, share);
 }
 
+/* What is not known is not told. */
+static void print_power(const Ctl *ctl, json_object *power) {
+        _cleanup_(freep) char *since = ctl_names_time(ctl_objects_number(power, "StateSince"));
+        uint64_t max_power_ma = ctl_objects_number(power, "MaxPower");
+        _cleanup_(freep) char *current = NULL;
+
+        if (*since == '\0')
+                return;
+        current = max_power_ma > 0 ? ctl_text_format(", may draw %" PRIu64 " mA", max_power_ma)
+                                   : ctl_text_copy("");
+        ctl_facts_print(ctl, "Power", "%s since %s%s", ctl_objects_string(power, "State"), since,
+                        current);
+}
+
 /* "CD-ROM, 1 data track, tray closed, locked" */
 static void print_optical(const Ctl *ctl, json_object *optical, const char *line) {
         const char *profile = ctl_objects_string(optical, "Profile");
@@ -159,6 +173,7 @@ static CtlExit show_device(Ctl *ctl, const CtlObjects *objects, const char *path
         print_transport(ctl, device);
         print_knowledge(ctl, device);
         print_cache(ctl, cache);
+        print_power(ctl, ctl_objects_get(objects, path, CTL_POWER));
         if (n > 0)
                 ctl_facts_print(ctl, "Units", "%zu", n);
         for (size_t i = 0; i < n; i++)

@@ -92,6 +92,17 @@ static void set_rates(CtlTable *table, json_object *rate) {
         }
 }
 
+/* What sleeps is driven as well, but that is not what matters about it. */
+static const char *get_state_words(json_object *device, json_object *power) {
+        const char *state = ctl_objects_string(device, "State");
+        const char *awake = ctl_objects_string(power, "State");
+
+        if (strcmp(state, "running") == 0 &&
+            (strcmp(awake, "standby") == 0 || strcmp(awake, "suspended") == 0))
+                return awake;
+        return state;
+}
+
 static CtlExit add_device(CtlTable *table, Ctl *ctl, const CtlObjects *objects, const char *path) {
         json_object *device = ctl_objects_get(objects, path, CTL_DEVICE);
         json_object *cache = ctl_objects_get(objects, path, CTL_CACHE);
@@ -109,7 +120,8 @@ static CtlExit add_device(CtlTable *table, Ctl *ctl, const CtlObjects *objects, 
         title = ctl_names_title(device, n > 0 ? ctl_objects_get(objects, luns[0], CTL_LUN) : NULL);
         ctl_table_set(table, TOP_COLUMN_MODEL, json_object_new_string(title), NULL);
         ctl_table_set(table, TOP_COLUMN_STATE,
-                      json_object_get(ctl_objects_property(device, "State")), NULL);
+                      json_object_get(ctl_objects_property(device, "State")),
+                      get_state_words(device, ctl_objects_get(objects, path, CTL_POWER)));
         if (colour != CTL_COLOUR_GREEN)
                 ctl_table_set_colour(table, TOP_COLUMN_STATE, colour);
         if (cache)

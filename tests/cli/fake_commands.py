@@ -101,12 +101,49 @@ def performance(host):
 
 def unsupported(host):
     """power and SMART are unsupported while no object has such an interface"""
-    for arguments in (["power-info", "1-4"], ["power-set", "1-4", "standby"]):
+    for arguments in (["power-info", "3-1"], ["power-set", "3-1", "standby"]):
         expect(host.run(*arguments), 6, "there is no org.orion.UsbStorage1.Power")
     for arguments in (["smart", "1-4"], ["smart-test", "1-4"], ["smart-test", "1-4", "long"]):
         expect(host.run(*arguments), 6, "there is no org.orion.UsbStorage1.Smart")
     expect(host.run("1-4", name="usb_storage_smart_info"), 6)
     expect(host.run("smart", "9-9"), 3)
+
+
+def power_is_told(host):
+    """power-info tells the state, what a device may do, and what was counted, as does its other name"""
+    out = expect(host.run("power-info", "1-4"), 0).out
+    for words in ("State: standby since 20", "Standby: after 10:00", "Suspended: never; it can't be",
+                  "May draw: 896 mA, bus-powered", "Time: active 1:02, standby 1:02:03", "Stopped: 4 times, started 3 times",
+                  "Wakes: 5: half in 4.2 ms, 99% in 2.50 s, all in 6.50 s"):  # fmt: skip
+        assert words in out, out
+    facts = host.run("1-4", "-j", name="usb_storage_power_info").json()
+    assert facts["SpinUps"] == 3 and facts["TimeInState"]["standby"] == 3723000000
+    assert facts["WakeLatency"] == [0.0042, 2.5, 6.5]
+    assert [row["power"] for row in host.run("list", "-j").json()][:2] == ["standby", None]
+    assert "Power: standby since 20" in host.run("status", "1-4").out
+    assert "Power:" not in host.run("status", "3-1").out
+    assert "standby" in host.run("top", "-n1").out
+    assert host.run("top", "-n1", "-j").json()[0]["state"] == "running"
+
+
+def power_is_set(host):
+    """power-set sets states and timeouts, of whole devices, as does its other name"""
+    host.said()
+    assert "1-4 is in standby, until" in expect(host.run("power-set", "1-4", "standby"), 0).out
+    assert "1-4 is awake." in expect(host.run("1-4", "active", name="usb_storage_power_set"), 0).out
+    assert host.run("power-set", "1-4", "suspended", "-j").json() == {"device": "1-4"}
+    expect(host.run("power-set", "1-4", "--standby-timeout=10min", "--suspend-timeout", "never"), 0, "")
+    expect(host.run("power-set", "1-4", "standby", "--default-timeouts", "--standby-timeout=500"), 0)
+    path = "/org/orion/UsbStorage1/devices/_31_2d4"
+    assert host.said() == [
+        "SetState standby {}", "SetState active {}", "SetState suspended {}",
+        f"SetTimeouts {path} {{'standby': 600000000, 'suspend': 0}}",
+        f"SetTimeouts {path} {{'reset': True, 'standby': 500000}}", "SetState standby {}",
+    ]  # fmt: skip
+    expect(host.run("power-set", "1-4"), 2, "needs a state")
+    expect(host.run("power-set", "1-4", "--standby-timeout=soon"), 2, "soon is no value for it")
+    expect(host.run("power-set", "1-4.0", "standby"), 2, "whole devices")
+    expect(host.run("power-set", "1-4", "sleepy"), 2, "active, standby and suspended alone")
 
 
 def policy(host):
@@ -223,7 +260,7 @@ def confirmation(host):
 
 
 CHECKS = (scsi_command_in, scsi_command_out, scsi_command_fails, scsi_command_usage, scsi_info, cache, cache_flush,
-          performance, unsupported, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
+          performance, unsupported, power_is_told, power_is_set, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
           monitor_objects, confirmation)  # fmt: skip
 
 
@@ -238,16 +275,20 @@ def slow_release(host):
     assert "writing  50% [" in written and "1-4 is the kernel's again." in written, written
 
 
+def slow_sleep(host):
+    """power-set shows how far its job is on a terminal"""
+    written = host.run_on_terminal("power-set", "1-4", "suspended")
+    assert "writing  50% [" in written and "1-4 is suspended, until" in written, written
+
+
 def features(host):
-    """power and SMART are shown and set where a unit has them"""
-    assert "State: idle" in expect(host.run("power-info", "1-4"), 0).out
+    """SMART is shown and set where a unit has it"""
     assert host.run("smart", "1-4.0", "-j").json() == {"Temperature": 41.5}
     row = host.run("list", "-j").json()[0]
-    assert row["temp"] == 41.5 and row["power"] == "idle"
-    assert "has changed its power state" in expect(host.run("power-set", "1-4", "standby"), 0).out
+    assert row["temp"] == 41.5 and row["power"] == "standby"
     expect(host.run("smart-test", "1-4", "long"), 0)
     expect(host.run("1-4", name="usb_storage_smart_test"), 0)
-    assert host.said() == ["SetState standby {}", "StartSelfTest long {}", "StartSelfTest short {}"]
+    assert host.said() == ["StartSelfTest long {}", "StartSelfTest short {}"]
 
 
 def monitor_service(host):
@@ -274,6 +315,7 @@ def main():
         host.start_service(FAKE_FLUSH="fails", FAKE_RELEASE="slow", FAKE_FEATURES="1")
         results.check(failed_flush, host)
         results.check(slow_release, host)
+        results.check(slow_sleep, host)
         host.said()
         results.check(features, host)
         results.check(monitor_service, host)

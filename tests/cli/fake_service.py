@@ -63,12 +63,19 @@ SCSI = {
     "LastSense": "Medium not present", "Commands": 1000, "CheckConditions": 3, "Retries": 2, "Timeouts": 1,
 }  # fmt: skip
 
+POWER = {
+    "State": "standby", "StateSince": 1764165605000000, "MaxPower": 896, "SelfPowered": False, "CanStandby": True,
+    "CanSuspend": False, "StandbyTimeout": 600000000, "SuspendTimeout": 0, "ManagementEnabled": True,
+    "TimeInState": {"active": 62000000, "idle": 500000, "standby": 3723000000, "suspended": 0, "unknown": 0},
+    "Standbys": 4, "SpinUps": 3, "Suspends": 2, "SleepFailures": 1, "Wakes": 5, "WakeLatency": (0.0042, 2.5, 6.5),
+}  # fmt: skip
+
 OBJECTS = {
     ROOT: {"Manager": {
         "Version": "0.1.0", "NDevices": 3, "NExports": 2, "LogLevel": "info",
         "ListenAddresses": ["unix:/run/usb-storage/nbd.sock"], "PerformanceMonitoring": True,
     }},
-    device_path("1-4"): {"Device": device("1-4"), "Cache": CACHE, "Performance": {}},
+    device_path("1-4"): {"Device": device("1-4"), "Cache": CACHE, "Performance": {}, "Power": POWER},
     device_path("1-4") + "/lun0": {"Lun": lun("1-4", 0), "Scsi": SCSI, "Performance": {}},
     device_path("2-1.3"): {"Device": device(
         "2-1.3", VendorId=0x058F, ProductId=0x6364, Vendor="Evil\x1b[31mReader", Model="Multi\u202eCard",
@@ -89,6 +96,7 @@ OBJECTS = {
 COUNTERS = {
     "Cache": {"DirtyBytes", "Hits", "Misses", "ReadAheadUsedBytes", "ReadAheadWastedBytes"},
     "Scsi": {"Commands", "CheckConditions", "Retries", "Timeouts"},
+    "Power": {"TimeInState", "Standbys", "SpinUps", "Suspends", "SleepFailures", "Wakes", "WakeLatency"},
 }
 
 OBJECT_MANAGER = """<node><interface name="org.freedesktop.DBus.ObjectManager">
@@ -103,16 +111,14 @@ OBJECT_MANAGER = """<node><interface name="org.freedesktop.DBus.ObjectManager">
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
 # What no service has yet, as the program would use it.
-FEATURES = """<node><interface name="org.orion.UsbStorage1.Power"><property name="State" type="s" access="read"/>
-<method name="SetState"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface>
-<interface name="org.orion.UsbStorage1.Smart"><property name="Temperature" type="d" access="read"/>
+FEATURES = """<node><interface name="org.orion.UsbStorage1.Smart"><property name="Temperature" type="d" access="read"/>
 <method name="StartSelfTest"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface>
 <interface name="org.orion.UsbStorage1.Device">
 <method name="StartTrace"><arg type="h" direction="in"/><arg type="a{sv}" direction="in"/></method>
 <method name="StopTrace"><arg type="a{sv}" direction="in"/><arg type="t" direction="out"/><arg type="t" direction="out"/></method>
 </interface></node>"""
 if os.environ.get("FAKE_FEATURES"):
-    OBJECTS[device_path("1-4") + "/lun0"] |= {"Power": {"State": "idle"}, "Smart": {"Temperature": 41.5}}
+    OBJECTS[device_path("1-4") + "/lun0"] |= {"Smart": {"Temperature": 41.5}}
 
 
 class Refusal(Exception):
@@ -357,10 +363,19 @@ class Service:
     def Cache_Reset(self, path, options):
         say("CacheReset", path, options)
 
-    # What comes later
+    # Power
 
     def Power_SetState(self, path, state, options):
+        if state == "sleepy":
+            raise Refusal("InvalidArgument", "A device can be set to active, standby and suspended alone")
         say("SetState", state, options)
+        if os.environ.get("FAKE_RELEASE") == "slow":
+            raise Slow(self.add_job("power", path))
+
+    def Power_SetTimeouts(self, path, timeouts):
+        say("SetTimeouts", path, dict(sorted(timeouts.items())))
+
+    # What comes later
 
     def Smart_StartSelfTest(self, path, kind, options):
         say("StartSelfTest", kind, options)

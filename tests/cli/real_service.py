@@ -140,10 +140,22 @@ def tells_of_itself(host):
 
 def optional(host):
     """what this service or disk may not have is told, or told to be unsupported"""
-    for arguments in (["power-info", "ONE"], ["smart", "ONE"]):
+    for arguments in (["smart", "ONE"],):
         ran = host.run(*arguments, "-j")
         assert ran.status in (0, 6), (arguments, ran.status, ran.err)
         assert ran.json() if ran.status == 0 else ran.out == "", (arguments, ran.out)
+
+
+def power(host):
+    """timeouts of a device are set, in force and told"""
+    assert host.run("power-info", "ONE", "-j").json()["StandbyTimeout"] == 0
+    expect(host.run("ONE", "--standby-timeout=10min", "--suspend-timeout=1h", name="usb_storage_power_set"), 0)
+    facts = expect(host.run("ONE", "-j", name="usb_storage_power_info"), 0).json()
+    assert (facts["StandbyTimeout"], facts["SuspendTimeout"]) == (600_000_000, 3_600_000_000), facts
+    assert "Standby: after 10:00" in host.run("power-info", "ONE").out
+    expect(host.run("power-set", "ONE", "--default-timeouts"), 0)
+    assert host.run("power-info", "ONE", "-j").json()["StandbyTimeout"] == 0
+    assert host.run("power-info", "TWO.1", "-j").json()["ManagementEnabled"] is True
 
 
 def trace(host):
@@ -244,7 +256,7 @@ def stops(host):
     host.stop()
 
 
-CHECKS = (lists, status, scsi, trays, cache, performance, tells_of_itself, optional, trace, diagnosis, copies, rescues, benchmarks, watches,
+CHECKS = (lists, status, scsi, trays, cache, performance, tells_of_itself, optional, power, trace, diagnosis, copies, rescues, benchmarks, watches,
           denied, ends)  # fmt: skip
 
 

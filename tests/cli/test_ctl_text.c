@@ -8,6 +8,36 @@
 
 #include "../base/unit_test.h"
 
+START_TEST(timeouts_are_read_as_in_the_configuration) {
+        static const struct {
+                const char *text;
+                int r;
+                uint64_t value_us;
+        } cases[] = {
+                { "never", 0, 0 },
+                { "0", 0, 0 },
+                { "500", 0, 500000 },
+                { "500ms", 0, 500000 },
+                { "30s", 0, 30000000 },
+                { "10min", 0, 600000000 },
+                { "2h", 0, UINT64_C(7200000000) },
+                { "", -EINVAL, 7 },
+                { "soon", -EINVAL, 7 },
+                { "10 min", -EINVAL, 7 },
+                { "-1s", -EINVAL, 7 },
+                { "5124095576031h", -ERANGE, 7 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                uint64_t value_us = 7;
+
+                ck_assert_int_eq(ctl_text_parse_timeout(cases[i].text, &value_us), cases[i].r);
+                if (cases[i].r == 0)
+                        ck_assert_uint_eq(value_us, cases[i].value_us);
+        }
+}
+END_TEST
+
 START_TEST(sizes_are_told_in_powers_of_1024) {
         static const struct {
                 uint64_t size;
@@ -150,6 +180,7 @@ END_TEST
 
 int main(void) {
         const TTest *const tests[] = {
+                timeouts_are_read_as_in_the_configuration,
                 sizes_are_told_in_powers_of_1024,
                 sizes_are_read_with_their_units,
                 numbers_have_digits_alone_and_a_limit,
