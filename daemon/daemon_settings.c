@@ -62,7 +62,7 @@ static const ConfigOption options[] = {
         {
                         .section = "usb_storage",
                         .key = "storage_device_async_enabled",
-                        .effect = CONFIG_EFFECT_DEVICES,
+                        .effect = CONFIG_EFFECT_NOW,
                         .type = CONFIG_TYPE_BOOL,
                         .offset = offsetof(DaemonSettings, is_device_async),
                         .help = "Off: a device gets one command at a time, and nothing is read "
@@ -71,7 +71,7 @@ static const ConfigOption options[] = {
         {
                         .section = "usb_storage",
                         .key = "async_io_enabled",
-                        .effect = CONFIG_EFFECT_DEVICES,
+                        .effect = CONFIG_EFFECT_NOW,
                         .type = CONFIG_TYPE_BOOL,
                         .offset = offsetof(DaemonSettings, is_io_async),
                         .help = "The same, under another name: either is enough.",
@@ -88,7 +88,7 @@ static const ConfigOption options[] = {
         {
                         .section = "usb_storage",
                         .key = "scsi_validation_enabled",
-                        .effect = CONFIG_EFFECT_DEVICES,
+                        .effect = CONFIG_EFFECT_NOW,
                         .type = CONFIG_TYPE_BOOL,
                         .offset = offsetof(DaemonSettings, is_validation_enabled),
                         .help = "Whether commands are checked before a device gets them.",
@@ -96,7 +96,7 @@ static const ConfigOption options[] = {
         {
                         .section = "usb_storage",
                         .key = "scsi_command_cache_size",
-                        .effect = CONFIG_EFFECT_DEVICES,
+                        .effect = CONFIG_EFFECT_NOW,
                         .type = CONFIG_TYPE_UINT,
                         .offset = offsetof(DaemonSettings, n_commands_kept),
                         .maximum = DEVICE_MANAGER_COMMANDS_KEPT_MAX,

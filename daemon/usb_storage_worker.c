@@ -440,6 +440,9 @@ static void on_configure(Worker *worker, const ControlConfigure *message) {
                                 &(StorageOptions){
                                                 .device_timeout_ms = message->device_timeout_ms,
                                                 .is_trim_enabled = message->is_trim_enabled,
+                                                .is_serial = message->is_serial,
+                                                .skips_validation = message->skips_validation,
+                                                .n_commands_kept = message->n_commands_kept,
                                 });
 }
 

@@ -93,6 +93,8 @@ const ScsiSense *error_handler_get_last_sense(const ErrorHandler *handler, uint8
  * ended when the state is NORMAL, FAILED or GONE.
  */
 int error_handler_reset(ErrorHandler *handler, uint8_t lun, TransportRecovery step);
+/* The processor takes more or fewer commands at once than before. */
+void error_handler_note_depth(ErrorHandler *handler);
 /* No command and no recovery is in progress. */
 bool error_handler_is_idle(const ErrorHandler *handler);
 /* The device was unplugged: everything ends with GONE. */

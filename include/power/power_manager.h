@@ -56,6 +56,8 @@ ScsiTarget *power_manager_get_target(PowerManager *power);
 void power_manager_set_options(PowerManager *power, const PowerOptions *options);
 /* Whether a LUN has a medium, and whether START STOP UNIT is for it. */
 void power_manager_set_unit(PowerManager *power, unsigned lun, bool has_medium, bool can_stop);
+/* What it wraps takes more or fewer commands at once than before. */
+void power_manager_note_depth(PowerManager *power);
 /* What the error handler tells comes here before others hear of it. */
 void power_manager_on_event(PowerManager *power, ErrorHandlerEvent event);
 

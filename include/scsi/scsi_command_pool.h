@@ -21,6 +21,8 @@ typedef struct ScsiCommandPoolStatistics {
 
 /* Keeps at most `n_kept_max`, none at first. -ENOMEM. */
 int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_kept_max);
+/* What is kept beyond it goes at once. */
+void scsi_command_pool_set_kept_max(ScsiCommandPool *pool, size_t n_kept_max);
 /* None is in use. */
 ScsiCommandPool *scsi_command_pool_free(ScsiCommandPool *pool);
 DEFINE_CLEANUP(ScsiCommandPool *, scsi_command_pool_free);

@@ -61,6 +61,9 @@ int scsi_processor_new(ScsiProcessor **ret, Transport *transport,
 ScsiProcessor *scsi_processor_free(ScsiProcessor *processor);
 DEFINE_CLEANUP(ScsiProcessor *, scsi_processor_free);
 ScsiTarget *scsi_processor_get_target(ScsiProcessor *processor);
+/* Of the options those that can change: `is_validating`, `n_commands_kept`, `is_serial`. Others are as
+ * they were. */
+void scsi_processor_set_options(ScsiProcessor *processor, const ScsiProcessorOptions *options);
 /* What commands to this LUN are validated against; NULL: it has not told yet. */
 void scsi_processor_set_unit(ScsiProcessor *processor, uint8_t lun, const ScsiDisk *disk);
 

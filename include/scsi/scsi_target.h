@@ -31,10 +31,17 @@ struct ScsiTarget {
         const char *name;          /* the device's, for the log; borrowed */
         size_t transfer_size_max;  /* bytes in one command, as the transport has it */
         unsigned n_in_flight_max;  /* how many commands the device takes at once */
+        unsigned n_in_flight_most; /* the most that this may become, by other settings */
         /* How often the device has lost what it had not synchronised, as far as can be known; one
          * writer: who recovers. Wraps around. */
         unsigned n_resets;
 };
+
+/* Of one that wraps `next`: how many commands that takes. */
+static inline void scsi_target_take_depth(ScsiTarget *target, const ScsiTarget *next) {
+        target->n_in_flight_max = next->n_in_flight_max;
+        target->n_in_flight_most = next->n_in_flight_most;
+}
 
 void scsi_target_submit(ScsiTarget *target, ScsiCommand *command);
 void scsi_target_cancel(ScsiTarget *target, ScsiCommand *command);

@@ -8,7 +8,8 @@
 
 #include "storage/storage_manager.h"
 
-/* The timeout counts at once, what concerns units for those that are opened from now on. */
+/* The timeout, whether there is one command at a time, validation and the commands kept count at
+ * once; what concerns units for those that are opened from now on. */
 void storage_settings_set(StorageManager *manager, const StorageOptions *options);
 /* When the device may sleep by itself; at once. */
 void storage_settings_set_power(StorageManager *manager, const PowerOptions *options);

@@ -38,12 +38,15 @@ typedef struct BotOptions {
          * and an anomaly decides anew. */
         BotMode known_mode;
         size_t transfer_size_max; /* 0: by speed */
+        bool is_serial;           /* nothing is pipelined, whatever was decided */
         bool ignores_residue;     /* what came counts, whatever the CSW says is missing */
 } BotOptions;
 
 /* `device` and `storage_device` are borrowed, and copied, respectively. -errno. */
 int bot_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice *storage_device,
                       const BotOptions *options);
+/* From the next command on. */
+void bot_transport_set_serial(Transport *transport, bool is_serial);
 /* What was decided so far. */
 BotMode bot_transport_get_mode(const Transport *transport);
 const char *bot_mode_to_string(BotMode mode);

@@ -443,8 +443,9 @@ static void set_info(Lun *lun, const ScsiDisk *disk, const LunOptions *options) 
 }
 
 static int init_pieces(Lun *lun) {
-        lun->n_pieces_max = MIN((size_t) LUN_PIECES_MAX,
-                                (size_t) lun->target->n_in_flight_max + LUN_PIECES_AHEAD);
+        size_t n_in_flight_most = MAX(lun->target->n_in_flight_max, lun->target->n_in_flight_most);
+
+        lun->n_pieces_max = MIN((size_t) LUN_PIECES_MAX, n_in_flight_most + LUN_PIECES_AHEAD);
         lun->pieces = calloc(lun->n_pieces_max, sizeof(*lun->pieces));
         if (!lun->pieces)
                 return -ENOMEM;

@@ -348,10 +348,14 @@ static void error_handler_give_up(ErrorHandler *handler, const char *why) {
         error_handler_enter(handler, ERROR_HANDLER_STATE_FAILED);
 }
 
+void error_handler_note_depth(ErrorHandler *handler) {
+        scsi_target_take_depth(&handler->target, handler->next);
+}
+
 /* The new one starts with a clean slate. */
 static void error_handler_note_change(ErrorHandler *handler) {
         handler->statistics->n_transport_changes++;
-        handler->target.n_in_flight_max = handler->next->n_in_flight_max;
+        error_handler_note_depth(handler);
         handler->least_step = TRANSPORT_RECOVERY_CLEAR_HALTS;
         error_handler_tell(handler, ERROR_HANDLER_EVENT_TRANSPORT_CHANGED, 0);
 }

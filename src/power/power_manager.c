@@ -432,6 +432,10 @@ void power_manager_set_unit(PowerManager *power, unsigned lun, bool has_medium, 
         arm_idle(power);
 }
 
+void power_manager_note_depth(PowerManager *power) {
+        scsi_target_take_depth(&power->target, power->next);
+}
+
 void power_manager_on_event(PowerManager *power, ErrorHandlerEvent event) {
         switch (event) {
         case ERROR_HANDLER_EVENT_RESET:
@@ -440,7 +444,7 @@ void power_manager_on_event(PowerManager *power, ErrorHandlerEvent event) {
                         power->luns_stopped = 0;
                 return;
         case ERROR_HANDLER_EVENT_TRANSPORT_CHANGED:
-                power->target.n_in_flight_max = power->next->n_in_flight_max;
+                power_manager_note_depth(power);
                 return;
         case ERROR_HANDLER_EVENT_FAILED:
         case ERROR_HANDLER_EVENT_GONE:

@@ -27,6 +27,14 @@ int scsi_command_pool_new(ScsiCommandPool **ret, size_t n_kept_max) {
         return 0;
 }
 
+void scsi_command_pool_set_kept_max(ScsiCommandPool *pool, size_t n_kept_max) {
+        assert(n_kept_max <= SCSI_COMMAND_POOL_KEPT_MAX);
+
+        pool->n_kept_max = n_kept_max;
+        for (; pool->n_kept > n_kept_max; pool->n_kept--)
+                free(list_entry(list_take_first(&pool->kept), ScsiCommand, node));
+}
+
 ScsiCommandPool *scsi_command_pool_free(ScsiCommandPool *pool) {
         ListNode *node;
 

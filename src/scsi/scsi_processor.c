@@ -788,8 +788,18 @@ void scsi_processor_give_up(ScsiProcessor *processor) {
 
 static void scsi_processor_take_transport(ScsiProcessor *processor, Transport *transport) {
         processor->transport = transport;
+        processor->target.n_in_flight_most = transport->n_in_flight_max;
         processor->target.n_in_flight_max =
                         processor->options.is_serial ? 1 : transport->n_in_flight_max;
+}
+
+void scsi_processor_set_options(ScsiProcessor *processor, const ScsiProcessorOptions *options) {
+        processor->options.is_validating = options->is_validating;
+        processor->options.n_commands_kept = options->n_commands_kept;
+        processor->options.is_serial = options->is_serial;
+        scsi_command_pool_set_kept_max(processor->target.commands, options->n_commands_kept);
+        scsi_processor_take_transport(processor, processor->transport);
+        event_defer_schedule(&processor->defer);
 }
 
 void scsi_processor_set_transport(ScsiProcessor *processor, Transport *transport) {

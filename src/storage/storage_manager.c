@@ -744,10 +744,9 @@ static void storage_set_stack_options(StorageManager *manager) {
         quirks->processor.is_validating = !options->skips_validation;
         quirks->processor.n_commands_kept = options->n_commands_kept;
         quirks->processor.is_serial = options->is_serial;
-        if (options->is_serial) {
-                quirks->bot.mode = BOT_MODE_BY_PHASE;
-                options->cache.has_read_ahead = false;
-        }
+        quirks->bot.is_serial = options->is_serial;
+        manager->wants_read_ahead = options->cache.has_read_ahead;
+        options->cache.has_read_ahead &= !options->is_serial;
         if (options->skips_processing) {
                 quirks->has_single_lun = true; /* it is not asked */
                 options->n_luns_max = 0;

@@ -29,6 +29,7 @@ struct StorageManager {
         char *base_name;     /* owned */
         char *serial;        /* owned */
         StorageOptions options;
+        bool wants_read_ahead; /* it has it unless it is serial */
         StorageQuirks quirks;
         StorageFacts facts;
         RateBudget budget;               /* of all clients */

@@ -6,10 +6,49 @@
 #include "storage/storage_manager_internal.h"
 #include "storage/storage_settings.h"
 
+/* A stop has begun to empty it. */
+static bool has_cache_in_use(const StorageManager *manager) {
+        return manager->cache && manager->state != STORAGE_STATE_STOPPING &&
+               manager->state != STORAGE_STATE_STOPPED;
+}
+
+static int set_read_ahead(StorageManager *manager) {
+        bool has_read_ahead = manager->wants_read_ahead && !manager->options.is_serial;
+
+        manager->options.cache.has_read_ahead = has_read_ahead;
+        return has_cache_in_use(manager)
+                               ? cache_manager_set_read_ahead(manager->cache, has_read_ahead)
+                               : 0;
+}
+
+static void tell_cache_error(const StorageManager *manager, int r) {
+        log_device_warning(manager->name, "Its cache goes on as it was in part: %s", strerror(-r));
+}
+
+/* Of the layers of the stack; one that comes later finds them in the quirks. */
+static void set_stack_settings(StorageManager *manager, const StorageOptions *options) {
+        ScsiProcessorOptions *processor = &manager->quirks.processor;
+        int r;
+
+        manager->options.is_serial = options->is_serial;
+        manager->options.skips_validation = options->skips_validation;
+        manager->options.n_commands_kept = options->n_commands_kept;
+        processor->is_validating = !options->skips_validation;
+        processor->n_commands_kept = options->n_commands_kept;
+        processor->is_serial = options->is_serial;
+        manager->quirks.bot.is_serial = options->is_serial;
+        if (manager->stack)
+                storage_stack_update_settings(manager->stack);
+        r = set_read_ahead(manager);
+        if (r < 0)
+                tell_cache_error(manager, r);
+}
+
 void storage_settings_set(StorageManager *manager, const StorageOptions *options) {
         uint64_t timeout_ns = options->device_timeout_ms * NS_PER_MS;
 
         manager->options.is_trim_enabled = options->is_trim_enabled;
+        set_stack_settings(manager, options);
         if (options->device_timeout_ms == 0 ||
             options->device_timeout_ms == manager->options.device_timeout_ms)
                 return;
@@ -24,12 +63,6 @@ void storage_settings_set_power(StorageManager *manager, const PowerOptions *opt
         manager->options.power = *options;
         if (manager->stack)
                 storage_stack_set_power_options(manager->stack, options);
-}
-
-/* A stop has begun to empty it. */
-static bool has_cache_in_use(const StorageManager *manager) {
-        return manager->cache && manager->state != STORAGE_STATE_STOPPING &&
-               manager->state != STORAGE_STATE_STOPPED;
 }
 
 void storage_settings_set_cache_mode(StorageManager *manager, CacheMode mode) {
@@ -55,14 +88,13 @@ void storage_settings_set_cache(StorageManager *manager, const CacheOptions *opt
                 return;
         manager->options.park_timeout_ms = park_timeout_ms;
         known->verifies_hits = options->verifies_hits;
-        known->has_read_ahead = options->has_read_ahead && !manager->options.is_serial;
+        manager->wants_read_ahead = options->has_read_ahead;
         cache_manager_set_verification(manager->cache, known->verifies_hits);
         cache_manager_set_size(manager->cache, options->size_max);
         r = cache_manager_set_policy(manager->cache, options->policy);
-        read_ahead_r = cache_manager_set_read_ahead(manager->cache, known->has_read_ahead);
+        read_ahead_r = set_read_ahead(manager);
         if (r < 0 || read_ahead_r < 0)
-                log_device_warning(manager->name, "Its cache goes on as it was in part: %s",
-                                   strerror(r < 0 ? -r : -read_ahead_r));
+                tell_cache_error(manager, r < 0 ? r : read_ahead_r);
 }
 
 void storage_settings_set_smart(StorageManager *manager, const ControlSmartOptions *options) {

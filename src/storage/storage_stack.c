@@ -496,6 +496,17 @@ StorageStackFacts storage_stack_get_facts(const StorageStack *stack) {
         };
 }
 
+void storage_stack_update_settings(StorageStack *stack) {
+        if (!stack->error_handler)
+                return;
+        if (stack->storage_device.protocol == USB_STORAGE_PROTOCOL_BOT)
+                bot_transport_set_serial(stack->transport, stack->quirks->bot.is_serial);
+        scsi_processor_set_options(stack->processor, &stack->quirks->processor);
+        error_handler_note_depth(stack->error_handler);
+        if (stack->power)
+                power_manager_note_depth(stack->power);
+}
+
 /* What is taken out of a drive is no disk that spins, and a reader of cards may forget them. */
 static bool can_stop(const ScsiDisk *disk) {
         return disk->device_type == DEVICE_TYPE_DISK && !disk->is_removable;
@@ -515,7 +526,8 @@ StorageStackState storage_stack_get_state(const StorageStack *stack) {
                 .protocol = protocol,
                 .offers_uas = stack->offers_uas,
                 .is_pipelined = transport && protocol == USB_STORAGE_PROTOCOL_BOT &&
-                                bot_transport_get_mode(transport) == BOT_MODE_PIPELINED,
+                                bot_transport_get_mode(transport) == BOT_MODE_PIPELINED &&
+                                !stack->quirks->bot.is_serial,
                 .transfer_size_max = transport ? transport->transfer_size_max : 0,
                 .n_in_flight_max = transport ? transport->n_in_flight_max : 0,
         };

@@ -75,6 +75,8 @@ void storage_stack_set_power_options(StorageStack *stack, const PowerOptions *op
 /* What its interface says of the commands that it knows. */
 ScsiCommandSet storage_stack_get_command_set(const StorageStack *stack);
 StorageStackFacts storage_stack_get_facts(const StorageStack *stack);
+/* What `quirks` say of settings that can change counts from now on. */
+void storage_stack_update_settings(StorageStack *stack);
 /* What a LUN's commands are validated against from now on; NULL: it is being asked. */
 void storage_stack_set_unit(StorageStack *stack, unsigned lun, const ScsiDisk *disk);
 /* From then on only SCSI_COMMAND_HOLDER commands go to the device, see scsi_processor_hold(). */

@@ -30,6 +30,8 @@ void bot_habits_recall(BotHabits *habits, BotMode known_mode) {
 void bot_habits_forget_signature(BotHabits *habits) { habits->has_signature = false; }
 
 bool bot_habits_wants_pipeline(const BotHabits *habits, TransportDirection direction, size_t size) {
+        if (habits->is_serial)
+                return false;
         switch (habits->mode) {
         case BOT_MODE_AUTO:
                 return habits->n_good >= BOT_HABITS_GOOD_BEFORE_TRIAL &&

@@ -27,6 +27,7 @@ typedef struct BotHabits {
         BotMode mode;
         BotMode known_mode; /* decided earlier: there is no trial */
         bool is_mode_given; /* by the options: nothing is tried, nothing changes it */
+        bool is_serial;     /* nothing is pipelined now, and nothing learned of that */
         unsigned n_good;    /* commands by phase; counted until the first trial */
         unsigned n_trials;  /* good ones */
         bool has_signature;

@@ -654,6 +654,7 @@ int bot_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice
         bot->storage_device = *storage_device;
         bot_habits_init(&bot->habits, options->mode, options->ignores_residue);
         bot_habits_recall(&bot->habits, options->known_mode);
+        bot->habits.is_serial = options->is_serial;
         bot->clear_halt.type = USB_OPERATION_CLEAR_HALT;
         bot->clear_halt.done = bot_on_halt_cleared;
         transport = &bot->transport;
@@ -679,6 +680,11 @@ int bot_transport_new(Transport **ret, UsbDevice *device, const UsbStorageDevice
 
         *ret = TAKE_PTR(transport);
         return 0;
+}
+
+void bot_transport_set_serial(Transport *transport, bool is_serial) {
+        assert(transport->ops == &bot_ops);
+        bot_from_transport(transport)->habits.is_serial = is_serial;
 }
 
 BotMode bot_transport_get_mode(const Transport *transport) {

@@ -53,7 +53,7 @@ def bad_configuration():
     for expected in (
         f"{path}:2: cache_size = 1K: must be a number of bytes",
         f"{path}:3: there is no key cach_policy in [usb_storage], only: storage_device_timeout, ",
-        f"{path}:5: there is no section [x], only: [usb_storage], [device], [daemon]",
+        f"{path}:5: there is no section [x], only: [usb_storage], [device], ",
         f"{drop_in}:3: trim = perhaps: must be one of: true, false, ",
         "--quirks: quirks = 1:2: must be VID:PID:letters",
         f"{path}:4: quirks_file = /nonexistent: must be a file that can be read: No such file or directory",
@@ -174,6 +174,21 @@ def reloaded_cache():
         used.reload("", "cache_enabled has changed")
 
 
+def reloaded_commands():
+    """SIGHUP changes how commands go to devices that are there, under their clients"""
+    text = ("[usb_storage]\nstorage_device_async_enabled = no\nscsi_validation_enabled = no\n"
+            "scsi_command_cache_size = 0\n")  # fmt: skip
+    with settings("commands", "size=16M,serial=A,transport=uas") as used:
+        log = used.reload(text, "scsi_command_cache_size has changed")
+        for key in ("storage_device_async_enabled", "scsi_validation_enabled", "scsi_command_cache_size"):
+            assert f"{key} has changed: it takes effect now" in log, key
+        used.handle.pwrite(DATA, 8 << 20)
+        used.reload("[usb_storage]\nasync_io_enabled = no\n", "async_io_enabled has changed: it takes effect now")
+        used.handle.flush()
+        used.reload("", "async_io_enabled has changed")
+        assert used.handle.pread(BLOCK, 8 << 20) == DATA
+
+
 def reloaded_with_mistakes():
     """mistakes in what is read again are told, and all stays as it was"""
     with settings("mistakes", text="[daemon]\nlog_level = notice\n") as used:
@@ -222,6 +237,7 @@ def main():
         no_processing,
         reloaded_levels,
         reloaded_cache,
+        reloaded_commands,
         reloaded_with_mistakes,
         reloaded_for_later,
         told_systemd,

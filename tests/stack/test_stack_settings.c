@@ -240,6 +240,115 @@ START_TEST(another_deadline_is_that_of_clients_that_are_connected) {
 }
 END_TEST
 
+/* Changed before anything is asked of the device: as if it had begun so. */
+static void restart_with(const StorageOptions *before, const StorageOptions *after,
+                         const char *spec) {
+        start(spec, before);
+        storage_settings_set(stack.storage, after);
+}
+
+START_TEST(one_command_at_once_can_be_begun_and_ended) {
+        const StorageOptions serial = { .is_serial = true }, parallel = { 0 };
+        const char *spec = "size=16M,luns=2,transport=uas,disorder-us=1000";
+
+        restart_with(&parallel, &serial, spec);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        stack_connect(&stack, 1, /* is_structured= */ false);
+        for (unsigned i = 0; i < 2; i++) {
+                stack_send_write(&stack, 0, 0, bytes, LARGE_SIZE, 0);
+                stack_send_write(&stack, 1, 0, bytes, LARGE_SIZE, 0);
+                ck_assert_int_eq(stack_await_reply(&stack, 0), 0);
+                ck_assert_int_eq(stack_await_reply(&stack, 1), 0);
+                ck_assert_uint_eq(counters()->n_queue_max == 1, i == 0);
+                storage_settings_set(stack.storage, &parallel);
+        }
+        write_and_read(0);
+        stack_done(&stack);
+}
+END_TEST
+
+/* A unit that was opened while there was one command at a time gets as many as any other. */
+START_TEST(what_was_opened_serial_is_not_slower_for_ever) {
+        const StorageOptions serial = { .is_serial = true }, parallel = { 0 };
+        uint64_t depth[2];
+
+        for (unsigned i = 0; i < 2; i++) {
+                restart_with(i == 0 ? &parallel : &serial, &parallel,
+                             "size=16M,transport=uas,disorder-us=1000");
+                write_and_read(0);
+                depth[i] = counters()->n_queue_max;
+                stack_done(&stack);
+        }
+        ck_assert_uint_gt(depth[0], 1);
+        ck_assert_uint_eq(depth[0], depth[1]);
+}
+END_TEST
+
+START_TEST(pipelining_can_be_begun) {
+        const StorageOptions serial = { .is_serial = true }, parallel = { 0 };
+
+        restart_with(&serial, _i ? &parallel : &serial, "size=16M,pipelining=no");
+        for (unsigned i = 0; i < 4; i++)
+                write_and_read(0);
+        ck_assert_uint_eq(counters()->n_transfers_early > 0, _i);
+        stack_done(&stack);
+}
+END_TEST
+
+/* What was decided of it stays known meanwhile. */
+START_TEST(what_was_learned_of_pipelining_outlives_its_end) {
+        const StorageOptions serial = { .is_serial = true }, parallel = { 0 };
+
+        start("size=16M,link=ideal", &parallel);
+        for (unsigned i = 0; i < 4; i++)
+                write_and_read(0);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(stack.device_info.is_pipelined);
+        storage_settings_set(stack.storage, &serial);
+        write_and_read(0);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(!stack.device_info.is_pipelined);
+        storage_settings_set(stack.storage, &parallel);
+        write_and_read(0);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(stack.device_info.is_pipelined);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(validation_can_be_begun_and_ended) {
+        const StorageOptions off = { .skips_validation = true }, on = { 0 };
+
+        restart_with(&off, &on, "size=16M");
+        ck_assert_uint_eq(n_validated, 0);
+        write_and_read(0);
+        ck_assert_uint_gt(n_validated, 0);
+        storage_settings_set(stack.storage, &off);
+        n_validated = 0;
+        write_and_read(0);
+        ck_assert_uint_eq(n_validated, 0);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(more_or_fewer_commands_can_be_kept) {
+        const StorageOptions none = { 0 }, some = { .n_commands_kept = 4 };
+        const ScsiCommandPoolStatistics *statistics;
+        uint64_t n_hits;
+
+        restart_with(&none, &some, "size=16M,transport=uas");
+        write_and_read(0);
+        write_and_read(0);
+        statistics = scsi_command_pool_get_statistics(seen_pool);
+        n_hits = statistics->n_hits;
+        ck_assert_uint_gt(n_hits, 0);
+        storage_settings_set(stack.storage, &none);
+        write_and_read(0);
+        ck_assert_uint_eq(statistics->n_hits, n_hits);
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(another_mode_counts_for_the_next_write) {
         start("size=16M", &cached);
         stack_connect(&stack, 0, /* is_structured= */ false);
@@ -302,6 +411,23 @@ START_TEST(reading_ahead_and_the_size_can_be_changed) {
         ck_assert_uint_eq(read_in_a_row(4 * MIB) == 0, _i);
         ck_assert_uint_eq(cache_manager_get_statistics(get_cache())->n_slots, MIB / (16 * KIB));
         ck_assert_uint_gt(n_slots, MIB / (16 * KIB));
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(nothing_is_read_ahead_while_there_is_one_command_at_once) {
+        StorageOptions options = cached, serial = { .is_serial = true }, parallel = { 0 };
+
+        options.cache.has_read_ahead = true;
+        start("size=16M", &options);
+        stack_connect(&stack, 0, /* is_structured= */ false);
+        ck_assert_uint_gt(read_in_a_row(0), 0);
+        storage_settings_set(stack.storage, &serial);
+        ck_assert_uint_eq(read_in_a_row(4 * MIB), 0);
+        storage_settings_set_cache(stack.storage, &options.cache, 60000);
+        ck_assert_uint_eq(read_in_a_row(8 * MIB), 0);
+        storage_settings_set(stack.storage, &parallel);
+        ck_assert_uint_gt(read_in_a_row(12 * MIB), 0);
         stack_done(&stack);
 }
 END_TEST
@@ -374,6 +500,13 @@ int main(void) {
                             2 * N_ELEMENTS(transports));
         tcase_add_loop_test(tcase, commands_are_kept_for_reuse, 0, 3);
         tcase_add_loop_test(tcase, another_deadline_is_that_of_clients_that_are_connected, 0, 4);
+        tcase_add_test(tcase, one_command_at_once_can_be_begun_and_ended);
+        tcase_add_test(tcase, what_was_opened_serial_is_not_slower_for_ever);
+        tcase_add_loop_test(tcase, pipelining_can_be_begun, 0, 2);
+        tcase_add_test(tcase, what_was_learned_of_pipelining_outlives_its_end);
+        tcase_add_test(tcase, validation_can_be_begun_and_ended);
+        tcase_add_test(tcase, more_or_fewer_commands_can_be_kept);
+        tcase_add_test(tcase, nothing_is_read_ahead_while_there_is_one_command_at_once);
         tcase_add_test(tcase, another_mode_counts_for_the_next_write);
         tcase_add_test(tcase, another_mode_does_not_hide_that_a_device_is_unwell);
         tcase_add_loop_test(tcase, reading_ahead_and_the_size_can_be_changed, 0, 2);

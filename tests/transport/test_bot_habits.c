@@ -201,6 +201,25 @@ START_TEST(what_was_decided_before_is_not_tried_but_may_be_decided_anew) {
 }
 END_TEST
 
+START_TEST(serial_nothing_is_pipelined_and_what_was_decided_stays) {
+        for (BotMode mode = BOT_MODE_AUTO; mode < _BOT_MODE_MAX; mode++) {
+                bool was_wanted;
+                BotHabits habits;
+
+                bot_habits_init(&habits, mode, false);
+                for (unsigned i = 0; i < BOT_HABITS_GOOD_BEFORE_TRIAL; i++)
+                        bot_habits_learn_good(&habits, /* was_pipelined= */ false);
+                was_wanted = bot_habits_wants_pipeline(&habits, IN, 4096);
+                ck_assert_int_eq(was_wanted, mode != BOT_MODE_BY_PHASE);
+                habits.is_serial = true;
+                ck_assert(!bot_habits_wants_pipeline(&habits, IN, 4096));
+                ck_assert_int_eq(habits.mode, mode);
+                habits.is_serial = false;
+                ck_assert_int_eq(bot_habits_wants_pipeline(&habits, IN, 4096), was_wanted);
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bot_habits");
         TCase *tcase = tcase_create("bot_habits");
@@ -216,6 +235,7 @@ int main(void) {
         tcase_add_test(tcase, a_residue_that_is_known_to_be_nonsense_does_not_count);
         tcase_add_loop_test(tcase, a_given_mode_stays, 0, 2);
         tcase_add_test(tcase, what_was_decided_before_is_not_tried_but_may_be_decided_anew);
+        tcase_add_test(tcase, serial_nothing_is_pipelined_and_what_was_decided_stays);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
