@@ -33,6 +33,12 @@ typedef struct PendingRemains {
         int fd; /* owned */
 } PendingRemains;
 
+typedef struct PendingMount {
+        ControlMount message;
+        int fd;       /* owned */
+        int slots_fd; /* owned */
+} PendingMount;
+
 typedef struct Worker {
         EventLoop *loop;                /* owned */
         ControlChannel *channel;        /* owned; NULL when the manager is gone */
@@ -45,6 +51,8 @@ typedef struct Worker {
         ControlCache cache;                          /* as it was told with the arena */
         PendingRemains remains[CONTROL_REMAINS_MAX]; /* that came before the device */
         size_t n_remains;
+        PendingMount mounts[CONTROL_MOUNTS_MAX]; /* likewise */
+        size_t n_mounts;
         ControlConfigure settings;
         ControlSmartOptions smart;
         uint64_t asked_realtime_s[STORAGE_LUNS_MAX]; /* the drive of each LUN */
@@ -256,6 +264,23 @@ static void on_lun_stats(StorageManager *storage, unsigned lun, const StorageSta
         worker_send(userdata, &message);
 }
 
+static void worker_send_mount_state(Worker *worker, ControlType type, uint32_t id, int error) {
+        ControlMessage message;
+
+        control_message_init(&message, type);
+        message.body.mount_state.id = id;
+        message.body.mount_state.error = error;
+        worker_send(worker, &message);
+}
+
+static void on_mount_served(StorageManager *storage, uint32_t id, void *userdata) {
+        worker_send_mount_state(userdata, CONTROL_TYPE_MOUNT_SERVED, id, 0);
+}
+
+static void on_mount_ended(StorageManager *storage, uint32_t id, int error, void *userdata) {
+        worker_send_mount_state(userdata, CONTROL_TYPE_MOUNT_ENDED, id, error);
+}
+
 static void on_device_stats(StorageManager *storage, const StorageDeviceStats *stats,
                             void *userdata) {
         ControlMessage message;
@@ -313,6 +338,8 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .returned = on_returned,
                 .save = on_save,
                 .remains_left = on_remains_left,
+                .mount_served = on_mount_served,
+                .mount_ended = on_mount_ended,
                 .lun_stats = on_lun_stats,
                 .device_stats = on_device_stats,
         };
@@ -352,6 +379,10 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
         for (size_t i = 0; i < worker->n_remains; i++)
                 worker_add_remains(worker, &worker->remains[i]);
         worker->n_remains = 0;
+        for (size_t i = 0; i < worker->n_mounts; i++)
+                storage_manager_add_mount(worker->storage, &worker->mounts[i].message,
+                                          worker->mounts[i].fd, worker->mounts[i].slots_fd);
+        worker->n_mounts = 0;
 }
 
 static UsbSpeed speed_from_mbps(uint32_t mbps) {
@@ -505,6 +536,29 @@ static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
                 log_info("A client of LUN %u is refused: %s", message->lun, strerror(-r));
 }
 
+static void on_mount(Worker *worker, const ControlMount *message, int *fds) {
+        PendingMount mount = {
+                .message = *message,
+                .fd = TAKE_FD(fds[0]),
+                .slots_fd = TAKE_FD(fds[1]),
+        };
+
+        if (worker->storage) {
+                storage_manager_add_mount(worker->storage, message, mount.fd, mount.slots_fd);
+        } else if (worker->n_mounts < CONTROL_MOUNTS_MAX) {
+                worker->mounts[worker->n_mounts++] = mount;
+        } else {
+                fd_close(mount.fd);
+                fd_close(mount.slots_fd);
+                worker_send_mount_state(worker, CONTROL_TYPE_MOUNT_ENDED, message->id, -ENOSPC);
+        }
+}
+
+static void on_unmount(Worker *worker, uint32_t id) {
+        if (worker->storage)
+                storage_manager_end_mount(worker->storage, id);
+}
+
 static void on_request(Worker *worker, const ControlRequest *request, int *fd) {
         ControlMessage message;
 
@@ -608,6 +662,12 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_SAVED:
                 on_cache_message(worker, message, fds);
                 return;
+        case CONTROL_TYPE_MOUNT:
+                on_mount(worker, &message->body.mount, fds);
+                return;
+        case CONTROL_TYPE_UNMOUNT:
+                on_unmount(worker, message->body.mount_state.id);
+                return;
         case CONTROL_TYPE_REQUEST:
         case CONTROL_TYPE_CANCEL:
                 on_request_message(worker, message, n_fds > 0 ? &fds[0] : &no_fd);
@@ -631,6 +691,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_DEVICE_STATS:
         case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_SMART:
+        case CONTROL_TYPE_MOUNT_SERVED:
+        case CONTROL_TYPE_MOUNT_ENDED:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:
@@ -690,6 +752,10 @@ static void worker_done(Worker *worker) {
         fd_close(worker->arena_fd);
         for (size_t i = 0; i < worker->n_remains; i++)
                 fd_close(worker->remains[i].fd);
+        for (size_t i = 0; i < worker->n_mounts; i++) {
+                fd_close(worker->mounts[i].fd);
+                fd_close(worker->mounts[i].slots_fd);
+        }
         for (size_t i = 0; i < worker->n_image_fds; i++)
                 fd_close(worker->image_fds[i]);
         control_channel_free(TAKE_PTR(worker->channel));

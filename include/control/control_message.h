@@ -10,13 +10,16 @@
  *
  * manager → worker: CONFIGURE (again when settings change), CACHE, REMAINS for each that there is, then USB_DEVICE or SIMULATE
  *                   (once, and USB_DEVICE again after PARKED); CLIENT, CACHE_OPTIONS, PING, STOP, GONE;
- *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL.
+ *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL; MOUNT, UNMOUNT.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
  *                   LEARNED, PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY;
- *                   LUN_STATS, DEVICE_STATS.
+ *                   LUN_STATS, DEVICE_STATS; MOUNT_SERVED, MOUNT_ENDED.
  * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
  * USB_DEVICE answers as it did the first time, BROUGHT_UP or FAILED; one whose park time is over
  * asks to SAVE what it has, and stops.
+ * MOUNT, before the device for each that a dead worker served (with the generation 0), else when
+ * somebody mounts; the worker answers MOUNT_SERVED or MOUNT_ENDED, and MOUNT_ENDED when it ends, also by
+ * UNMOUNT. A worker that fails, or dies, tells nothing: its successor goes on.
  * A worker that has its device answers each REQUEST by one REPLY, at its end at the latest.
  *
  * manager → front: CONFIGURE, LISTEN, CONNECT, EXPORT, EXPORT_CLOSED, PING, STOP.
@@ -43,6 +46,8 @@
 /* REMAINS that a worker was told of and that have data left: it can't do with a part of them, as the
  * order in which they are given back matters. */
 #define CONTROL_REMAINS_MAX 192
+/* That a device has at once. */
+#define CONTROL_MOUNTS_MAX 16
 #define CONTROL_LUNS_ALL ((UINT32_C(1) << CONTROL_LUNS_MAX) - 1) /* of a mask of LUNs */
 
 typedef enum ControlType {
@@ -86,6 +91,10 @@ typedef enum ControlType {
         CONTROL_TYPE_POWER,         /* the device's state, and what is counted of it */
         CONTROL_TYPE_SMART_OPTIONS, /* as POWER_OPTIONS */
         CONTROL_TYPE_SMART,         /* the health of a unit's drive, after it was asked */
+        CONTROL_TYPE_MOUNT, /* fd 0: of /dev/fuse, fd 1: the memory that its requests lie in */
+        CONTROL_TYPE_MOUNT_SERVED, /* its LUN is exported */
+        CONTROL_TYPE_MOUNT_ENDED,  /* it was unmounted, or its export has closed */
+        CONTROL_TYPE_UNMOUNT,      /* it is to end */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -204,6 +213,23 @@ typedef struct ControlLunStats {
         StorageStats stats; /* since the worker was started */
 } ControlLunStats;
 
+typedef struct ControlMount {
+        uint64_t generation; /* of the export, by the worker's numbering; 0: of the next that opens, as a
+                                predecessor served it */
+        uint64_t realtime_ns; /* what CLOCK_REALTIME tells */
+        uint32_t id;          /* the manager's numbering, for this device */
+        uint32_t lun;
+        uint32_t uid; /* the file's owner */
+        uint32_t gid;
+        uint8_t is_read_only;
+        uint8_t unused[7];
+} ControlMount;
+
+typedef struct ControlMountState { /* MOUNT_SERVED, MOUNT_ENDED, UNMOUNT */
+        uint32_t id;
+        int32_t error; /* MOUNT_ENDED: 0: it was unmounted, or told to end; -errno. Else 0 */
+} ControlMountState;
+
 typedef struct ControlMessage {
         uint32_t type; /* ControlType */
         uint32_t size; /* of the part of `body` that the type has */
@@ -232,6 +258,8 @@ typedef struct ControlMessage {
                 ControlReply reply;
                 ControlProgress progress;
                 ControlLearned learned;
+                ControlMount mount;
+                ControlMountState mount_state;
                 PowerOptions power_options;
                 ControlPower power;
                 ControlSmartOptions smart_options;

@@ -65,6 +65,7 @@ typedef struct LunView {
         const char *export_name; /* "": not exported */
         uint64_t generation;     /* of the export */
         NbdExportInfo export_info;
+        uint32_t n_mount_changes; /* so far: device_manager_get_mount() tells others when it differs */
 } LunView;
 
 /* Why a device is not driven. */

@@ -52,3 +52,6 @@ void fuse_session_set_request_timeout(FuseSession *session, uint64_t timeout_ns)
 /* Answers what is in flight, then ends. What the kernel has kept back fails when the last descriptor
  * of the mount is closed. */
 void fuse_session_shut_down(FuseSession *session);
+/* The same for one that a successor is to go on with: what the device gives back unfinished (-ESHUTDOWN)
+ * stays where it is, for the successor to answer. */
+void fuse_session_leave(FuseSession *session);

@@ -11,6 +11,7 @@
 #include "base/nbd_protocol.h"
 #include "base/storage_stats.h"
 #include "cache/cache_manager.h"
+#include "control/control_message.h"
 #include "control/control_power.h"
 #include "control/control_request.h"
 #include "control/control_smart.h"
@@ -102,6 +103,12 @@ typedef struct StorageHandlers {
         /* Once for each request, before `stopped` at the latest. */
         void (*replied)(StorageManager *manager, const ControlReply *reply, void *userdata);
 
+        /* Optional, as the next one: a mount is served, its LUN is exported. */
+        void (*mount_served)(StorageManager *manager, uint32_t id, void *userdata);
+        /* 0: it was unmounted, or its export has closed; -errno. Not told of one that a successor is to go
+         * on with. */
+        void (*mount_ended)(StorageManager *manager, uint32_t id, int error, void *userdata);
+
         /* Those below are needed with a cache alone. */
 
         /* The device has gone, or came back but could not be driven; storage_manager_replug() brings
@@ -131,6 +138,12 @@ CacheManager *storage_manager_get_cache(StorageManager *manager);
  * -ESTALE, -EUSERS. */
 int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t generation, int fd,
                                const NbdAgreement *agreement);
+/* A mount of `mount->lun`, which is within; takes the descriptors over. `mount_served` or `mount_ended`
+ * tells what comes of it, also from within. */
+void storage_manager_add_mount(StorageManager *manager, const ControlMount *mount, int fd,
+                               int slots_fd);
+/* It ends soon, if it is there. */
+void storage_manager_end_mount(StorageManager *manager, uint32_t id);
 /* The device was unplugged (the kernel says so; the wire may say it later). */
 void storage_manager_set_gone(StorageManager *manager);
 /* The device came back; taken over, also where it comes too late (-EBUSY: not parked). */

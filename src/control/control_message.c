@@ -60,6 +60,10 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_POWER] = { "POWER", sizeof(ControlPower) },
         [CONTROL_TYPE_SMART_OPTIONS] = { "SMART_OPTIONS", sizeof(ControlSmartOptions) },
         [CONTROL_TYPE_SMART] = { "SMART", sizeof(ControlSmart) },
+        [CONTROL_TYPE_MOUNT] = { "MOUNT", sizeof(ControlMount), 2, 2 },
+        [CONTROL_TYPE_MOUNT_SERVED] = { "MOUNT_SERVED", sizeof(ControlMountState) },
+        [CONTROL_TYPE_MOUNT_ENDED] = { "MOUNT_ENDED", sizeof(ControlMountState) },
+        [CONTROL_TYPE_UNMOUNT] = { "UNMOUNT", sizeof(ControlMountState) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -130,6 +134,10 @@ static bool is_luns(uint32_t luns) { return (luns & ~CONTROL_LUNS_ALL) == 0; }
 
 static bool is_some_luns(uint32_t luns) { return luns != 0 && is_luns(luns); }
 
+static bool is_mount_valid(const ControlMount *mount) {
+        return mount->lun < CONTROL_LUNS_MAX && control_is_bool(mount->is_read_only);
+}
+
 static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
@@ -189,6 +197,13 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
                 return control_smart_options_is_valid(&message->body.smart_options);
         case CONTROL_TYPE_SMART:
                 return control_smart_is_valid(&message->body.smart);
+        case CONTROL_TYPE_MOUNT:
+                return is_mount_valid(&message->body.mount);
+        case CONTROL_TYPE_MOUNT_ENDED:
+                return message->body.mount_state.error <= 0;
+        case CONTROL_TYPE_MOUNT_SERVED:
+        case CONTROL_TYPE_UNMOUNT:
+                return message->body.mount_state.error == 0;
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:

@@ -35,6 +35,7 @@ typedef struct BusLunFacts {
         uint32_t n_data_tracks;
         uint32_t n_audio_tracks;
         int32_t rotation_rate;
+        uint32_t mounts; /* how often they changed */
         int is_removable;
         int has_medium;
         int is_read_only;

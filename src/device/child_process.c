@@ -175,6 +175,10 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_SMART_OPTIONS:
         case CONTROL_TYPE_SMART:
+        case CONTROL_TYPE_MOUNT:
+        case CONTROL_TYPE_MOUNT_SERVED:
+        case CONTROL_TYPE_MOUNT_ENDED:
+        case CONTROL_TYPE_UNMOUNT:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

@@ -140,7 +140,11 @@ bool device_manager_get_lun(const DeviceManager *manager, uint64_t id, unsigned 
                 return false;
         if (device->exports[lun].is_open)
                 export = device_front_find_export(&manager->front, device->exports[lun].generation);
-        *ret = (LunView){ .info = &device->luns[lun], .export_name = "" };
+        *ret = (LunView){
+                .info = &device->luns[lun],
+                .export_name = "",
+                .n_mount_changes = device->mounts.n_changes,
+        };
         if (export) {
                 ret->export_name = export->name;
                 ret->generation = export->generation;

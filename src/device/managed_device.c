@@ -275,6 +275,13 @@ static void on_statement(ManagedDevice *device, const ControlMessage *message) {
                 child_process_kill(device->worker, "told of what it was not asked");
 }
 
+static void on_mount_state(ManagedDevice *device, const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_MOUNT_SERVED)
+                device_mounts_on_served(device, &message->body.mount_state);
+        else
+                device_mounts_on_ended(device, &message->body.mount_state);
+}
+
 static void on_description(ManagedDevice *device, const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_LEARNED)
                 device_learned_set(&device->learned, &message->body.learned.facts);
@@ -327,6 +334,10 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_LUN_INFO:
                 on_description(device, message);
                 return;
+        case CONTROL_TYPE_MOUNT_SERVED:
+        case CONTROL_TYPE_MOUNT_ENDED:
+                on_mount_state(device, message);
+                return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_CONFIGURE:
         case CONTROL_TYPE_READY:
@@ -348,6 +359,8 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_POWER_OPTIONS:
         case CONTROL_TYPE_SMART_OPTIONS:
         case CONTROL_TYPE_SMART:
+        case CONTROL_TYPE_MOUNT:
+        case CONTROL_TYPE_UNMOUNT:
         case CONTROL_TYPE_REQUEST:
         case CONTROL_TYPE_CANCEL:
                 child_process_kill(worker, "sent what is not a worker's to send");
@@ -381,6 +394,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
         device_learned_flush(&device->learned);
         device_stats_end_worker(&device->stats);
         device_power_end_worker(&device->power, event_loop_now_ns(device->loop), get_realtime_us());
+        device_mounts_on_worker_ended(device);
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
 
         if (device->is_unplugged || device->state == MANAGED_DEVICE_STATE_STOPPING) {
@@ -501,6 +515,7 @@ static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         child_process_set_owner(device->worker, device->name, &worker_handlers, device);
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
         device_send_power(device);
+        device_mounts_on_worker_started(device);
         if (device->udev)
                 device_send_usb(device, usb_fd, needs_reset);
         else
@@ -563,6 +578,11 @@ int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
         r = event_timer_init(&device->timer, loop, device_on_timer);
         if (r < 0)
                 return r;
+        r = device_mounts_init(&device->mounts, loop);
+        if (r < 0) {
+                event_timer_done(&device->timer);
+                return r;
+        }
 
         device->loop = loop;
         device_learned_init(&device->learned, loop, /* store= */ NULL);
@@ -585,6 +605,7 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         device->worker = child_process_free(device->worker);
         device->state = MANAGED_DEVICE_STATE_ENDED;
         device_requests_end(device);
+        device_mounts_done(device);
         device_cache_done(&device->cache);
         device_stats_done(&device->stats);
         list_unlink(&device->node_of_manager);

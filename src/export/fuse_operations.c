@@ -73,6 +73,12 @@ static void answer_written(FuseRequest *request, size_t size) {
         fuse_session_release(request);
 }
 
+static void leave(FuseRequest *request) {
+        request->is_left = true;
+        fuse_reply_none(TAKE_PTR(request->handle));
+        fuse_session_release(request);
+}
+
 /* Towards the device */
 
 static uint64_t get_deadline_ns(const FuseRequest *request) {
@@ -102,7 +108,9 @@ static void submit(FuseRequest *request, BlockOperation operation, uint64_t size
                         operation == BLOCK_OPERATION_STATUS ? N_ELEMENTS(request->extents) : 0;
         block->deadline_ns = get_deadline_ns(request);
         r = block_device_submit(request->session->device, block);
-        if (r < 0)
+        if (r == -ESHUTDOWN && request->session->is_left)
+                leave(request);
+        else if (r < 0)
                 answer_error(request, r);
 }
 
@@ -186,7 +194,9 @@ static void on_success(FuseRequest *request) {
 void fuse_operations_on_block_done(BlockRequest *block) {
         FuseRequest *request = container_of(block, FuseRequest, block);
 
-        if (block->error < 0)
+        if (block->error == -ESHUTDOWN && request->session->is_left)
+                leave(request);
+        else if (block->error < 0)
                 answer_error(request, block->error);
         else
                 on_success(request);

@@ -108,7 +108,8 @@ void fuse_session_release(FuseRequest *request) {
 
         assert(!request->handle);
 
-        fuse_slots_disarm(&session->slots, request->slot);
+        if (!request->is_left)
+                fuse_slots_disarm(&session->slots, request->slot);
         staging_put(session->device->staging, request->data, request->data_size);
         request->data = NULL;
         list_unlink(&request->node);
@@ -354,6 +355,11 @@ void fuse_session_set_request_timeout(FuseSession *session, uint64_t timeout_ns)
 
 void fuse_session_shut_down(FuseSession *session) {
         enter(session, FUSE_SESSION_STATE_DRAINING, -ECANCELED);
+}
+
+void fuse_session_leave(FuseSession *session) {
+        session->is_left = true;
+        fuse_session_shut_down(session);
 }
 
 /* Making */

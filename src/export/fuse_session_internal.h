@@ -35,7 +35,8 @@ typedef struct FuseRequest {
         uint64_t offset; /* of the piece that is next */
         uint64_t end;
         BlockRequestFlags flags;
-        int whence; /* SEEK_DATA, SEEK_HOLE */
+        int whence;   /* SEEK_DATA, SEEK_HOLE */
+        bool is_left; /* it stays in its slot */
         BlockExtent extents[FUSE_REQUEST_EXTENTS_MAX];
         ListNode node; /* FuseSession::free or FuseSession::busy */
 } FuseRequest;
@@ -53,6 +54,7 @@ struct FuseSession {
         EventFd watch;
         bool is_watched;
         bool has_adopted;
+        bool is_left;  /* to a successor */
         bool is_muted; /* what libfuse answers now was answered by a predecessor */
         FuseSlots slots;
 

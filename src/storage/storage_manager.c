@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "scsi/scsi_bring_up.h"
 #include "storage/storage_manager_internal.h"
+#include "storage/storage_mounts.h"
 #include "storage/storage_units.h"
 
 #define STORAGE_DEVICE_TIMEOUT_MS_DEFAULT 30000
@@ -655,8 +656,11 @@ static void storage_stop(StorageManager *manager, Task *task) {
         storage_collector_set_parked(manager, /* is_parked= */ false);
         storage_requests_end(manager, task, manager->is_gone ? -ENODEV : -ESHUTDOWN);
         storage_smart_end(manager, task);
-        for (unsigned i = 0; i < manager->n_units; i++)
+        for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++) {
+                if (is_for_successor(manager))
+                        storage_mounts_leave(manager, &manager->units[i]);
                 storage_units_begin_close(manager, &manager->units[i]);
+        }
         /* What is not kept need not be saved. */
         if (manager->cache)
                 cache_manager_set_size(manager->cache, 0);
@@ -867,6 +871,22 @@ int storage_manager_add_client(StorageManager *manager, unsigned lun, uint64_t g
         }
         storage_manager_wake(manager);
         return storage_unit_add_session(&manager->units[lun], generation, fd, agreement);
+}
+
+void storage_manager_add_mount(StorageManager *manager, const ControlMount *mount, int fd,
+                               int slots_fd) {
+        if (accepts_clients(manager)) {
+                storage_mounts_add(manager, mount, fd, slots_fd);
+                return;
+        }
+        fd_close(fd);
+        fd_close(slots_fd);
+        if (manager->handlers->mount_ended)
+                manager->handlers->mount_ended(manager, mount->id, -ESTALE, manager->userdata);
+}
+
+void storage_manager_end_mount(StorageManager *manager, uint32_t id) {
+        storage_mounts_end(manager, id);
 }
 
 void storage_manager_set_gone(StorageManager *manager) {

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "storage/storage_manager_internal.h"
+#include "storage/storage_mounts.h"
 #include "storage/storage_settings.h"
 
 /* A stop has begun to empty it. */
@@ -55,8 +56,10 @@ void storage_settings_set(StorageManager *manager, const StorageOptions *options
         manager->options.device_timeout_ms = options->device_timeout_ms;
         if (manager->cache)
                 cache_manager_set_request_timeout(manager->cache, timeout_ns);
-        for (unsigned i = 0; i < manager->n_units; i++)
+        for (unsigned i = 0; i < manager->n_units; i++) {
                 storage_unit_set_timeout(&manager->units[i], timeout_ns);
+                storage_mounts_set_timeout(&manager->units[i], timeout_ns);
+        }
 }
 
 void storage_settings_set_power(StorageManager *manager, const PowerOptions *options) {

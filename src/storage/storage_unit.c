@@ -46,11 +46,12 @@ void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, Storage
         *unit = (StorageUnit){ .lun = lun, .on_idle = on_idle, .on_active = on_active };
         storage_medium_init(&unit->medium, loop, (uint8_t) lun, medium_on_news);
         list_init(&unit->sessions);
+        list_init(&unit->mounts);
 }
 
 void storage_unit_done(StorageUnit *unit) {
         assert(!unit->is_open);
-        assert(list_is_empty(&unit->sessions));
+        assert(list_is_empty(&unit->sessions) && list_is_empty(&unit->mounts));
 }
 
 static int make_lun(StorageUnit *unit, ScsiTarget *target, const ScsiDisk *disk,
@@ -352,7 +353,7 @@ uint64_t storage_unit_get_kept_size(const StorageUnit *unit) {
 }
 
 void storage_unit_close(StorageUnit *unit, Task *task, bool with_discard) {
-        assert(list_is_empty(&unit->sessions) && unit->n_requests == 0);
+        assert(unit->n_sessions == 0 && unit->n_requests == 0);
 
         if (unit->volume) {
                 while (!cache_volume_is_idle(unit->volume))

@@ -62,7 +62,8 @@ struct StorageUnit {
         uint64_t request_timeout_ns;
         RateBudget *budget; /* borrowed: the device's */
         ListNode sessions;  /* StorageSession::node */
-        unsigned n_sessions;
+        ListNode mounts;    /* StorageMount::node */
+        unsigned n_sessions; /* of both kinds */
         StorageUnitIdle on_idle;
         StorageUnitActive on_active;
 };

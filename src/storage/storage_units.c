@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "scsi/scsi_bring_up.h"
 #include "storage/storage_look.h"
+#include "storage/storage_mounts.h"
 #include "storage/storage_units.h"
 
 /* How long sessions may take to finish what is in flight, beyond a request's own deadline. */
@@ -35,6 +36,7 @@ static void unit_announce_closed(StorageManager *manager, StorageUnit *unit) {
 void storage_units_begin_close(StorageManager *manager, StorageUnit *unit) {
         unit_announce_closed(manager, unit);
         storage_unit_end_sessions(unit);
+        storage_mounts_shut_down(manager, unit);
 }
 
 void storage_units_await_sessions(StorageManager *manager, Task *task, StorageUnit *unit) {
@@ -244,7 +246,9 @@ static void unit_announce(StorageManager *manager, StorageUnit *unit) {
                                          manager->userdata);
 }
 
+/* What a predecessor's mounts had asked for is older than what others may ask for from now on. */
 void storage_units_serve(StorageManager *manager, StorageUnit *unit) {
+        storage_mounts_serve(manager, unit);
         unit_announce(manager, unit);
         storage_unit_start_sampling(unit);
 }

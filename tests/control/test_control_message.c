@@ -63,6 +63,10 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_POWER, sizeof(ControlPower), 0, 0 },
         { CONTROL_TYPE_SMART_OPTIONS, sizeof(ControlSmartOptions), 0, 0 },
         { CONTROL_TYPE_SMART, sizeof(ControlSmart), 0, 0 },
+        { CONTROL_TYPE_MOUNT, sizeof(ControlMount), 2, 2 },
+        { CONTROL_TYPE_MOUNT_SERVED, sizeof(ControlMountState), 0, 0 },
+        { CONTROL_TYPE_MOUNT_ENDED, sizeof(ControlMountState), 0, 0 },
+        { CONTROL_TYPE_UNMOUNT, sizeof(ControlMountState), 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -128,6 +132,11 @@ static const LieCase lie_cases[] = {
         LIE(CACHE, cache.has_read_ahead, 2),
         LIE(CACHE, cache.verifies_hits, 0xff),
         LIE(REMAINS, remains.luns, 0),
+        LIE(MOUNT, mount.lun, 0x10),
+        LIE(MOUNT, mount.is_read_only, 2),
+        LIE(MOUNT_SERVED, mount_state.error, 0xff),
+        LIE(MOUNT_ENDED, mount_state.error, 1),
+        LIE(UNMOUNT, mount_state.error, 1),
         LIE(REMAINS, remains.luns, 0xff),
         LIE(REMAINS_LEFT, remains.luns, 0xff),
         LIE(SAVE, save.luns, 0),

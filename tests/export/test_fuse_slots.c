@@ -189,6 +189,30 @@ START_TEST(a_session_that_is_told_to_end_answers_what_was_left) {
 }
 END_TEST
 
+START_TEST(what_a_failed_device_gives_back_is_left_to_a_successor) {
+        uint64_t unfinished;
+
+        fuse_fixture_begin(&fixture);
+        hold();
+        unfinished = fuse_fixture_send_write(&fixture, 0, 512, 1, 0);
+        fuse_fixture_run(&fixture);
+        fuse_session_leave(fixture.session);
+        fixture.memory->error = -ESHUTDOWN;
+        memory_block_device_release(fixture.memory);
+        expect_no_reply();
+        ck_assert_uint_eq(fixture.n_ended, 1);
+        fixture.session = fuse_session_free(fixture.session);
+        fixture.n_ended = 0;
+        fixture.memory->error = 0;
+
+        ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
+        expect(unfinished, 0);
+        expect_no_reply();
+        ck_assert_uint_eq(fixture.memory->memory[511], 1);
+        fuse_fixture_tear_down(&fixture);
+}
+END_TEST
+
 START_TEST(the_slots_of_another_medium_are_refused) {
         fuse_fixture_begin(&fixture);
         fuse_fixture_kill(&fixture);
@@ -294,6 +318,7 @@ int main(void) {
         tcase_add_test(tcase, an_init_that_may_not_have_been_answered_is_answered);
         tcase_add_test(tcase, three_in_a_row_may_die);
         tcase_add_test(tcase, a_session_that_is_told_to_end_answers_what_was_left);
+        tcase_add_test(tcase, what_a_failed_device_gives_back_is_left_to_a_successor);
         tcase_add_test(tcase, the_slots_of_another_medium_are_refused);
         tcase_add_test(tcase, memory_of_another_size_is_refused);
         tcase_add_test(tcase, without_what_was_negotiated_the_session_ends);
