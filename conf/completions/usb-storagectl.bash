@@ -35,6 +35,8 @@ declare -gA _usb_storagectl_verbs=(
         [diagnose]=''
         [trace]='--pcap= --seconds='
         [copy]='--map= --retry --depth= --yes'
+        [mount]='--read-only --allow-other --all --follow'
+        [umount]='--force'
         [benchmark]='--write --yes --seconds= --depth='
 )
 
@@ -49,7 +51,7 @@ _usb_storagectl_arguments() {
         take) usb-storagectl list --no-legend --timeout=2 -o NAME,PROTO 2> /dev/null |
                 awk '$2 == "-" { print $1 }' ;;
         release | device-* | status | cache-info | cache-reset | diagnose | trace | power-info) _usb_storagectl_names PORT ;;
-        copy)
+        copy | mount | umount)
                 _usb_storagectl_names NAME
                 compgen -f -- "$2"
                 ;;

@@ -46,6 +46,10 @@ const CtlOption ctl_options_table[_CTL_OPTION_MAX] = {
         [CTL_OPTION_SUSPEND_TIMEOUT] = { 0, "suspend-timeout", "TIME",
                                          "suspend it after, or never" },
         [CTL_OPTION_DEFAULT_TIMEOUTS] = { 0, "default-timeouts", NULL, "as configured again" },
+        [CTL_OPTION_READ_ONLY] = { 'r', "read-only", NULL, "nothing may be written" },
+        [CTL_OPTION_ALLOW_OTHER] = { 0, "allow-other", NULL, "root may use it, too" },
+        [CTL_OPTION_ALL] = { 0, "all", NULL, "every unit, in a folder" },
+        [CTL_OPTION_FOLLOW] = { 0, "follow", NULL, "stay, and see to those that come and go" },
 };
 
 static const struct {
@@ -145,6 +149,10 @@ static int set(CtlOptions *options, CtlOptionId id) {
         case CTL_OPTION_DISCARD_DIRTY:
         case CTL_OPTION_RETRY:
         case CTL_OPTION_WRITE:
+        case CTL_OPTION_READ_ONLY:
+        case CTL_OPTION_ALLOW_OTHER:
+        case CTL_OPTION_ALL:
+        case CTL_OPTION_FOLLOW:
                 return 0;
         case _CTL_OPTION_MAX:
                 break;
@@ -206,7 +214,7 @@ int ctl_options_parse(CtlOptions *options, const char *name, int argc, char **ar
         return 0;
 }
 
-void ctl_options_print_help(FILE *file, uint32_t set_of_options) {
+void ctl_options_print_help(FILE *file, uint64_t set_of_options) {
         for (size_t i = 0; i < _CTL_OPTION_MAX; i++) {
                 const CtlOption *option = &ctl_options_table[i];
                 _cleanup_(freep) char *text = NULL;

@@ -41,10 +41,16 @@ typedef enum CtlOptionId {
         CTL_OPTION_STANDBY_TIMEOUT,
         CTL_OPTION_SUSPEND_TIMEOUT,
         CTL_OPTION_DEFAULT_TIMEOUTS,
+        CTL_OPTION_READ_ONLY,
+        CTL_OPTION_ALLOW_OTHER,
+        CTL_OPTION_ALL,
+        CTL_OPTION_FOLLOW,
         _CTL_OPTION_MAX,
 } CtlOptionId;
 
-#define CTL_OPTION_BIT(id) (UINT32_C(1) << (id))
+static_assert(_CTL_OPTION_MAX <= 64, "a bit to each");
+
+#define CTL_OPTION_BIT(id) (UINT64_C(1) << (id))
 
 typedef struct CtlOption {
         char short_name; /* '\0': none */
@@ -60,7 +66,7 @@ typedef enum CtlJson {
 } CtlJson;
 
 typedef struct CtlOptions {
-        uint32_t given; /* CTL_OPTION_BIT() of each */
+        uint64_t given; /* CTL_OPTION_BIT() of each */
         CtlJson json;
         const char *address; /* NULL: the system bus */
         const char *columns;
@@ -88,4 +94,4 @@ static inline bool ctl_options_has(const CtlOptions *options, CtlOptionId id) {
         return options->given & CTL_OPTION_BIT(id);
 }
 /* One line for each option of `set`. */
-void ctl_options_print_help(FILE *file, uint32_t set);
+void ctl_options_print_help(FILE *file, uint64_t set);

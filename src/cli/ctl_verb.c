@@ -11,6 +11,7 @@
 #include "cli/verb_list.h"
 #include "cli/verb_manager.h"
 #include "cli/verb_monitor.h"
+#include "cli/verb_mount.h"
 #include "cli/verb_optical.h"
 #include "cli/verb_performance.h"
 #include "cli/verb_power.h"
@@ -86,6 +87,10 @@ const CtlVerb ctl_verbs[] = {
           false, verb_trace },
         { "copy", NULL, "DEV[.LUN] FILE | FILE DEV[.LUN]", "an image out of a disk, or into it", 2,
           2, BIT(MAP) | BIT(RETRY) | BIT(DEPTH) | BIT(YES), false, verb_copy },
+        { "mount", NULL, "DEV[.LUN] FILE | FOLDER", "a unit as a file, or all in a folder", 1, 2,
+          BIT(READ_ONLY) | BIT(ALLOW_OTHER) | BIT(ALL) | BIT(FOLLOW), false, verb_mount },
+        { "umount", NULL, "FILE | DEV[.LUN]", "no longer", 1, 1, BIT(FORCE), false,
+          verb_mount_end },
         { "benchmark", NULL, "DEV[.LUN]", "how fast it is", 1, 1,
           BIT(WRITE) | BIT(YES) | BIT(SECONDS) | BIT(DEPTH), false, verb_benchmark },
 };
@@ -140,10 +145,10 @@ static void print_verb_help(const Ctl *ctl, const CtlVerb *verb) {
 
 /* What is wrong with the command line, if anything is. */
 static CtlExit check(const Ctl *ctl, const CtlVerb *verb, unsigned n_arguments) {
-        uint32_t strange = ctl->options.given & ~(verb->options | COMMON_OPTIONS);
+        uint64_t strange = ctl->options.given & ~(verb->options | COMMON_OPTIONS);
 
         if (strange != 0) {
-                const CtlOption *option = &ctl_options_table[__builtin_ctz(strange)];
+                const CtlOption *option = &ctl_options_table[__builtin_ctzll(strange)];
 
                 ctl_complain(ctl, "%s does not take --%s", verb->name, option->name);
                 return CTL_EXIT_USAGE;

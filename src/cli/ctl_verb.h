@@ -18,7 +18,7 @@ typedef struct CtlVerb {
         const char *help;      /* one line */
         unsigned n_arguments_min;
         unsigned n_arguments_max;
-        uint32_t options; /* CTL_OPTION_BIT() of those beside the common ones */
+        uint64_t options; /* CTL_OPTION_BIT() of those beside the common ones */
         bool has_pager;
         /* `arguments` ends with NULL. */
         CtlExit (*run)(Ctl *ctl, char **arguments);

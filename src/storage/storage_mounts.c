@@ -73,7 +73,7 @@ static int mount_start(StorageMount *mount) {
                                                .realtime_ns = mount->message.realtime_ns,
                                                .identity = &identity,
                                                .identity_size = sizeof(identity),
-                                       },
+                               },
                                session_on_ended, mount);
         mount->slots_fd = fd_close(mount->slots_fd);
         return r;
@@ -129,8 +129,7 @@ void storage_mounts_add(StorageManager *manager, const ControlMount *message, in
                 tell_ended(manager, message->id, r);
                 return;
         }
-        if (message->generation != 0 &&
-            (!is_there || message->generation != unit->generation)) {
+        if (message->generation != 0 && (!is_there || message->generation != unit->generation)) {
                 mount_free(mount);
                 tell_ended(manager, message->id, -ESTALE);
                 return;

@@ -60,9 +60,9 @@ struct StorageUnit {
         StorageStats told;       /* all that is counted of it, as others know it */
         Task *sampler;           /* takes samples of the medium; NULL: it has ended */
         uint64_t request_timeout_ns;
-        RateBudget *budget; /* borrowed: the device's */
-        ListNode sessions;  /* StorageSession::node */
-        ListNode mounts;    /* StorageMount::node */
+        RateBudget *budget;  /* borrowed: the device's */
+        ListNode sessions;   /* StorageSession::node */
+        ListNode mounts;     /* StorageMount::node */
         unsigned n_sessions; /* of both kinds */
         StorageUnitIdle on_idle;
         StorageUnitActive on_active;
