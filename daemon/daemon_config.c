@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "daemon_config.h"
+#include "daemon_drivedb.h"
 #include "daemon_policy.h"
 #include "daemon_quirks.h"
 #include "daemon_settings.h"
 
 #define COMPLAINT_SIZE_MAX 1024
+#define SMART_PERIOD_MS_MIN UINT32_C(10000)
 #define DEFAULT_PATH "/etc/usb-storage/usb-storage.conf"
 #define SHIPPED_QUIRKS_PATH DATA_DIR "/quirks.conf"
 
@@ -19,6 +21,7 @@ struct DaemonConfig {
         ConfigParser *parser; /* owned: where the values came from */
         UsbQuirksList quirks; /* owned */
         DevicePolicy *policy; /* owned */
+        SmartDrivedb drivedb; /* owned */
 };
 
 static const ConfigOption *find_option(const DaemonConfig *config, size_t offset) {
@@ -136,6 +139,7 @@ int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigC
         if (r < 0 || quirks_r < 0 || policy_r < 0)
                 return r < 0 ? r : quirks_r < 0 ? quirks_r : policy_r;
 
+        daemon_drivedb_load(&config->drivedb, config->settings.drivedb);
         *ret = TAKE_PTR(config);
         return 0;
 }
@@ -147,6 +151,7 @@ DaemonConfig *daemon_config_free(DaemonConfig *config) {
         daemon_settings_done(&config->settings);
         usb_quirks_list_done(&config->quirks);
         device_policy_free(config->policy);
+        smart_drivedb_done(&config->drivedb);
         config_parser_free(config->parser);
         free(config);
         return NULL;
@@ -154,6 +159,12 @@ DaemonConfig *daemon_config_free(DaemonConfig *config) {
 
 LogLevel daemon_config_get_log_level(const DaemonConfig *config) {
         return (LogLevel) config->settings.log_level;
+}
+
+/* Whoever forgets the unit does not keep drives busy with questions. */
+static uint32_t get_smart_period_ms(const DaemonSettings *settings) {
+        return settings->smart_period_ms > 0 ? MAX(settings->smart_period_ms, SMART_PERIOD_MS_MIN)
+                                             : 0;
 }
 
 void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *options) {
@@ -171,6 +182,8 @@ void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *option
         options->is_monitored = settings->is_monitored;
         options->quirks = &config->quirks;
         options->policy = config->policy;
+        options->smart.period_ms = get_smart_period_ms(settings);
+        options->smart.drivedb = &config->drivedb;
         options->cache = settings->cache;
         options->cache.policy = (CachePolicyKind) settings->cache_policy;
         options->power = (PowerOptions){
@@ -221,6 +234,8 @@ static bool is_equal(const DaemonConfig *a, const DaemonConfig *b, const ConfigO
                 return false;
         if (option->offset == offsetof(DaemonSettings, rules_file))
                 return are_rules_equal(a->policy, b->policy);
+        if (option->offset == offsetof(DaemonSettings, drivedb))
+                return daemon_drivedb_is_equal(&a->drivedb, &b->drivedb);
         if (option->offset == offsetof(DaemonSettings, quirks_file))
                 return are_quirks_equal(&a->quirks, &b->quirks) ||
                        !is_equal(a, b, find_option(a, offsetof(DaemonSettings, quirks)));

@@ -28,6 +28,10 @@ static const char *const log_level_names[] = {
         [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL,
 };
 
+#define SMART_PERIOD_MS_MAX (7 * 24 * 3600 * 1000)
+
+static bool is_absolute_path(const char *text) { return text[0] == '/'; }
+
 static const ConfigOption options[] = {
         {
                         .section = "usb_storage",
@@ -251,6 +255,26 @@ static const ConfigOption options[] = {
                         .help = "After so long without work its USB port is suspended; 0: never.",
         },
         {
+                        .section = "smart",
+                        .key = "poll_interval",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_DURATION_MS,
+                        .offset = offsetof(DaemonSettings, smart_period_ms),
+                        .maximum = SMART_PERIOD_MS_MAX,
+                        .help = "How often drives that are awake are asked for their health; 0: "
+                                "only on demand.",
+        },
+        {
+                        .section = "smart",
+                        .key = "drivedb",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING_LIST,
+                        .offset = offsetof(DaemonSettings, drivedb),
+                        .check = is_absolute_path,
+                        .allowed = "absolute paths",
+                        .help = "Where bridges are looked up: smartmontools' drivedb.h.",
+        },
+        {
                         .section = "daemon",
                         .key = "log_level",
                         .effect = CONFIG_EFFECT_NOW,
@@ -287,12 +311,14 @@ void daemon_settings_init(DaemonSettings *settings) {
                 },
                 .cache_policy = CACHE_POLICY_KIND_LRU,
                 .is_power_managed = true,
+                .smart_period_ms = 30 * 60 * 1000,
                 .log_level = LOG_LEVEL_INFO,
         };
 }
 
 void daemon_settings_done(DaemonSettings *settings) {
         settings->quirks = config_option_strings_free(settings->quirks);
+        settings->drivedb = config_option_strings_free(settings->drivedb);
         free(settings->quirks_file);
         settings->quirks_file = NULL;
         free(settings->rules_file);

@@ -33,7 +33,9 @@ typedef struct DaemonSettings {
         bool is_power_managed;
         uint32_t standby_timeout_ms;
         uint32_t suspend_timeout_ms;
-        int log_level; /* LogLevel */
+        uint32_t smart_period_ms;
+        char **drivedb; /* owned; NULL: smartmontools' own */
+        int log_level;  /* LogLevel */
 } DaemonSettings;
 
 /* In the order of their sections. */

@@ -25,6 +25,8 @@ typedef struct LogRecord {
         LogLevel level;
         const char *device;  /* NULL: about none */
         const char *message; /* one line without its end */
+        const char *serial;  /* of what it is about: the journal's USB_STORAGE_SERIAL; NULL: none */
+        const char *message_id; /* the journal's MESSAGE_ID: what kind of event it is; NULL: none */
         const char *file;
         const char *function;
         int line;

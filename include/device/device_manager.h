@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cache/cache_manager.h"
 #include "power/power_state.h"
+#include "smart/smart_drivedb.h"
 #include "usb/usb_quirks.h"
 
 /* The hard limits; options may ask for less. */
@@ -46,6 +47,12 @@ typedef struct DeviceCacheOptions {
 #define DEVICE_CACHE_SIZE_MIN (4 * MIB)
 #define DEVICE_CACHE_SIZE_MAX (64 * GIB)
 
+/* How drives are asked for their health. */
+typedef struct DeviceSmartOptions {
+        uint32_t period_ms;          /* between two polls; 0: only when somebody asks */
+        const SmartDrivedb *drivedb; /* borrowed, until there are other options; NULL: none */
+} DeviceSmartOptions;
+
 typedef struct DeviceManagerOptions {
         const char *worker_path; /* borrowed for the manager's life */
         const char *front_path;  /* likewise */
@@ -66,6 +73,7 @@ typedef struct DeviceManagerOptions {
         DevicePolicy *policy;        /* likewise; NULL: all are allowed */
         DeviceCacheOptions cache;
         PowerOptions power;
+        DeviceSmartOptions smart;
 } DeviceManagerOptions;
 
 /* A simulated disk, as the command line gives it. The descriptors are taken over. */

@@ -22,6 +22,7 @@ typedef enum DeviceEvent {
         DEVICE_EVENT_FAILED, /* it can't be driven */
         DEVICE_EVENT_ASLEEP, /* not more often than anybody wants to hear of it */
         DEVICE_EVENT_AWAKE,
+        DEVICE_EVENT_HEALTH, /* the verdict on a unit's drive has changed */
         DEVICE_EVENT_POLICY, /* a device was left alone; `id` 0 */
         _DEVICE_EVENT_MAX,
 } DeviceEvent;

@@ -10,8 +10,10 @@
 
 #include "base/nbd_protocol.h"
 #include "control/control_description.h"
+#include "control/control_smart.h"
 #include "device/device_manager.h"
 #include "device/device_policy.h"
+#include "device/smart_history.h"
 #include "usb/usb_learned_facts.h"
 
 typedef enum DeviceViewState {
@@ -66,6 +68,10 @@ typedef struct LunView {
         uint64_t generation;     /* of the export */
         NbdExportInfo export_info;
         uint32_t n_mount_changes; /* so far: device_manager_get_mount() tells others when it differs */
+        const ControlSmart *smart;         /* the drive's health; NULL: nothing was told */
+        const char *smart_reason;          /* of the verdict, with what has changed lately; or "" */
+        const char *smart_news;            /* that alone */
+        const SmartHistory *smart_history; /* NULL as `smart` */
 } LunView;
 
 /* Why a device is not driven. */

@@ -22,7 +22,7 @@
 /* A device's name comes first in the line. */
 #define LOG_DEVICE_SIZE_MAX 128
 #define LOG_LINE_SIZE_MAX (LOG_MESSAGE_SIZE_MAX + LOG_DEVICE_SIZE_MAX + sizeof(": "))
-#define LOG_FIELDS_MAX 6
+#define LOG_FIELDS_MAX 8
 #define LOG_FIELD_SIZE_MAX (LOG_LINE_SIZE_MAX + sizeof("MESSAGE="))
 
 static struct {
@@ -176,6 +176,10 @@ static int write_to_journal(const LogRecord *record, const char *line) {
         add_field(&fields, "PRIORITY=%d", level_to_priority(record->level));
         if (record->device)
                 add_field(&fields, "USB_STORAGE_DEVICE=%s", record->device);
+        if (record->serial)
+                add_field(&fields, "USB_STORAGE_SERIAL=%s", record->serial);
+        if (record->message_id)
+                add_field(&fields, "MESSAGE_ID=%s", record->message_id);
         if (record->file) {
                 add_field(&fields, "CODE_FILE=%s", record->file);
                 add_field(&fields, "CODE_LINE=%d", record->line);

@@ -275,6 +275,21 @@ static void set_quirks(const DeviceManager *manager, ManagedDevice *device) {
         managed_device_set_quirks(device, quirks);
 }
 
+/* A bridge is known by its model, whatever drive is behind it. */
+static void set_smart_options(const DeviceManager *manager, ManagedDevice *device) {
+        ControlSmartOptions options = {
+                .period_ms = manager->options.smart.period_ms,
+        };
+        const SmartDrivedb *drivedb = manager->options.smart.drivedb;
+        const UsbNode *node = &device->node;
+        SmartBridge bridge;
+
+        if (drivedb &&
+            smart_drivedb_find(drivedb, &bridge, node->vendor_id, node->product_id, node->version))
+                control_smart_options_set_bridge(&options, &bridge);
+        managed_device_set_smart_options(device, &options);
+}
+
 static int set_decision(DeviceManager *manager, ManagedDevice *device,
                         const DeviceDecision *decision) {
         char name[EXPORT_NAME_SIZE_MAX];
@@ -316,6 +331,8 @@ int device_manager_add(DeviceManager *manager, const UsbNode *node, const Device
         managed_device_set_cache(device, manager->store, &manager->options.cache);
         managed_device_set_learned(device, manager->learned);
         managed_device_set_power(device, &manager->options.power);
+        managed_device_set_smart(device, manager->smart);
+        set_smart_options(manager, device);
         r = set_decision(manager, device, decision);
         if (r < 0)
                 return r;
@@ -476,6 +493,10 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         r = learned_store_new(&manager->learned, options->state_dir);
         if (r < 0)
                 return r;
+        r = state_store_new(&manager->smart, options->state_dir, SMART_HISTORY_FOLDER_NAME,
+                            SMART_HISTORY_FILES_MAX);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(manager);
         return 0;
 }
@@ -490,6 +511,7 @@ DeviceManager *device_manager_free(DeviceManager *manager) {
         device_others_done(&manager->others);
         cache_store_free(manager->store);
         learned_store_free(manager->learned);
+        state_store_free(manager->smart);
         child_process_free(manager->spare);
         device_front_done(&manager->front);
         manager_close_listeners(manager);
@@ -592,6 +614,7 @@ void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptio
         known->policy = options->policy;
         known->cache = options->cache;
         known->power = options->power;
+        known->smart = options->smart;
         cache_store_set_cache_size(manager->store, MAX(known->cache.size, DEVICE_CACHE_SIZE_MIN));
 
         make_configure(manager, &configure);
@@ -599,9 +622,12 @@ void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptio
         if (manager->spare)
                 child_process_send(manager->spare, &configure, NULL, 0);
         share_cache(manager);
-        LIST_FOR_EACH (node, &manager->devices)
-                managed_device_update_settings(list_entry(node, ManagedDevice, node_of_manager),
-                                               &configure);
+        LIST_FOR_EACH (node, &manager->devices) {
+                ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
+
+                managed_device_update_settings(device, &configure);
+                set_smart_options(manager, device);
+        }
 }
 
 const UsbQuirksList *device_manager_get_quirks(const DeviceManager *manager) {

@@ -25,6 +25,7 @@ struct DeviceManager {
         DeviceManagerOptions options;
         CacheStore *store;     /* owned */
         LearnedStore *learned; /* owned */
+        StateStore *smart;     /* owned: the history of drives */
         DeviceManagerStopped stopped;
         void *userdata;
 

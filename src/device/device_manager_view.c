@@ -132,6 +132,13 @@ bool device_manager_find_device_by_name(const DeviceManager *manager, const char
         return device;
 }
 
+static void look_at_health(const DeviceSmartUnit *unit, LunView *ret) {
+        ret->smart_reason = unit ? unit->reason : "";
+        ret->smart_news = unit ? unit->news : "";
+        ret->smart = unit ? &unit->told : NULL;
+        ret->smart_history = unit ? &unit->history : NULL;
+}
+
 bool device_manager_get_lun(const DeviceManager *manager, uint64_t id, unsigned lun, LunView *ret) {
         const ManagedDevice *device = device_manager_get(manager, id);
         const ControlExport *export = NULL;
@@ -145,6 +152,7 @@ bool device_manager_get_lun(const DeviceManager *manager, uint64_t id, unsigned 
                 .export_name = "",
                 .n_mount_changes = device->mounts.n_changes,
         };
+        look_at_health(device->smart.units[lun], ret);
         if (export) {
                 ret->export_name = export->name;
                 ret->generation = export->generation;

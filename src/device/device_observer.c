@@ -10,6 +10,7 @@ const char *device_event_to_string(DeviceEvent event) {
                 [DEVICE_EVENT_RECOVERED] = "recovered", [DEVICE_EVENT_WORKER_DIED] = "worker-died",
                 [DEVICE_EVENT_FAILED] = "failed",       [DEVICE_EVENT_ASLEEP] = "asleep",
                 [DEVICE_EVENT_AWAKE] = "awake",         [DEVICE_EVENT_POLICY] = "policy",
+                [DEVICE_EVENT_HEALTH] = "health",
         };
 
         assert(event < _DEVICE_EVENT_MAX);

@@ -14,7 +14,7 @@ static bool is_allowed(char c) {
                c == '.' || c == '_' || c == '-';
 }
 
-static void sanitise(char *text) {
+void export_name_sanitise(char *text) {
         for (; *text != '\0'; text++)
                 if (!is_allowed(*text))
                         *text = '_';
@@ -24,7 +24,7 @@ void export_name_format(char *ret, uint16_t vendor_id, uint16_t product_id, cons
                         const char *port) {
         snprintf(ret, EXPORT_NAME_SIZE_MAX, "%04x-%04x-%s", vendor_id, product_id,
                  serial[0] != '\0' ? serial : port);
-        sanitise(ret);
+        export_name_sanitise(ret);
 }
 
 void export_name_add_port(char *name, const char *port) {
@@ -32,7 +32,7 @@ void export_name_add_port(char *name, const char *port) {
         size_t start;
 
         snprintf(suffix, sizeof(suffix), "-at-%s", port);
-        sanitise(suffix);
+        export_name_sanitise(suffix);
         start = MIN(strlen(name), EXPORT_NAME_SIZE_MAX - 1 - strlen(suffix));
         strcpy(name + start, suffix);
 }

@@ -16,5 +16,7 @@
 /* `serial` may be "": then `port` stands for it. The result is cut to EXPORT_NAME_SIZE_MAX. */
 void export_name_format(char *ret, uint16_t vendor_id, uint16_t product_id, const char *serial,
                         const char *port);
+/* Whatever is not in such a name becomes "_". In place. */
+void export_name_sanitise(char *text);
 /* For a device whose name is taken by another (a cloned serial): adds "-at-<port>". */
 void export_name_add_port(char *name, const char *port);

@@ -4,12 +4,12 @@
  */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "config/config_parser.h"
 #include "device/learned_file.h"
+#include "device/state_file.h"
 
 #define N_UNIT_OPTIONS (USB_UNIT_FACTS_N + 2)
 #define N_OPTIONS (USB_FACTS_N + USB_LEARNED_UNITS_MAX * N_UNIT_OPTIONS)
@@ -83,12 +83,7 @@ static void get_facts(const LearnedFields *fields, UsbLearnedFacts *ret) {
         }
 }
 
-static void complain(const char *file, unsigned line, const char *text, void *userdata) {
-        log_warning("%s:%u: %s", file, line, text);
-}
-
 int learned_file_read(UsbLearnedFacts *ret, int fd, const char *name) {
-        _cleanup_(config_parser_freep) ConfigParser *parser = NULL;
         _cleanup_(freep) LearnedFields *fields = NULL;
         UsbLearnedFacts facts;
         int r;
@@ -97,24 +92,18 @@ int learned_file_read(UsbLearnedFacts *ret, int fd, const char *name) {
         if (!fields)
                 return -ENOMEM;
         init_fields(fields);
-        r = config_parser_new(&parser,
-                              &(ConfigTable){
-                                              .options = fields->options,
-                                              .n_options = fields->n_options,
-                                              .target = fields,
-                              },
-                              1, complain, NULL);
-        if (r < 0)
-                return r;
-        r = config_parser_read_fd(parser, fd, name);
-        if (r < 0)
-                return r;
-        r = config_parser_apply(parser);
+        r = state_file_read(
+                        &(ConfigTable){
+                                        .options = fields->options,
+                                        .n_options = fields->n_options,
+                                        .target = fields,
+                        },
+                        fd, name);
         if (r < 0)
                 return r;
         get_facts(fields, &facts);
         if (!usb_learned_facts_is_valid(&facts)) {
-                complain(name, 0, "this can't be true of one device", NULL);
+                log_warning("%s: this can't be true of one device", name);
                 return -EINVAL;
         }
         *ret = facts;
@@ -123,51 +112,34 @@ int learned_file_read(UsbLearnedFacts *ret, int fd, const char *name) {
 
 /* To text */
 
-typedef struct LearnedText {
-        char *text; /* borrowed, of LEARNED_FILE_SIZE_MAX */
-        size_t size;
-} LearnedText;
-
-static _printf_(2, 3) void add_line(LearnedText *text, const char *format, ...) {
-        size_t room = LEARNED_FILE_SIZE_MAX - text->size;
-        va_list arguments;
-        int n;
-
-        va_start(arguments, format);
-        n = vsnprintf(text->text + text->size, room, format, arguments);
-        va_end(arguments);
-        assert(n >= 0 && (size_t) n < room);
-        text->size += (size_t) n;
-}
-
-static void add_unit_facts(LearnedText *text, uint32_t facts) {
+static void add_unit_facts(StateText *text, uint32_t facts) {
         for (size_t i = 0; i < USB_UNIT_FACTS_N; i++)
                 if (facts >> i & 1)
-                        add_line(text, "%s = yes\n", usb_unit_fact_to_string(1U << i));
+                        state_text_add(text, "%s = yes\n", usb_unit_fact_to_string(1U << i));
 }
 
-static void add_unit(LearnedText *text, size_t lun, const UsbLearnedUnit *unit) {
+static void add_unit(StateText *text, size_t lun, const UsbLearnedUnit *unit) {
         if (unit->facts == 0 && unit->transfer_size == 0)
                 return;
-        add_line(text, "\n[lun%zu]\n", lun);
+        state_text_add(text, "\n[lun%zu]\n", lun);
         if (unit->identity != 0)
-                add_line(text, "identity = %llu\n", (unsigned long long) unit->identity);
+                state_text_add(text, "identity = %llu\n", (unsigned long long) unit->identity);
         add_unit_facts(text, unit->facts);
         if (unit->transfer_size > 0)
-                add_line(text, "transfer-size = %u\n", unit->transfer_size);
+                state_text_add(text, "transfer-size = %u\n", unit->transfer_size);
 }
 
 size_t learned_file_format(const UsbLearnedFacts *facts, char text[static LEARNED_FILE_SIZE_MAX]) {
-        LearnedText out = { .text = text };
+        StateText out = { .text = text, .room = LEARNED_FILE_SIZE_MAX };
 
         assert(usb_learned_facts_is_valid(facts));
 
-        add_line(&out,
-                 "# What a USB device has taught about itself. Without this file it is learned "
-                 "anew.\n\n[device]\n");
+        state_text_add(&out, "# What a USB device has taught about itself. Without this file it is "
+                             "learned "
+                             "anew.\n\n[device]\n");
         for (size_t i = 0; i < USB_FACTS_N; i++)
                 if (facts->facts >> i & 1)
-                        add_line(&out, "%s = yes\n", usb_fact_to_string(1U << i));
+                        state_text_add(&out, "%s = yes\n", usb_fact_to_string(1U << i));
         for (size_t i = 0; i < USB_LEARNED_UNITS_MAX; i++)
                 add_unit(&out, i, &facts->units[i]);
         return out.size;

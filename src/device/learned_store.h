@@ -8,6 +8,7 @@
  * deleted makes its device unknown again. All of it blocks, for as long as a few small files take.
  */
 
+#include "device/state_store.h"
 #include "usb/usb_learned_facts.h"
 
 #define LEARNED_STORE_FOLDER_NAME "learned"
@@ -15,7 +16,7 @@
 #define LEARNED_STORE_FILES_MAX 256
 #define LEARNED_STORE_NAME_SIZE_MAX 128
 
-typedef struct LearnedStore LearnedStore;
+typedef StateStore LearnedStore;
 
 /* -ENOMEM. Nothing is made on the disk before there is something to save. */
 int learned_store_new(LearnedStore **ret, const char *state_dir);

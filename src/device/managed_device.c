@@ -235,6 +235,7 @@ static void on_lun_info(ManagedDevice *device, const ControlLunInfo *info) {
         if (!before.is_present && !info->is_present)
                 return;
         if (!info->is_present) {
+                device_smart_forget(&device->smart, info->lun);
                 device->handlers->lun_changed(device, info->lun, MANAGED_DEVICE_NEWS_REMOVED,
                                               device->userdata);
                 slot->is_present = false;
@@ -247,6 +248,18 @@ static void on_lun_info(ManagedDevice *device, const ControlLunInfo *info) {
                                       device->userdata);
         device_tell_degradations(device, info->lun, before.is_present ? before.degradations : 0,
                                  info->degradations);
+}
+
+static void on_smart(ManagedDevice *device, const ControlSmart *smart) {
+        char words[DEVICE_SMART_REASON_SIZE];
+        bool has_changed;
+
+        has_changed = device_smart_set(&device->smart, smart, get_realtime_us() / 1000000, words);
+        device_tell_lun(device, smart->lun);
+        if (!has_changed)
+                return;
+        device_smart_log(smart, device->name, device->node.serial, words);
+        device_tell_event(device, DEVICE_EVENT_HEALTH, smart->lun, words);
 }
 
 static void on_brought_up(ManagedDevice *device, const ControlBroughtUp *message) {
@@ -285,6 +298,8 @@ static void on_mount_state(ManagedDevice *device, const ControlMessage *message)
 static void on_description(ManagedDevice *device, const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_LEARNED)
                 device_learned_set(&device->learned, &message->body.learned.facts);
+        else if (message->type == CONTROL_TYPE_SMART)
+                on_smart(device, &message->body.smart);
         else if (message->type == CONTROL_TYPE_LUN_STATS)
                 on_lun_stats(device, &message->body.lun_stats);
         else if (message->type == CONTROL_TYPE_DEVICE_STATS)
@@ -332,6 +347,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_POWER:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
+        case CONTROL_TYPE_SMART:
                 on_description(device, message);
                 return;
         case CONTROL_TYPE_MOUNT_SERVED:
@@ -358,7 +374,6 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_SAVED:
         case CONTROL_TYPE_POWER_OPTIONS:
         case CONTROL_TYPE_SMART_OPTIONS:
-        case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_MOUNT:
         case CONTROL_TYPE_UNMOUNT:
         case CONTROL_TYPE_REQUEST:
@@ -501,6 +516,14 @@ static const char *why_no_worker(int error) {
         return "no worker can be started";
 }
 
+static void device_send_smart_options(ManagedDevice *device) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_SMART_OPTIONS);
+        message.body.smart_options = device->smart.options;
+        child_process_send(device->worker, &message, NULL, 0);
+}
+
 static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         int r;
 
@@ -516,6 +539,7 @@ static void device_start(ManagedDevice *device, int usb_fd, bool needs_reset) {
         device_enter(device, MANAGED_DEVICE_STATE_STARTING);
         device_send_power(device);
         device_mounts_on_worker_started(device);
+        device_send_smart_options(device);
         if (device->udev)
                 device_send_usb(device, usb_fd, needs_reset);
         else
@@ -608,6 +632,7 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         device_mounts_done(device);
         device_cache_done(&device->cache);
         device_stats_done(&device->stats);
+        device_smart_done(&device->smart);
         list_unlink(&device->node_of_manager);
         event_timer_done(&device->timer);
         for (size_t i = 0; i < device->n_fds; i++)
@@ -670,6 +695,18 @@ void managed_device_set_power_timeouts(ManagedDevice *device, const DevicePowerT
         if (device->worker)
                 device_send_power(device);
         device->handlers->changed(device, device->userdata);
+}
+
+void managed_device_set_smart(ManagedDevice *device, StateStore *store) {
+        device->smart.store = store;
+}
+
+void managed_device_set_smart_options(ManagedDevice *device, const ControlSmartOptions *options) {
+        if (memcmp(&device->smart.options, options, sizeof(*options)) == 0)
+                return;
+        device->smart.options = *options;
+        if (device->worker)
+                device_send_smart_options(device);
 }
 
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {

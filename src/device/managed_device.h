@@ -15,6 +15,7 @@
 #include "device/device_policy.h"
 #include "device/device_power.h"
 #include "device/device_requests.h"
+#include "device/device_smart.h"
 #include "device/device_stats.h"
 #include "device/device_view.h"
 #include "device/export_name.h"
@@ -109,6 +110,7 @@ struct ManagedDevice {
         uint64_t started_ns;
         DeviceCache cache;
         DeviceStats stats;
+        DeviceSmart smart;
         DevicePower power;
         const PowerOptions *power_options;  /* borrowed: as configured */
         DevicePowerTimeouts power_timeouts; /* that somebody has set for it alone */
@@ -156,6 +158,10 @@ void managed_device_set_power(ManagedDevice *device, const PowerOptions *options
 void managed_device_set_power_timeouts(ManagedDevice *device, const DevicePowerTimeouts *timeouts);
 /* In force. */
 PowerOptions managed_device_get_power_options(const ManagedDevice *device);
+/* Where the history of its drives is kept; before it is started. Borrowed; NULL: nowhere. */
+void managed_device_set_smart(ManagedDevice *device, StateStore *store);
+/* How its workers ask its drives for their health; before it is started, and whenever that changes. */
+void managed_device_set_smart_options(ManagedDevice *device, const ControlSmartOptions *options);
 /* Its share of the cache; before it is started, and whenever that changes. */
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max);
 /* The options of its cache and of its power have changed, and what CONFIGURE says. */

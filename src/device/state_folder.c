@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "device/state_folder.h"
 
 static void closedirp(DIR **dir) {
@@ -90,6 +91,51 @@ int state_folder_replace(const char *path, const char *name, const void *bytes, 
                 return r;
         }
         return fsync(folder_fd) < 0 ? -errno : 0;
+}
+
+/* What is in the folder besides the newest file. */
+typedef struct StateFiles {
+        const char *newest;
+        size_t n;
+        struct timespec oldest_time;
+        char oldest[STATE_FOLDER_NAME_SIZE_MAX]; /* "": there is none */
+} StateFiles;
+
+static bool is_before(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+static void find_oldest(int folder_fd, const char *name, void *userdata) {
+        StateFiles *files = userdata;
+        struct stat status;
+
+        /* Names are ours or nobody's: those with a dot are not. */
+        if (name[0] == '.' || strlen(name) >= sizeof(files->oldest) ||
+            strcmp(name, files->newest) == 0)
+                return;
+        files->n++;
+        if (fstatat(folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode))
+                return;
+        if (files->oldest[0] != '\0' && !is_before(&status.st_mtim, &files->oldest_time))
+                return;
+        files->oldest_time = status.st_mtim;
+        strcpy(files->oldest, name);
+}
+
+void state_folder_drop_oldest(const char *path, const char *newest, size_t n_max) {
+        _cleanup_(fd_closep) int folder_fd = -EBADF;
+
+        folder_fd = state_folder_open(path);
+        if (folder_fd < 0)
+                return;
+        for (size_t i = 0; i < n_max; i++) {
+                StateFiles files = { .newest = newest };
+
+                if (state_folder_for_each(path, find_oldest, &files) < 0 || files.n < n_max ||
+                    files.oldest[0] == '\0' || unlinkat(folder_fd, files.oldest, 0) < 0)
+                        return;
+                log_debug("%s/%s is dropped, there are too many", path, files.oldest);
+        }
 }
 
 bool state_folder_is_unfinished(const char *name) {

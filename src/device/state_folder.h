@@ -23,5 +23,11 @@ int state_folder_open_file(const char *path, const char *name);
 /* What is read under `name` from now on is all of this, also after a power cut, or what was there
  * before. -errno. */
 int state_folder_replace(const char *path, const char *name, const void *bytes, size_t size);
+/*
+ * With more than `n_max` files, those go that were neither changed nor marked as used for longest, but
+ * never `newest`. One is added at a time, so one goes at a time, more only where somebody else has
+ * added some.
+ */
+void state_folder_drop_oldest(const char *path, const char *newest, size_t n_max);
 /* Whether it is a copy that was never finished. */
 bool state_folder_is_unfinished(const char *name);

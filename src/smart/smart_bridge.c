@@ -81,16 +81,6 @@ const char *smart_bridge_kind_to_string(SmartBridgeKind kind) {
         return ops ? ops->name : "none";
 }
 
-void smart_bridge_init(SmartBridge *bridge, SmartBridgeKind kind) {
-        assert(kind < _SMART_BRIDGE_KIND_MAX);
-
-        *bridge = (SmartBridge){
-                .kind = kind,
-                .port = SMART_BRIDGE_PORT_UNKNOWN,
-                .signature = SMART_BRIDGE_CYPRESS_SIGNATURE,
-        };
-}
-
 bool smart_bridge_find(SmartBridge *ret, uint16_t vendor_id, uint16_t product_id,
                        uint16_t device_bcd) {
         for (size_t i = 0; i < N_ELEMENTS(known_bridges); i++) {
@@ -105,12 +95,6 @@ bool smart_bridge_find(SmartBridge *ret, uint16_t vendor_id, uint16_t product_id
                 return true;
         }
         return false;
-}
-
-bool smart_bridge_is_nvme(const SmartBridge *bridge) {
-        return bridge->kind == SMART_BRIDGE_KIND_NVME_JMICRON ||
-               bridge->kind == SMART_BRIDGE_KIND_NVME_ASMEDIA ||
-               bridge->kind == SMART_BRIDGE_KIND_NVME_REALTEK;
 }
 
 bool smart_bridge_keeps_state(const SmartBridge *bridge, const SmartRequest *request) {

@@ -1,4 +1,5 @@
-/* Kinds of bridges by the names that smartctl's option -d has for them. */
+/* Kinds of bridges by the names that smartctl's option -d has for them: alone, as the manager looks
+ * them up. */
 
 #include <errno.h>
 #include <string.h>
@@ -22,6 +23,22 @@ static const TypeName type_names[] = {
         { "sntasmedia", SMART_BRIDGE_KIND_NVME_ASMEDIA },
         { "sntrealtek", SMART_BRIDGE_KIND_NVME_REALTEK },
 };
+
+void smart_bridge_init(SmartBridge *bridge, SmartBridgeKind kind) {
+        assert(kind < _SMART_BRIDGE_KIND_MAX);
+
+        *bridge = (SmartBridge){
+                .kind = kind,
+                .port = SMART_BRIDGE_PORT_UNKNOWN,
+                .signature = SMART_BRIDGE_CYPRESS_SIGNATURE,
+        };
+}
+
+bool smart_bridge_is_nvme(const SmartBridge *bridge) {
+        return bridge->kind == SMART_BRIDGE_KIND_NVME_JMICRON ||
+               bridge->kind == SMART_BRIDGE_KIND_NVME_ASMEDIA ||
+               bridge->kind == SMART_BRIDGE_KIND_NVME_REALTEK;
+}
 
 static bool is_word(const char *text, size_t size, const char *word) {
         return strlen(word) == size && memcmp(text, word, size) == 0;

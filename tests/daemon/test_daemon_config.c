@@ -197,6 +197,73 @@ START_TEST(performance_monitoring_is_on_unless_the_key_says_otherwise) {
 }
 END_TEST
 
+START_TEST(drives_are_asked_as_often_as_the_key_says_but_not_all_the_time) {
+        static const struct {
+                const char *text;
+                uint32_t period_ms;
+        } cases[] = {
+                { "", 1800000 },
+                { "[smart]\npoll_interval = 0\n", 0 },
+                { "[smart]\npoll_interval = 2h\n", 7200000 },
+                { "[smart]\npoll_interval = 30\n", 10000 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                ck_assert_int_eq(load(cases[i].text), 0);
+                ck_assert_uint_eq(manager.smart.period_ms, cases[i].period_ms);
+        }
+        ck_assert_int_eq(load("[smart]\npoll_interval = 169h\n"), -EINVAL);
+        ck_assert_int_eq(load("[smart]\ndrivedb = drivedb.h\n"), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(complaints, "2: drivedb = drivedb.h: must be absolute paths"));
+}
+END_TEST
+
+static char log_lines[4096];
+
+static void on_log(const LogRecord *record, void *userdata) {
+        size_t size = strlen(log_lines);
+
+        snprintf(log_lines + size, sizeof(log_lines) - size, "%s\n", record->message);
+}
+
+static void write_new(char *path, const char *text) {
+        int fd = mkstemp(path);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, text, strlen(text)), (int) strlen(text));
+        fd_close(fd);
+}
+
+static SmartBridgeKind find_bridge(uint16_t vendor_id, uint16_t product_id) {
+        SmartBridge bridge;
+
+        if (!smart_drivedb_find(manager.smart.drivedb, &bridge, vendor_id, product_id, 0))
+                return _SMART_BRIDGE_KIND_MAX;
+        return bridge.kind;
+}
+
+START_TEST(bridges_are_looked_up_in_the_files_that_are_named_and_bad_ones_do_no_harm) {
+        char first[] = "/tmp/daemon-drivedb-XXXXXX", second[] = "/tmp/daemon-drivedb-XXXXXX";
+        char text[256];
+
+        write_new(first, "{\"USB: A; B\",\"0xfff0:0x0001\",\"\",\"\",\"-d usbjmicron\"},\n");
+        write_new(second, "{\"USB: A; B\",\"0xfff0:0x000[12]\",\"\",\"\",\"-d sat\"},\n");
+        log_lines[0] = '\0';
+        log_set_sink(on_log, NULL);
+        snprintf(text, sizeof(text), "[smart]\ndrivedb = \"%s, /nonexistent, /dev/zero, %s\"\n",
+                 first, second);
+        ck_assert_int_eq(load(text), 0);
+        log_set_sink(NULL, NULL);
+        unlink(first);
+        unlink(second);
+        ck_assert_int_eq(find_bridge(0xfff0, 1), SMART_BRIDGE_KIND_JMICRON);
+        ck_assert_int_eq(find_bridge(0xfff0, 2), SMART_BRIDGE_KIND_SAT_16);
+        ck_assert_int_eq(find_bridge(0xfff0, 3), _SMART_BRIDGE_KIND_MAX);
+        ck_assert_ptr_nonnull(strstr(log_lines, "/nonexistent: bridges are not looked up there"));
+        ck_assert_ptr_nonnull(strstr(log_lines, "/dev/zero: bridges are not looked up there"));
+}
+END_TEST
+
 static uint32_t find(uint16_t vendor_id, uint16_t product_id) {
         return usb_quirks_list_find(manager.quirks, vendor_id, product_id);
 }
@@ -300,6 +367,8 @@ static const char *const other_values[] = {
         "[device]\ntrim = true\n",
         "[device]\nrules_file = /dev/null\n",
         "[device]\ndefault_target = read-only\n",
+        "[smart]\npoll_interval = 0\n",
+        "[smart]\ndrivedb = /dev/null\n",
         "[daemon]\nlog_level = debug\n",
 };
 
@@ -572,7 +641,8 @@ START_TEST(installed_file_tells_the_defaults) {
         ck_assert_uint_eq(n_changed, 0);
         daemon_config_free(defaults);
 
-        /* All but the quirks, which there are none of, and the file of rules, which need not be. */
+        /* All but the quirks, which there are none of, and the files of rules and bridges, which
+         * need not be. */
         dump(dumped);
         first = strstr(dumped, "# Set by: default");
         ck_assert_ptr_nonnull(strstr(first, "\nquirks ="));
@@ -580,6 +650,8 @@ START_TEST(installed_file_tells_the_defaults) {
         ck_assert_ptr_nonnull(strstr(first, "\nquirks_file ="));
         first = strstr(first + 1, "# Set by: default");
         ck_assert_ptr_nonnull(strstr(first, "\nrules_file ="));
+        first = strstr(first + 1, "# Set by: default");
+        ck_assert_ptr_nonnull(strstr(first, "\ndrivedb ="));
         ck_assert_ptr_null(strstr(first + 1, "# Set by: default"));
 }
 END_TEST
@@ -601,6 +673,9 @@ int main(int argc, char **argv) {
         tcase_add_test(tcase, installed_file_tells_the_defaults);
         tcase_add_test(tcase,
                        quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file);
+        tcase_add_test(tcase, drives_are_asked_as_often_as_the_key_says_but_not_all_the_time);
+        tcase_add_test(tcase,
+                       bridges_are_looked_up_in_the_files_that_are_named_and_bad_ones_do_no_harm);
         tcase_add_loop_test(tcase, bad_quirks_are_refused, 0, N_ELEMENTS(bad_quirks));
         tcase_add_test(tcase, bad_quirks_of_the_command_line_are_refused);
         tcase_add_test(tcase, the_command_line_beats_the_level_of_the_log);

@@ -5,7 +5,8 @@
  * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
  * asks for its arena to be kept before it ends; "dies" then ends without a word;
  * "spotless" leaves its arena empty; "learns" tells that its device has no REPORT LUNS;
- * "counts" tells what it counted; "silent" never says what is left of remains; "configured" tells
+ * "counts" tells what it counted; "ails" tells of its drive's health, which is worse each time it is
+ * asked; "silent" never says what is left of remains; "configured" tells
  * of its settings. With a file "unfit" beside the link, no remains can be given back; with "empty",
  * there is no medium.
  *
@@ -36,6 +37,7 @@ typedef struct FakeChild {
         size_t n_remains;
         bool has_parked;
         ControlPower power;
+        unsigned n_ails; /* so often it was asked for its health */
 } FakeChild;
 
 static bool is_called(const FakeChild *child, const char *behaviour) {
@@ -173,6 +175,33 @@ static void refuse(FakeChild *child) {
         end(child);
 }
 
+/* Health */
+
+static void say_health(FakeChild *child, uint32_t lun) {
+        ControlMessage message;
+        ControlSmart *smart = &message.body.smart;
+        SmartData *data = &smart->data;
+
+        control_message_init(&message, CONTROL_TYPE_SMART);
+        smart->lun = lun;
+        smart->n_asked = ++child->n_ails;
+        smart->asked_realtime_s = 1000;
+        strcpy(smart->way, "by a wire");
+        smart_data_init(data, SMART_KIND_ATA);
+        strcpy(data->identity.model, "Ailing Drive");
+        strcpy(data->identity.serial, "../AIL");
+        data->status = SMART_STATUS_PASSED;
+        data->answers[SMART_SECTION_STATUS] = SMART_ANSWER_GOOD;
+        data->reallocated_sectors = (SmartNumber){ true, (child->n_ails - 1) * 8 };
+        smart_verdict(data, &smart->verdict);
+        control_channel_send(child->channel, &message, NULL, 0);
+}
+
+static void on_smart_options(FakeChild *child, const ControlSmartOptions *options) {
+        tell(child, "asks drives every %u ms, bridge %d", options->period_ms,
+             options->has_bridge ? options->bridge_kind : -1);
+}
+
 /* Requests */
 
 static void describe(FakeChild *child, uint32_t n_resets) {
@@ -281,6 +310,8 @@ static void on_request(FakeChild *child, const ControlRequest *request, int fd) 
                 describe(child, 1);
         if (request->kind == CONTROL_REQUEST_KIND_POWER_STATE)
                 say_power(child, (PowerState) request->power_state);
+        if (request->kind == CONTROL_REQUEST_KIND_SMART_UPDATE && does(child, "ails"))
+                say_health(child, request->lun);
         reply_to(child, request, fd);
         if (!does(child, "refuses-requests") && (request->kind == CONTROL_REQUEST_KIND_RELEASE ||
                                                  request->kind == CONTROL_REQUEST_KIND_REMOVE))
@@ -333,6 +364,8 @@ static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
                 say_export(child, base_name);
         say_what_is_left(child);
         say(child, CONTROL_TYPE_BROUGHT_UP);
+        if (does(child, "ails"))
+                say_health(child, 0);
         if (is_called(child, "counts"))
                 say_stats(child);
 }
@@ -413,6 +446,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_cache_options(child, &message->body.cache);
         } else if (message->type == CONTROL_TYPE_POWER_OPTIONS) {
                 on_power_options(child, &message->body.power_options);
+        } else if (message->type == CONTROL_TYPE_SMART_OPTIONS) {
+                on_smart_options(child, &message->body.smart_options);
         } else if (message->type == CONTROL_TYPE_REMAINS) {
                 on_remains(child, &message->body.remains, fds[0]);
         } else if (message->type == CONTROL_TYPE_SAVED) {
