@@ -13,7 +13,9 @@
 
 /* Who waits for a task of the gate looks so often. */
 #define POLL_NS NS_PER_MS
-/* A sleep that came to nothing is not tried again before, then after twice as long, and so on. */
+/* When it is no time to sleep, somebody is asked again after so long. */
+#define RETRY_SOON_NS (5 * NS_PER_S)
+/* A sleep that failed is not tried again before, then after twice as long, and so on. */
 #define RETRY_MIN_NS (60 * NS_PER_S)
 #define RETRY_DOUBLINGS_MAX 6U
 /* Somebody who asks for a sleep waits so long for the device to be free. */
@@ -239,7 +241,9 @@ static void on_task_end(Task *task, int result, void *userdata) {
         PowerManager *power = userdata;
 
         power->task = NULL;
-        if (result < 0)
+        if (result == -EAGAIN)
+                power->retry_ns = now_ns(power) + RETRY_SOON_NS;
+        else if (result < 0)
                 plan_retry(power);
         power_manager_settle(power);
 }
@@ -515,12 +519,30 @@ static bool can_do(const PowerManager *power, PowerState state) {
                                             : power_manager_can_suspend(power);
 }
 
+/* Others may move it meanwhile. From a suspend there is no way to standby but by waking. */
+static int await_turn(PowerManager *power, Task *task, PowerState state) {
+        int r;
+
+        do {
+                r = await_task(power, task);
+                if (r < 0 || power->state == state)
+                        return r;
+                if (power->phase == POWER_PHASE_SUSPENDED)
+                        r = await_awake(power, task, /* with_media= */ false);
+        } while (r == 0 && power->task);
+        return r;
+}
+
 static int fall_asked(PowerManager *power, Task *task, PowerState state) {
         int r;
 
-        r = await_task(power, task);
+        r = await_turn(power, task, state);
         if (r < 0 || power->state == state)
                 return r;
+        if (!can_do(power, state))
+                return -EOPNOTSUPP;
+        if (power->n_holds > 0)
+                return -EAGAIN;
         power->task = task;
         power->goal = state;
         power->is_asked = true;
@@ -531,23 +553,12 @@ static int fall_asked(PowerManager *power, Task *task, PowerState state) {
 }
 
 int power_manager_sleep(PowerManager *power, Task *task, PowerState state) {
-        uint64_t deadline_ns;
+        uint64_t deadline_ns = now_ns(power) + ASKED_PATIENCE_NS;
         int r;
 
         assert(state == POWER_STATE_STANDBY || state == POWER_STATE_SUSPENDED);
 
-        r = await_task(power, task);
-        if (r == 0 && power->phase == POWER_PHASE_SUSPENDED && state == POWER_STATE_STANDBY)
-                r = await_awake(power, task, /* with_media= */ false);
-        if (r < 0 || power->state == state)
-                return r;
-        if (!can_do(power, state))
-                return -EOPNOTSUPP;
-        if (power->n_holds > 0)
-                return -EBUSY;
-
         /* What was on its way, and what we do beside our clients, is soon over. */
-        deadline_ns = now_ns(power) + ASKED_PATIENCE_NS;
         do
                 r = fall_asked(power, task, state);
         while (r == -EAGAIN && now_ns(power) < deadline_ns &&

@@ -13,10 +13,11 @@
 #define POLL_NS NS_PER_MS
 /* What is under way before a sleep has its own deadline; this is for what never comes home. */
 #define DRAIN_TIMEOUT_NS (10 * NS_PER_S)
-/* A disk writes its cache down before it stops. */
-#define STOP_TIMEOUT_NS (30 * NS_PER_S)
-/* A disk that does not keep to IMMED spins up meanwhile. */
-#define START_TIMEOUT_NS (30 * NS_PER_S)
+/* A disk writes its cache down before it stops. Who wants the device meanwhile has time left for a
+ * recovery of it. */
+#define STOP_TIMEOUT_NS (10 * NS_PER_S)
+/* A disk that does not keep to IMMED spins up meanwhile. Likewise. */
+#define START_TIMEOUT_NS (20 * NS_PER_S)
 /* Then nobody waits for it any more: commands are sent, and told what the device says. */
 #define READY_TIMEOUT_NS (60 * NS_PER_S)
 #define READY_POLL_NS (100 * NS_PER_MS)
@@ -25,6 +26,7 @@
 /* UNIT ATTENTION comes once for each event that the device has to tell. */
 #define TRIES_MAX 5
 #define RESUMES_MAX 2
+#define STARTS_MAX 2
 
 #define ASC_NOT_READY 0x04
 #define ASC_NO_MEDIUM 0x3A
@@ -101,6 +103,21 @@ static Outcome start_stop(PowerManager *power, Task *task, unsigned lun, bool st
         return judge(&command);
 }
 
+/* The reset of a port wakes what is behind it. One that is being recovered anyway is waited for. */
+static void reset_port(PowerManager *power, Task *task) {
+        ErrorHandlerState state;
+        int r;
+
+        r = error_handler_reset(power->handler, 0, TRANSPORT_RECOVERY_PORT_RESET);
+        if (r < 0 && r != -EAGAIN)
+                return;
+        do {
+                state = error_handler_get_state(power->handler);
+        } while ((state == ERROR_HANDLER_STATE_DRAINING ||
+                  state == ERROR_HANDLER_STATE_RECOVERING) &&
+                 task_sleep(task, POLL_NS) == 0);
+}
+
 /* Waking the media */
 
 static bool is_becoming_ready(const ScsiCommand *command) {
@@ -129,9 +146,9 @@ static bool await_ready(PowerManager *power, Task *task, unsigned lun) {
         }
 }
 
-/* All begin to turn at once, then each is awaited. */
-static void start_media(PowerManager *power, Task *task) {
-        uint16_t luns = power->luns_stopped, luns_started = 0;
+/* All begin to turn at once, then each is awaited. False: not all do. */
+static bool start_units(PowerManager *power, Task *task, uint16_t luns) {
+        uint16_t luns_started = 0;
         bool is_broken = false;
 
         for (unsigned lun = 0; luns >> lun != 0 && !has_ended(power); lun++) {
@@ -147,13 +164,23 @@ static void start_media(PowerManager *power, Task *task) {
         for (unsigned lun = 0; luns_started >> lun != 0 && !has_ended(power); lun++)
                 if (luns_started >> lun & 1)
                         is_broken |= !await_ready(power, task, lun);
+        return !is_broken;
+}
 
-        /* What has not started has the commands find out. */
-        power->luns_stopped &= (uint16_t) ~luns;
-        if (luns != 0)
-                power->statistics->n_spin_ups++;
-        if (is_broken && !has_ended(power) && !task_is_cancelled(task))
+/* What does not even start after a reset has the commands find out. */
+static void start_media(PowerManager *power, Task *task) {
+        uint16_t luns = power->luns_stopped;
+
+        if (luns == 0)
+                return;
+        power->statistics->n_spin_ups++;
+        for (unsigned n = 0; n < STARTS_MAX && !start_units(power, task, luns); n++) {
+                if (has_ended(power) || task_is_cancelled(task))
+                        break;
                 power_manager_learn(power, /* no_standby= */ true, /* no_suspend= */ false);
+                reset_port(power, task);
+        }
+        power->luns_stopped &= (uint16_t) ~luns;
 }
 
 /* Waking the link */
@@ -162,19 +189,6 @@ static UsbResult operate(PowerManager *power, Task *task, UsbOperationType type)
         UsbOperation operation = { .type = type };
 
         return usb_device_await_operation(task, power->device, &operation);
-}
-
-/* The reset of a port wakes what is behind it. */
-static void reset_port(PowerManager *power, Task *task) {
-        ErrorHandlerState state;
-
-        if (error_handler_reset(power->handler, 0, TRANSPORT_RECOVERY_PORT_RESET) < 0)
-                return;
-        do {
-                state = error_handler_get_state(power->handler);
-        } while ((state == ERROR_HANDLER_STATE_DRAINING ||
-                  state == ERROR_HANDLER_STATE_RECOVERING) &&
-                 task_sleep(task, POLL_NS) == 0);
 }
 
 /* Found out here and not by a command that somebody waits for. */
@@ -365,6 +379,7 @@ int power_transition_fall(PowerManager *power, Task *task) {
         r = flush(power, task);
         if (r == 0) {
                 power_manager_move(power, POWER_EVENT_FALL);
+                assert(power->phase == POWER_PHASE_FALLING);
                 r = drain(power, task);
                 if (r == 0 && power->goal == POWER_STATE_STANDBY)
                         r = stop_media(power, task);
