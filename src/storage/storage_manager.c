@@ -274,50 +274,45 @@ static uint64_t storage_tend_media(StorageManager *manager) {
 }
 
 /* A request that has the medium for itself wakes the task when it ends. */
-static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns) {
+static bool unit_is_due(const StorageUnit *unit, uint64_t now_ns, bool is_asleep) {
         if (unit->is_exclusive)
                 return false;
+        /* What nobody waits for waits until the device is awake. */
+        if (is_asleep)
+                return unit->is_medium_changed || storage_unit_is_to_eject(unit) ||
+                       (storage_unit_is_hoped_for(unit) && unit->retry_ns <= now_ns);
         return unit->is_medium_changed || (unit->retry_ns != 0 && unit->retry_ns <= now_ns) ||
                storage_unit_get_mode_ns(unit) <= now_ns || storage_unit_is_to_eject(unit);
 }
 
-/* What nobody waits for waits until the device is awake. */
-static StorageUnit *storage_find_wanted(StorageManager *manager) {
-        for (unsigned i = 0; i < manager->n_units; i++) {
-                StorageUnit *unit = &manager->units[i];
+/* When the unit will be due, unless something happens. */
+static uint64_t unit_get_due_ns(const StorageUnit *unit, bool is_asleep) {
+        uint64_t retry_ns = unit->retry_ns != 0 ? unit->retry_ns : TASK_NEVER;
 
-                if (!unit->is_exclusive &&
-                    (unit->is_medium_changed || storage_unit_is_to_eject(unit)))
-                        return unit;
-        }
-        return NULL;
+        if (is_asleep)
+                return storage_unit_is_hoped_for(unit) ? retry_ns : TASK_NEVER;
+        return MIN(retry_ns, storage_unit_get_mode_ns(unit));
 }
 
 /* NULL: there is none before `ret_next_ns`. */
 static StorageUnit *storage_find_due(StorageManager *manager, uint64_t *ret_next_ns) {
         uint64_t now_ns = event_loop_now_ns(manager->loop);
+        bool is_asleep = storage_power_is_asleep(manager);
 
-        *ret_next_ns = TASK_NEVER;
-        if (storage_power_is_asleep(manager))
-                return storage_find_wanted(manager);
-        if (manager->luns_retry_ns != 0)
-                *ret_next_ns = manager->luns_retry_ns;
+        *ret_next_ns = manager->luns_retry_ns != 0 ? manager->luns_retry_ns : TASK_NEVER;
         for (unsigned i = 0; i < manager->n_units; i++) {
                 StorageUnit *unit = &manager->units[i];
 
-                if (unit_is_due(unit, now_ns))
+                if (unit_is_due(unit, now_ns, is_asleep))
                         return unit;
-                if (unit->is_exclusive)
-                        continue;
-                if (unit->retry_ns != 0)
-                        *ret_next_ns = MIN(*ret_next_ns, unit->retry_ns);
-                *ret_next_ns = MIN(*ret_next_ns, storage_unit_get_mode_ns(unit));
+                if (!unit->is_exclusive)
+                        *ret_next_ns = MIN(*ret_next_ns, unit_get_due_ns(unit, is_asleep));
         }
         return NULL;
 }
 
 static bool are_luns_due(const StorageManager *manager) {
-        return manager->luns_retry_ns != 0 && !storage_power_is_asleep(manager) &&
+        return manager->luns_retry_ns != 0 &&
                manager->luns_retry_ns <= event_loop_now_ns(manager->loop);
 }
 

@@ -27,8 +27,14 @@ bool storage_power_is_asleep(const StorageManager *manager) {
 
 /* Before sleep */
 
-/* Whether somebody does what goes past the gate, or waits for a medium: in a slot that is empty
- * nobody notices one while the device sleeps. */
+/* Whether somebody waits for a medium: in a slot that is empty nobody notices one while the device
+ * sleeps, and a unit that did not answer is looked at again. */
+static bool waits_for_medium(const StorageUnit *unit) {
+        return (unit->medium.is_watched && !unit->medium.is_present) ||
+               storage_unit_is_hoped_for(unit);
+}
+
+/* Whether somebody does what goes past the gate, or will. */
 static bool is_no_time_to_sleep(const StorageManager *manager, bool is_asked) {
         if (manager->state != STORAGE_STATE_RUNNING || storage_manager_must_end(manager))
                 return true;
@@ -37,7 +43,7 @@ static bool is_no_time_to_sleep(const StorageManager *manager, bool is_asked) {
         if (manager->is_tending || manager->requests.n > 0 || manager->luns_retry_ns != 0)
                 return true;
         for (unsigned i = 0; i < manager->n_units; i++)
-                if (manager->units[i].medium.is_watched && !manager->units[i].medium.is_present)
+                if (waits_for_medium(&manager->units[i]))
                         return true;
         return false;
 }

@@ -13,6 +13,8 @@
 /* How often write protection is asked for again. */
 #define MODES_PERIOD_NS (10 * NS_PER_S)
 /* How often it is looked whether what nobody uses any more has been written. */
+/* After so many looks in vain, with pauses that double, which is some ten minutes. */
+#define HOPED_FAILURES_MAX 6U
 #define LOCK_PERIOD_NS (1 * NS_PER_S)
 
 typedef struct StorageSession {
@@ -306,6 +308,10 @@ int storage_unit_return(StorageUnit *unit, Task *task, ScsiTarget *target, const
         cache_volume_resume(unit->volume, unit->lun_device);
         storage_unit_start_sampling(unit);
         return 1;
+}
+
+bool storage_unit_is_hoped_for(const StorageUnit *unit) {
+        return unit->retry_ns != 0 && unit->n_failures <= HOPED_FAILURES_MAX;
 }
 
 uint64_t storage_unit_get_mode_ns(const StorageUnit *unit) {

@@ -108,6 +108,9 @@ bool storage_unit_has_samples(const StorageUnit *unit);
 /* Detached: nobody waits for the device any longer. */
 void storage_unit_shut_down(StorageUnit *unit);
 bool storage_unit_is_shut_down(const StorageUnit *unit);
+/* It failed at the last look, but not too often: it is worth keeping the device awake for it, and
+ * waking it. */
+bool storage_unit_is_hoped_for(const StorageUnit *unit);
 /* When the unit's write protection is to be asked for; TASK_NEVER: there is no reason to. One that
  * refuses some writes for other reasons is not asked each time. */
 uint64_t storage_unit_get_mode_ns(const StorageUnit *unit);
