@@ -196,6 +196,66 @@ static void change_size(Disturbances *disturbances) {
         cache_manager_set_size(cache, size);
 }
 
+static void change_power(Disturbances *disturbances) {
+        static const uint32_t timeouts_ms[] = { 0, 1, 5, 50, 1000 };
+        PowerOptions options = {
+                .standby_timeout_ms = CHOOSE(disturbances, timeouts_ms),
+                .suspend_timeout_ms = CHOOSE(disturbances, timeouts_ms),
+                .is_enabled = !one_in(disturbances, 4),
+        };
+
+        journal_note(disturbances->world->journal, "standby after %u ms, suspend after %u ms, %s",
+                     options.standby_timeout_ms, options.suspend_timeout_ms,
+                     options.is_enabled ? "enabled" : "disabled");
+        worker_set_power(disturbances->world->worker, &options);
+}
+
+static void ask_power(Disturbances *disturbances) {
+        static const PowerState states[] = { POWER_STATE_ACTIVE, POWER_STATE_STANDBY,
+                                             POWER_STATE_STANDBY, POWER_STATE_SUSPENDED,
+                                             POWER_STATE_SUSPENDED };
+
+        worker_ask_power(disturbances->world->worker, CHOOSE(disturbances, states));
+        /* And somebody else changes his mind. */
+        if (one_in(disturbances, 4))
+                worker_ask_power(disturbances->world->worker, CHOOSE(disturbances, states));
+}
+
+/* What was written is on the medium by then: nobody notices but by waiting. */
+static void wake_badly(Disturbances *disturbances) {
+        static const char *const faults[] = {
+                "resume-fails",
+                "resume-frozen",
+                "resume-power-cycle",
+                "resume-fails;resume-power-cycle",
+                "sense:5/20/00@opcode=1B*2",
+                "sense:5/24/00@opcode=1B*1",
+                "sense:4/44/00@opcode=1B*1",
+                "unit-attention:29/00@opcode=1B*2",
+                "stall:status@opcode=1B*1",
+        };
+
+        disturbances->world->was_reset = true;
+        hardware_add_faults(disturbances->hardware, CHOOSE(disturbances, faults));
+        ask_power(disturbances);
+}
+
+static void wake_worse(Disturbances *disturbances) {
+        static const char *const faults[] = {
+                "resume-gone",
+                "start-stuck",
+                "hang:command@opcode=1B*2",
+                "freeze:status@opcode=1B*1",
+                "resume-frozen;port-reset-fails",
+                "resume-fails;port-reset-gone",
+        };
+
+        disturbances->world->may_fail = true;
+        hardware_add_faults(disturbances->hardware, CHOOSE(disturbances, faults));
+        ask_power(disturbances);
+        set_timer(disturbances, &disturbances->heal_timer, below(disturbances, 3 * NS_PER_S));
+}
+
 static void stop_worker(Disturbances *disturbances) { worker_stop(disturbances->world->worker); }
 
 static void lose_client(Disturbances *disturbances) { client_vanish(choose_client(disturbances)); }
@@ -272,6 +332,10 @@ static const Kind kinds[] = {
         { change_mode, PLAN_WEATHER_ROUGH, 1 },
         { change_size, PLAN_WEATHER_ROUGH, 1 },
         { change_policy, PLAN_WEATHER_ROUGH, 1 },
+        { change_power, PLAN_WEATHER_ROUGH, 2 },
+        { ask_power, PLAN_WEATHER_ROUGH, 6 },
+        { wake_badly, PLAN_WEATHER_ROUGH, 5 },
+        { wake_worse, PLAN_WEATHER_STORM, 3 },
         { lose_client, PLAN_WEATHER_ROUGH, 1 },
         { silence_client, PLAN_WEATHER_ROUGH, 1 },
         { have_serious_fault, PLAN_WEATHER_STORM, 5 },

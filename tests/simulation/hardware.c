@@ -86,6 +86,9 @@ static void make_spec(const Hardware *hardware, SimulatorSpec *spec, uint64_t se
         if (hardware->speed >= USB_SPEED_HIGH)
                 spec->transport = plan->transport;
         spec->disorder_us = plan->disorder_us;
+        spec->spin_up_ms = plan->spin_up_ms;
+        spec->stop_after_ms = plan->stop_after_ms;
+        spec->starts_by_itself = plan->starts_by_itself;
         spec->seed = seed;
         if (hardware->disk == HARDWARE_DISK_OTHER_DEVICE)
                 snprintf(spec->model, sizeof(spec->model), "FOREIGN");
@@ -112,6 +115,8 @@ static void look_at_losses(Hardware *hardware) {
 
         if (!hardware->device)
                 return;
+        if (simulated_device_get_counters(hardware->device)->n_suspended_uses > 0)
+                journal_fail(hardware->journal, "the device was used while it was suspended");
         n_losses = simulated_device_get_counters(hardware->device)->n_cache_losses;
         if (n_losses != hardware->n_losses)
                 hardware->has_lost = true;

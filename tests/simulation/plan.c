@@ -54,6 +54,18 @@ static void choose_cache(Plan *plan, Random *random) {
         plan->park_timeout_ms = (uint32_t) CHOOSE(random, 60000, 60000, 20000, 5000, 0);
 }
 
+/* So short that it sleeps between two requests of the same client. */
+static void choose_power(Plan *plan, Random *random) {
+        plan->power = (PowerOptions){
+                .standby_timeout_ms = (uint32_t) CHOOSE(random, 0, 0, 1, 5, 50, 1000),
+                .suspend_timeout_ms = (uint32_t) CHOOSE(random, 0, 0, 1, 5, 50, 1000),
+                .is_enabled = !one_in(random, 3),
+        };
+        plan->spin_up_ms = CHOOSE(random, 0, 0, 20, 2000);
+        plan->stop_after_ms = CHOOSE(random, 0, 0, 0, 3000, 10000);
+        plan->starts_by_itself = one_in(random, 2);
+}
+
 static PlanMix choose_mix(const Plan *plan, Random *random) {
         static const PlanMix mixes[] = {
                 { .n_read = 10,
@@ -139,6 +151,7 @@ void plan_make(Plan *plan, uint64_t seed) {
                         &random, SIMULATOR_TRANSPORT_BOT, SIMULATOR_TRANSPORT_BOT,
                         SIMULATOR_TRANSPORT_UAS, SIMULATOR_TRANSPORT_UAS_ONLY);
         plan->disorder_us = CHOOSE(&random, 0, 0, 300, 3000);
+        choose_power(plan, &random);
 }
 
 const char *plan_weather_to_string(PlanWeather weather) {
@@ -194,6 +207,11 @@ void plan_print(const Plan *plan) {
                yes_no(plan->bears_pipelining), yes_no(plan->fill_number != 0),
                yes_no(plan->has_foreign_disk), yes_no(plan->has_bad_manager),
                get_transport_name(plan->transport), (uintmax_t) plan->disorder_us);
+        printf("power: enabled=%s standby=%u ms suspend=%u ms spin-up=%ju ms stop-after=%ju ms "
+               "starts-by-itself=%s\n",
+               yes_no(plan->power.is_enabled), plan->power.standby_timeout_ms,
+               plan->power.suspend_timeout_ms, (uintmax_t) plan->spin_up_ms,
+               (uintmax_t) plan->stop_after_ms, yes_no(plan->starts_by_itself));
         if (plan->has_cache)
                 printf("cache: %s %s line=%u arena=%ju read-ahead=%s verifies=%s age=%ju ms "
                        "park=%u ms\n",

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "cache/cache_manager.h"
+#include "power/power_state.h"
 #include "simulator/simulator_spec.h"
 #include "usb/usb_device.h"
 
@@ -75,6 +76,11 @@ typedef struct Plan {
         CacheOptions cache;
         uint64_t arena_size;
         uint32_t park_timeout_ms;
+
+        PowerOptions power;
+        uint64_t spin_up_ms;
+        uint64_t stop_after_ms; /* by itself */
+        bool starts_by_itself;
 
         unsigned n_clients;
         PlanClient clients[PLAN_LUNS_MAX * PLAN_CONNECTIONS_MAX];

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "cache/cache_manager_internal.h"
+#include "storage/storage_settings.h"
 #include "worker.h"
 
 /* Before a worker is started in place of one that ended. */
@@ -252,6 +253,49 @@ static void on_device_stats(StorageManager *storage, const StorageDeviceStats *s
                 journal_fail(worker->journal, "the device is driven by nothing known");
 }
 
+/* Power */
+
+static void on_power_changed(StorageManager *storage, const ControlPower *power, void *userdata) {
+        Worker *worker = userdata;
+
+        if (!control_power_is_valid(power))
+                journal_fail(worker->journal, "what is told of power makes no sense");
+}
+
+static void on_replied(StorageManager *storage, const ControlReply *reply, void *userdata) {
+        Worker *worker = userdata;
+
+        if (worker->n_requests == 0)
+                journal_fail(worker->journal, "request %ju is answered twice",
+                             (uintmax_t) reply->id);
+        worker->n_requests--;
+        if (!worker->is_killed)
+                journal_note(worker->journal, "request %ju ends with %d: %s", (uintmax_t) reply->id,
+                             reply->error, reply->words);
+}
+
+void worker_set_power(Worker *worker, const PowerOptions *options) {
+        worker->power = *options;
+        if (worker->storage && !worker->is_killed)
+                storage_settings_set_power(worker->storage, options);
+}
+
+void worker_ask_power(Worker *worker, PowerState state) {
+        ControlRequest request = {
+                .id = ++worker->last_request,
+                .kind = CONTROL_REQUEST_KIND_POWER_STATE,
+                .lun = CONTROL_LUN_ALL,
+                .power_state = state,
+        };
+
+        if (!worker->storage || worker->is_killed || worker->has_ended)
+                return;
+        journal_note(worker->journal, "request %ju: the device is to be %s", (uintmax_t) request.id,
+                     power_state_to_string(state));
+        worker->n_requests++;
+        storage_manager_request(worker->storage, &request, -EBADF);
+}
+
 /* Living */
 
 static void on_learned(StorageManager *storage, const UsbLearnedFacts *facts, void *userdata) {
@@ -271,6 +315,8 @@ static const StorageHandlers handlers = {
         .returned = on_returned,
         .save = on_save,
         .remains_left = on_remains_left,
+        .replied = on_replied,
+        .power_changed = on_power_changed,
         .lun_stats = on_lun_stats,
         .device_stats = on_device_stats,
 };
@@ -285,6 +331,7 @@ static void start(Worker *worker) {
                 .is_monitored = true,
                 .n_luns_max = PLAN_LUNS_MAX,
                 .starts_with_reset = worker->has_failed,
+                .power = worker->power,
                 .has_cache = plan->has_cache,
                 .cache = plan->cache,
                 .park_timeout_ms = plan->park_timeout_ms,
@@ -340,6 +387,7 @@ void worker_init(Worker *worker, EventLoop *loop, Journal *journal, const Plan *
                 .events = events,
                 .userdata = userdata,
                 .arena_fd = -EBADF,
+                .power = plan->power,
         };
         random_init(&worker->random, plan->seed ^ UINT64_C(0x776f726b));
         r = event_timer_init(&worker->start_timer, loop, on_start_timer);
@@ -390,6 +438,8 @@ static void bury(Worker *worker) {
                         journal_fail(worker->journal, "LUN %u was left open", i);
                 worker->exports[i].is_open = false;
         }
+        if (worker->n_requests > 0)
+                journal_fail(worker->journal, "%u requests were not answered", worker->n_requests);
         hardware_cut(worker->hardware, HARDWARE_CACHE_WRITTEN);
         event_timer_clear(&worker->save_timer);
         worker->luns_saving = 0;

@@ -55,6 +55,9 @@ typedef struct Worker {
         int result;
         UsbLearnedFacts learned; /* told to each that follows, whichever disk it finds */
         EventTimer start_timer;
+        PowerOptions power;
+        uint64_t last_request;
+        unsigned n_requests; /* that are not answered yet */
 
         int arena_fd;           /* owned; negative: there is none */
         unsigned luns_in_arena; /* whose data may be in it and nowhere else */
@@ -81,6 +84,10 @@ bool worker_has_clients(const Worker *worker, unsigned lun);
 /* Takes `fd` over; false: refused. */
 bool worker_add_client(Worker *worker, unsigned lun, int fd, const NbdAgreement *agreement);
 
+/* Of this one, and of those that follow. */
+void worker_set_power(Worker *worker, const PowerOptions *options);
+/* Asks for a state; whatever comes of it. */
+void worker_ask_power(Worker *worker, PowerState state);
 void worker_stop(Worker *worker);
 /* At once. A successor is started, with what is in the arena. */
 void worker_kill(Worker *worker, HardwareCache cache);
