@@ -553,7 +553,7 @@ static int start_monitor(DeviceManager *manager) {
                 log_warning("USB devices can't be watched, going on without: %s", strerror(-r));
                 return 0;
         }
-        r = usb_monitor_enumerate(manager->monitor);
+        r = usb_monitor_enumerate(manager->monitor, /* was_present= */ true);
         if (r < 0)
                 log_warning("USB devices can't be listed, ignoring: %s", strerror(-r));
         return 0;

@@ -30,7 +30,8 @@ struct DeviceManager {
         void *userdata;
 
         UsbMonitor *monitor; /* owned; NULL without USB */
-        ListNode devices;    /* ManagedDevice::node_of_manager */
+        bool is_rescanning;
+        ListNode devices; /* ManagedDevice::node_of_manager */
         unsigned n_devices;
         unsigned n_simulations; /* that came, also those that are not driven */
         uint64_t last_id;       /* of a device */

@@ -13,6 +13,7 @@
 #include "device/device_admission.h"
 #include "device/device_manager_internal.h"
 #include "device/device_request.h"
+#include "device/device_sleep.h"
 
 static void leave_alone(DeviceManager *manager, const UsbNode *node, DeviceOtherReason reason) {
         char words[192];
@@ -165,12 +166,13 @@ static int take_or_resume(DeviceManager *manager, const UsbNode *node, ManagedDe
         return -EAGAIN;
 }
 
-/* Somebody gave it back, and its interfaces may be told of again and again. */
-static bool was_released(const DeviceManager *manager, const UsbNode *node) {
+/* Somebody gave it back, and its interfaces may be told of again and again; or all are looked for
+ * again, and it was decided about. */
+static bool is_left(const DeviceManager *manager, const UsbNode *node) {
         const DeviceOther *other = device_others_find(&manager->others, node->name);
 
-        return other && other->reason == DEVICE_OTHER_REASON_RELEASED &&
-               strcmp(other->node.dev_path, node->dev_path) == 0;
+        return other && strcmp(other->node.dev_path, node->dev_path) == 0 &&
+               (manager->is_rescanning || other->reason == DEVICE_OTHER_REASON_RELEASED);
 }
 
 /* Of those that were there before the service. */
@@ -193,7 +195,7 @@ void device_manager_nodes_on_added(const UsbNode *node, bool was_present, void *
         DeviceManager *manager = userdata;
         ManagedDevice *device = device_manager_find(manager, node->name);
 
-        if (manager->state != DEVICE_MANAGER_STATE_RUNNING || was_released(manager, node))
+        if (manager->state != DEVICE_MANAGER_STATE_RUNNING || is_left(manager, node))
                 return;
         /* Each interface of a device adds its node again. */
         if (device && strcmp(device->node.dev_path, node->dev_path) == 0)
@@ -250,4 +252,33 @@ int device_manager_take(DeviceManager *manager, const char *name, uint64_t *ret_
         if (r == 0)
                 *ret_id = device->id;
         return r;
+}
+
+static void give_up_lost(DeviceManager *manager) {
+        LIST_FOR_EACH (node, &manager->devices) {
+                ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
+
+                if (device->udev && !device->is_unplugged &&
+                    !usb_monitor_has_device(manager->monitor, device->node.sys_path))
+                        device_manager_nodes_on_removed(device->name, manager);
+        }
+        LIST_FOR_EACH (node, &manager->others.list) {
+                const DeviceOther *other = list_entry(node, DeviceOther, node_of_others);
+
+                if (!usb_monitor_has_device(manager->monitor, other->node.sys_path))
+                        device_others_remove(&manager->others, other->node.name);
+        }
+}
+
+void device_manager_rescan(DeviceManager *manager) {
+        int r;
+
+        if (!manager->monitor || manager->state != DEVICE_MANAGER_STATE_RUNNING)
+                return;
+        give_up_lost(manager);
+        manager->is_rescanning = true;
+        r = usb_monitor_enumerate(manager->monitor, /* was_present= */ false);
+        manager->is_rescanning = false;
+        if (r < 0)
+                log_warning("USB devices can't be listed, ignoring: %s", strerror(-r));
 }

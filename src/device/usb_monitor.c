@@ -109,18 +109,18 @@ UsbMonitor *usb_monitor_free(UsbMonitor *monitor) {
         return NULL;
 }
 
-static void report_present(UsbMonitor *monitor, const char *path) {
+static void report_present(UsbMonitor *monitor, const char *path, bool was_present) {
         struct udev_device *device = udev_device_new_from_syspath(monitor->udev, path);
         UsbNode node;
 
         if (!device)
                 return;
         if (usb_node_read(&node, monitor->udev, device) == 0)
-                monitor->handlers->added(&node, /* was_present= */ true, monitor->userdata);
+                monitor->handlers->added(&node, was_present, monitor->userdata);
         udev_device_unref(device);
 }
 
-int usb_monitor_enumerate(UsbMonitor *monitor) {
+int usb_monitor_enumerate(UsbMonitor *monitor, bool was_present) {
         struct udev_enumerate *enumerate;
         struct udev_list_entry *entry;
         int r;
@@ -133,9 +133,18 @@ int usb_monitor_enumerate(UsbMonitor *monitor) {
         udev_enumerate_add_match_property(enumerate, "DEVTYPE", "usb_device");
         r = udev_enumerate_scan_devices(enumerate);
         udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(enumerate))
-                        report_present(monitor, udev_list_entry_get_name(entry));
+                        report_present(monitor, udev_list_entry_get_name(entry), was_present);
         udev_enumerate_unref(enumerate);
         return r < 0 ? r : 0;
+}
+
+bool usb_monitor_has_device(UsbMonitor *monitor, const char *sys_path) {
+        struct udev_device *device = udev_device_new_from_syspath(monitor->udev, sys_path);
+
+        if (!device)
+                return false;
+        udev_device_unref(device);
+        return true;
 }
 
 struct udev *usb_monitor_get_udev(UsbMonitor *monitor) {

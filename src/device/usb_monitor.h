@@ -22,6 +22,8 @@ int usb_monitor_new(UsbMonitor **ret, EventLoop *loop, const UsbMonitorHandlers 
                     void *userdata);
 UsbMonitor *usb_monitor_free(UsbMonitor *monitor);
 DEFINE_CLEANUP(UsbMonitor *, usb_monitor_free);
-/* Tells of each device that is there now, with `was_present`. */
-int usb_monitor_enumerate(UsbMonitor *monitor);
+/* Tells of each device that is there now. */
+int usb_monitor_enumerate(UsbMonitor *monitor, bool was_present);
+/* Whether a device is there, whatever the events have told. */
+bool usb_monitor_has_device(UsbMonitor *monitor, const char *sys_path);
 struct udev *usb_monitor_get_udev(UsbMonitor *monitor);

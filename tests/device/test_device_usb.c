@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 
 #include "device/device_manager.h"
+#include "device/device_sleep.h"
+#include "device/device_view.h"
 #include "fake_children.h"
 #include "fake_host.h"
 #include "unit_test.h"
@@ -156,6 +158,39 @@ START_TEST(second_storage_interface_makes_no_second_device) {
 }
 END_TEST
 
+START_TEST(what_came_and_went_without_a_word_is_found_when_it_is_looked_for) {
+        start("good");
+        fake_host_add_stick(&broker.host);
+        device_manager_rescan(broker.manager);
+        await(has_export);
+        device_manager_rescan(broker.manager);
+        ck_assert_uint_eq(count_devices(), 1);
+        ck_assert_uint_eq(broker.host.n_taken, 1);
+
+        fake_host_remove(&broker.host, FAKE_STICK);
+        device_manager_rescan(broker.manager);
+        await(has_no_device);
+        device_manager_rescan(broker.manager);
+        ck_assert_uint_eq(count_devices(), 0);
+}
+END_TEST
+
+START_TEST(who_looks_again_takes_nothing_that_was_left_to_the_kernel) {
+        DeviceOtherView other;
+
+        fake_host_add_stick(&broker.host);
+        start("good");
+        await(has_said);
+        device_manager_rescan(broker.manager);
+        ck_assert_uint_eq(count_devices(), 0);
+        ck_assert(device_manager_get_other(broker.manager, 0, &other));
+
+        fake_host_remove(&broker.host, FAKE_STICK);
+        device_manager_rescan(broker.manager);
+        ck_assert(!device_manager_get_other(broker.manager, 0, &other));
+}
+END_TEST
+
 START_TEST(present_disk_is_kept_by_the_kernel) {
         fake_host_add_stick(&broker.host);
         start("good");
@@ -299,6 +334,8 @@ int main(void) {
                 plugged_in_disk_is_exported_and_given_back,
                 pulled_out_disk_is_forgotten,
                 second_storage_interface_makes_no_second_device,
+                what_came_and_went_without_a_word_is_found_when_it_is_looked_for,
+                who_looks_again_takes_nothing_that_was_left_to_the_kernel,
                 present_disk_is_kept_by_the_kernel,
                 present_disk_is_taken_if_so_configured,
                 disk_in_use_is_left_to_the_kernel,
