@@ -13,6 +13,7 @@
 #include "dbus/bus_properties.h"
 #include "dbus/bus_request.h"
 #include "dbus/bus_service_internal.h"
+#include "dbus/bus_sleep.h"
 
 sd_bus_slot **bus_service_add_slot(BusService *service) {
         assert(service->n_slots < N_ELEMENTS(service->slots));
@@ -154,8 +155,8 @@ static void add_present_devices(BusService *service) {
 
 static int attach(BusService *service, sd_bus *bus) {
         int (*const attachers[])(BusService *, sd_bus *) = {
-                bus_manager_attach, bus_device_attach,      bus_lun_attach,
-                bus_job_attach,     bus_performance_attach, bus_power_attach,
+                bus_manager_attach,     bus_device_attach, bus_lun_attach,   bus_job_attach,
+                bus_performance_attach, bus_power_attach,  bus_sleep_attach,
         };
         int r;
 
@@ -179,6 +180,7 @@ static void on_closed(BusConnection *connection, void *userdata) {
         BusService *service = userdata;
 
         polkit_check_reset(service->polkit);
+        bus_sleep_detach(service->sleep);
         bus_request_drop_callers(service);
         while (service->n_slots > 0)
                 sd_bus_slot_unref(service->slots[--service->n_slots]);
@@ -227,6 +229,9 @@ int bus_service_new(BusService **ret, EventLoop *loop, DeviceManager *manager,
         service->version = strdup(options->version);
         if (!service->address || !service->version)
                 return -ENOMEM;
+        r = bus_sleep_new(&service->sleep, service);
+        if (r < 0)
+                return r;
         r = bus_connection_new(&service->connection, loop, service->address, BUS_SERVICE_NAME,
                                &handlers, service);
         if (r < 0)
@@ -251,6 +256,7 @@ BusService *bus_service_free(BusService *service) {
         device_manager_remove_observer(service->manager, &service->observer);
         bus_connection_free(service->connection);
         polkit_check_free(service->polkit);
+        bus_sleep_free(service->sleep);
         bus_request_detach_all(service);
         LIST_FOR_EACH (node, &service->jobs)
                 bus_job_free(list_entry(node, BusJob, node));

@@ -16,7 +16,7 @@
 /* Of any object. */
 #define BUS_PATH_SIZE_MAX (BUS_DEVICE_PATH_SIZE_MAX + 16)
 /* Slots that last as long as a connection. */
-#define BUS_SERVICE_SLOTS_MAX 16
+#define BUS_SERVICE_SLOTS_MAX 32
 /* How often the progress of jobs is told. */
 #define BUS_SERVICE_PROGRESS_INTERVAL_NS (250 * NS_PER_MS)
 
@@ -27,6 +27,7 @@ typedef struct BusDevice BusDevice;
 typedef struct BusJob BusJob;
 typedef struct BusLun BusLun;
 typedef struct BusRequest BusRequest;
+typedef struct BusSleep BusSleep;
 
 /* Whose numbers are meant: part of each object that has some. */
 typedef struct BusSubject {
@@ -51,6 +52,7 @@ struct BusService {
         char *version;                             /* owned: options.version */
         BusConnection *connection;                 /* owned */
         PolkitCheck *polkit;                       /* owned */
+        BusSleep *sleep;                           /* owned */
         sd_bus_slot *slots[BUS_SERVICE_SLOTS_MAX]; /* owned, of this connection */
         size_t n_slots;
         BusManagerFacts facts;
