@@ -14,6 +14,7 @@
 #include "dbus/metrics_counter.h"
 #include "device/device_stats.h"
 #include "device/optimization_advice.h"
+#include "smart/smart_attribute.h"
 
 static void write_device(FILE *file, const BusDevice *device) {
         const BusDeviceFacts *facts = &device->facts;
@@ -67,6 +68,59 @@ static void write_lun(FILE *file, const BusLunFacts *facts) {
                 facts->can_unmap ? "yes" : "no", facts->can_trim ? "yes" : "no");
         if (facts->last_sense[0] != '\0')
                 fprintf(file, "Last sense: %s\n", facts->last_sense);
+}
+
+static void write_number(FILE *file, const char *title, const SmartNumber *number) {
+        if (number->is_known)
+                fprintf(file, "%s: %" PRIu64 "\n", title, number->value);
+}
+
+static void write_attributes(FILE *file, const SmartData *data) {
+        for (size_t i = 0; i < data->n_attributes; i++) {
+                const SmartAttribute *attribute = &data->attributes[i];
+
+                fprintf(file, "Attribute %u, %s: %u, worst %u, threshold %u, raw %" PRIu64 ", %s\n",
+                        attribute->id, smart_attribute_get_name(attribute->id), attribute->value,
+                        attribute->worst, attribute->threshold, attribute->raw,
+                        smart_attribute_state_to_string(attribute->state));
+        }
+}
+
+/* Without the drive's serial number. */
+static void write_smart_data(FILE *file, const SmartData *data) {
+        fprintf(file, "Its drive: %s, %s, firmware %s\n", smart_kind_to_string(data->kind),
+                data->identity.model, data->identity.firmware);
+        if (data->temperature.is_known)
+                fprintf(file, "Temperature: %d degrees\n", data->temperature.value);
+        write_number(file, "Hours switched on", &data->power_on_hours);
+        write_number(file, "Times switched on", &data->power_cycles);
+        write_number(file, "Sectors replaced", &data->reallocated_sectors);
+        write_number(file, "Sectors that can't be read", &data->pending_sectors);
+        write_number(file, "Sectors that can't be corrected", &data->uncorrectable_sectors);
+        write_number(file, "Percent of its life that are over", &data->used_percent);
+        write_number(file, "Errors in its log", &data->n_errors);
+        write_attributes(file, data);
+        for (unsigned i = 0; i < _SMART_SECTION_MAX; i++)
+                if (data->answers[i] != SMART_ANSWER_NONE && data->answers[i] != SMART_ANSWER_GOOD)
+                        fprintf(file, "Its %s %s\n", smart_section_to_string((SmartSection) i),
+                                smart_answer_to_string(data->answers[i]));
+}
+
+static void write_health(FILE *file, const BusLun *lun) {
+        const BusSmartFacts *facts = &lun->smart;
+        const BusDevice *device = lun->device;
+        LunView view;
+
+        fprintf(file, "Health: %s%s%s\n", facts->verdict, facts->reason[0] != '\0' ? ": " : "",
+                facts->reason);
+        if (!device_manager_get_lun(device->service->manager, device->id, lun->facts.number,
+                                    &view) ||
+            !view.smart)
+                return;
+        fprintf(file, "It was asked %" PRIu64 " times%s%s\n", view.smart->n_asked,
+                facts->way[0] != '\0' ? ", by " : "", facts->way);
+        if (view.smart->n_asked > 0)
+                write_smart_data(file, &view.smart->data);
 }
 
 static void write_counters(FILE *file, const StorageStats *stats) {
@@ -158,6 +212,7 @@ static void write_all(FILE *file, const BusDevice *device) {
                 if (!device->luns[i])
                         continue;
                 write_lun(file, &device->luns[i]->facts);
+                write_health(file, device->luns[i]);
                 if (stats && device_stats_get_lun(stats, (unsigned) i, &totals))
                         write_counters(file, &totals);
         }

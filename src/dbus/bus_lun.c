@@ -157,6 +157,7 @@ int bus_lun_new(BusLun **ret, BusDevice *device, unsigned number) {
         lun->device = device;
         lun->subject = (BusSubject){ device->service, device->id, number };
         set_facts(&lun->facts, device, &view);
+        bus_smart_set_facts(&lun->smart, &view);
         bus_lun_set_path(lun);
         *ret = lun;
         return 0;
@@ -169,6 +170,7 @@ BusLun *bus_lun_free(BusLun *lun) {
 
 void bus_lun_update(BusLun *lun, sd_bus *bus) {
         const BusDevice *device = lun->device;
+        BusSmartFacts former_smart = lun->smart;
         BusLunFacts former = lun->facts;
         LunView view;
 
@@ -181,6 +183,8 @@ void bus_lun_update(BusLun *lun, sd_bus *bus) {
         bus_service_announce_changes(bus, lun->path, BUS_LUN_SCSI_INTERFACE, scsi_vtable, &former,
                                      &lun->facts);
         bus_optical_announce_changes(lun, bus, &former);
+        bus_smart_set_facts(&lun->smart, &view);
+        bus_smart_announce(lun, bus, &former_smart);
 }
 
 void bus_lun_announce(BusLun *lun, sd_bus *bus) {
@@ -193,22 +197,26 @@ void bus_lun_announce_removal(BusLun *lun, sd_bus *bus) {
                 (void) sd_bus_emit_object_removed(bus, lun->path);
 }
 
-/* Userdata of its vtables are the facts, where the offsets of properties begin. */
-static int find_lun(sd_bus *bus, const char *path, const char *interface, void *userdata,
-                    void **ret_found, sd_bus_error *ret_error) {
-        BusService *service = userdata;
-
+BusLun *bus_lun_find(BusService *service, const char *path) {
         LIST_FOR_EACH (node, &service->devices) {
                 BusDevice *device = list_entry(node, BusDevice, node);
 
-                for (size_t i = 0; i < N_ELEMENTS(device->luns); i++) {
-                        if (!device->luns[i] || strcmp(device->luns[i]->path, path) != 0)
-                                continue;
-                        *ret_found = &device->luns[i]->facts;
-                        return 1;
-                }
+                for (size_t i = 0; i < N_ELEMENTS(device->luns); i++)
+                        if (device->luns[i] && strcmp(device->luns[i]->path, path) == 0)
+                                return device->luns[i];
         }
-        return 0;
+        return NULL;
+}
+
+/* Userdata of its vtables are the facts, where the offsets of properties begin. */
+static int find_lun(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                    void **ret_found, sd_bus_error *ret_error) {
+        BusLun *lun = bus_lun_find(userdata, path);
+
+        if (!lun)
+                return 0;
+        *ret_found = &lun->facts;
+        return 1;
 }
 
 static int find_optical(sd_bus *bus, const char *path, const char *interface, void *userdata,

@@ -9,6 +9,7 @@
 
 #include "control/control_message.h"
 #include "dbus/bus_service_internal.h"
+#include "dbus/bus_smart.h"
 #include "device/device_view.h"
 
 #define BUS_LUN_INTERFACE BUS_SERVICE_NAME ".Lun"
@@ -54,6 +55,7 @@ typedef struct BusLunFacts {
 
 struct BusLun {
         BusLunFacts facts;
+        BusSmartFacts smart;
         BusDevice *device; /* borrowed */
         BusSubject subject;
         char path[BUS_PATH_SIZE_MAX];
@@ -65,6 +67,8 @@ int bus_lun_new(BusLun **ret, BusDevice *device, unsigned number);
 BusLun *bus_lun_free(BusLun *lun);
 DEFINE_CLEANUP(BusLun *, bus_lun_free);
 
+/* NULL: there is none. */
+BusLun *bus_lun_find(BusService *service, const char *path);
 /* Its device has another path. */
 void bus_lun_set_path(BusLun *lun);
 /* Looks at the unit anew, and announces on `bus` (NULL: on none) what has changed. */

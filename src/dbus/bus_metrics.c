@@ -10,6 +10,7 @@
 
 static void fill_in_lun(MetricsLun *metrics, const BusLun *lun, const DeviceStats *stats) {
         const BusLunFacts *facts = &lun->facts;
+        LunView view;
 
         *metrics = (MetricsLun){
                 .number = facts->number,
@@ -22,6 +23,9 @@ static void fill_in_lun(MetricsLun *metrics, const BusLun *lun, const DeviceStat
                 .n_clients = facts->n_clients,
                 .is_read_only = facts->is_read_only,
         };
+        if (device_manager_get_lun(lun->device->service->manager, lun->device->id, facts->number,
+                                   &view))
+                metrics->smart = view.smart;
         if (stats)
                 (void) device_stats_get_lun(stats, facts->number, &metrics->stats);
 }

@@ -41,6 +41,7 @@ static bool is_equal(const char *signature, const void *former, const void *now)
         case 'a':
                 return memcmp(former, now, sizeof(uint32_t)) == 0;
         case 't':
+        case 'x':
         case 'd':
                 return memcmp(former, now, sizeof(uint64_t)) == 0;
         case 's':

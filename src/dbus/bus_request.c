@@ -23,12 +23,20 @@ static const char *describe(const ControlReply *reply) {
         return reply->words[0] != '\0' ? reply->words : strerror(-reply->error);
 }
 
+/* A drive that sleeps was not to be woken. */
+static const char *get_error_name(const BusRequest *request, int error) {
+        if (error == -EAGAIN && request->request.request.kind == CONTROL_REQUEST_KIND_SMART_UPDATE)
+                return BUS_ERROR_WOULD_WAKEUP;
+        return bus_error_name(error);
+}
+
 static void send_reply(BusRequest *request, const ControlReply *reply, const uint8_t *data) {
         int r;
 
         if (reply->error < 0 && !request->replies_to_failure) {
-                (void) sd_bus_reply_method_errorf(request->message, bus_error_name(reply->error),
-                                                  "%s", describe(reply));
+                (void) sd_bus_reply_method_errorf(request->message,
+                                                  get_error_name(request, reply->error), "%s",
+                                                  describe(reply));
                 return;
         }
         if (request->reply)

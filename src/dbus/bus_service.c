@@ -14,6 +14,7 @@
 #include "dbus/bus_request.h"
 #include "dbus/bus_service_internal.h"
 #include "dbus/bus_sleep.h"
+#include "dbus/bus_smart.h"
 
 sd_bus_slot **bus_service_add_slot(BusService *service) {
         assert(service->n_slots < N_ELEMENTS(service->slots));
@@ -156,7 +157,7 @@ static void add_present_devices(BusService *service) {
 static int attach(BusService *service, sd_bus *bus) {
         int (*const attachers[])(BusService *, sd_bus *) = {
                 bus_manager_attach,     bus_device_attach, bus_lun_attach,   bus_job_attach,
-                bus_performance_attach, bus_power_attach,  bus_sleep_attach,
+                bus_performance_attach, bus_power_attach,  bus_sleep_attach, bus_smart_attach,
         };
         int r;
 

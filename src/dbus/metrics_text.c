@@ -11,91 +11,8 @@
 #include <string.h>
 
 #include "dbus/metrics_counter.h"
-
-#define PREFIX "usb_storage_"
-
-typedef struct MetricsText {
-        FILE *file;
-        MetricsFormat format;
-        const MetricsDevice *devices;
-        size_t n_devices;
-} MetricsText;
-
-/* Pieces */
-
-/* OpenMetrics 1.0, "Escaping": these three alone. */
-static void write_value(FILE *file, const char *value) {
-        for (; *value != '\0'; value++) {
-                if (*value == '\n')
-                        fputs("\\n", file);
-                else if (*value == '\\' || *value == '"')
-                        fprintf(file, "\\%c", *value);
-                else
-                        fputc(*value, file);
-        }
-}
-
-static void write_label(FILE *file, const char *name, const char *value) {
-        fprintf(file, ",%s=\"", name);
-        write_value(file, value);
-        fputc('"', file);
-}
-
-/* What OpenMetrics calls a family by its type, the older format calls by its samples. */
-static const struct {
-        const char *type;
-        const char *older_type;
-        const char *suffix;
-} family_types[] = {
-        { "counter", "counter", "_total" }, { "gauge", "gauge", "" },
-        { "histogram", "histogram", "" },   { "info", "gauge", "_info" },
-        { "stateset", "gauge", "" },
-};
-
-static void write_older_family(FILE *file, const char *name, const char *type, const char *help) {
-        for (size_t i = 0; i < N_ELEMENTS(family_types); i++)
-                if (strcmp(family_types[i].type, type) == 0) {
-                        const char *suffix = family_types[i].suffix;
-
-                        fprintf(file, "# HELP " PREFIX "%s%s %s\n", name, suffix, help);
-                        fprintf(file, "# TYPE " PREFIX "%s%s %s\n", name, suffix,
-                                family_types[i].older_type);
-                        return;
-                }
-        assert_not_reached();
-}
-
-static void write_family(const MetricsText *text, const char *name, const char *type,
-                         const char *unit, const char *help) {
-        if (text->format == METRICS_FORMAT_PROMETHEUS) {
-                write_older_family(text->file, name, type, help);
-                return;
-        }
-        fprintf(text->file, "# TYPE " PREFIX "%s %s\n", name, type);
-        if (unit)
-                fprintf(text->file, "# UNIT " PREFIX "%s %s\n", name, unit);
-        fprintf(text->file, "# HELP " PREFIX "%s %s\n", name, help);
-}
-
-/* The first label, which every sample has; others may follow. */
-static void write_device(FILE *file, const char *name, const char *suffix,
-                         const MetricsDevice *device) {
-        fprintf(file, PREFIX "%s%s{device=\"", name, suffix);
-        write_value(file, device->name);
-        fputc('"', file);
-}
-
-static void write_lun(FILE *file, const char *name, const char *suffix, const MetricsDevice *device,
-                      const MetricsLun *lun) {
-        write_device(file, name, suffix, device);
-        fprintf(file, ",lun=\"%u\"", lun->number);
-}
-
-/* Exactly, where a double would round. */
-static void write_seconds(FILE *file, uint64_t time_ns) {
-        fprintf(file, "%llu.%09llu", (unsigned long long) (time_ns / NS_PER_S),
-                (unsigned long long) (time_ns % NS_PER_S));
-}
+#include "dbus/metrics_smart.h"
+#include "dbus/metrics_writer.h"
 
 /* Counters */
 
@@ -112,20 +29,21 @@ static const char *unit_name(MetricsUnit unit) {
         assert_not_reached();
 }
 
-static void write_counter(const MetricsText *text, const MetricsCounter *counter) {
-        write_family(text, counter->name, counter->is_gauge ? "gauge" : "counter",
-                     unit_name(counter->unit), counter->help);
+static void write_counter(const MetricsWriter *text, const MetricsCounter *counter) {
+        metrics_writer_begin_family(text, counter->name, counter->is_gauge ? "gauge" : "counter",
+                                    unit_name(counter->unit), counter->help);
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
 
                 for (size_t j = 0; j < device->n_luns; j++) {
                         uint64_t value = metrics_counter_read(counter, &device->luns[j].stats);
 
-                        write_lun(text->file, counter->name, counter->is_gauge ? "" : "_total",
-                                  device, &device->luns[j]);
+                        metrics_writer_begin_lun(text->file, counter->name,
+                                                 counter->is_gauge ? "" : "_total", device,
+                                                 &device->luns[j]);
                         fputs("} ", text->file);
                         if (counter->unit == METRICS_UNIT_SECONDS)
-                                write_seconds(text->file, value);
+                                metrics_writer_add_seconds(text->file, value);
                         else
                                 fprintf(text->file, "%llu", (unsigned long long) value);
                         fputc('\n', text->file);
@@ -170,37 +88,38 @@ static uint64_t read_at(const void *stats, size_t offset, unsigned index) {
         return value;
 }
 
-static void write_labelled_value(const MetricsText *text, const LabelledCounter *counter,
+static void write_labelled_value(const MetricsWriter *text, const LabelledCounter *counter,
                                  const void *stats, unsigned index) {
-        write_label(text->file, counter->label, counter->value_name(index));
+        metrics_writer_add_label(text->file, counter->label, counter->value_name(index));
         fprintf(text->file, "} %llu\n",
                 (unsigned long long) read_at(stats, counter->offset, index));
 }
 
-static void write_labelled_of_luns(const MetricsText *text, const LabelledCounter *counter) {
-        write_family(text, counter->name, "counter", NULL, counter->help);
+static void write_labelled_of_luns(const MetricsWriter *text, const LabelledCounter *counter) {
+        metrics_writer_begin_family(text, counter->name, "counter", NULL, counter->help);
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
 
                 for (size_t j = 0; j < device->n_luns; j++)
                         for (unsigned value = 0; value < counter->n_values; value++) {
-                                write_lun(text->file, counter->name, "_total", device,
-                                          &device->luns[j]);
+                                metrics_writer_begin_lun(text->file, counter->name, "_total",
+                                                         device, &device->luns[j]);
                                 write_labelled_value(text, counter, &device->luns[j].stats, value);
                         }
         }
 }
 
-static void write_labelled_of_devices(const MetricsText *text, const LabelledCounter *counter) {
-        write_family(text, counter->name, "counter", NULL, counter->help);
+static void write_labelled_of_devices(const MetricsWriter *text, const LabelledCounter *counter) {
+        metrics_writer_begin_family(text, counter->name, "counter", NULL, counter->help);
         for (size_t i = 0; i < text->n_devices; i++)
                 for (unsigned value = 0; value < counter->n_values; value++) {
-                        write_device(text->file, counter->name, "_total", &text->devices[i]);
+                        metrics_writer_begin_device(text->file, counter->name, "_total",
+                                                    &text->devices[i]);
                         write_labelled_value(text, counter, &text->devices[i].stats, value);
                 }
 }
 
-static void write_labelled(const MetricsText *text) {
+static void write_labelled(const MetricsWriter *text) {
         static const LabelledCounter errors = {
                 .name = "errors",
                 .help = "Requests of clients that failed, by what they were told.",
@@ -241,19 +160,20 @@ typedef struct HistogramSubject {
 } HistogramSubject;
 
 /* NULL: of the device as a whole. */
-static void write_histogram_labels(const MetricsText *text, const char *name, const char *suffix,
+static void write_histogram_labels(const MetricsWriter *text, const char *name, const char *suffix,
                                    const MetricsDevice *device, const HistogramSubject *subject) {
         if (!subject) {
-                write_device(text->file, name, suffix, device);
+                metrics_writer_begin_device(text->file, name, suffix, device);
                 return;
         }
-        write_lun(text->file, name, suffix, device, subject->lun);
-        write_label(text->file, subject->label, subject->value);
+        metrics_writer_begin_lun(text->file, name, suffix, device, subject->lun);
+        metrics_writer_add_label(text->file, subject->label, subject->value);
 }
 
 /* A bound for each power of two is enough: cumulative counts can be told at any of them. */
-static void write_histogram(const MetricsText *text, const char *name, const MetricsDevice *device,
-                            const HistogramSubject *subject, const StorageHistogram *histogram) {
+static void write_histogram(const MetricsWriter *text, const char *name,
+                            const MetricsDevice *device, const HistogramSubject *subject,
+                            const StorageHistogram *histogram) {
         uint64_t n = 0;
 
         for (size_t i = 0; i < STORAGE_HISTOGRAM_BUCKETS; i++) {
@@ -267,18 +187,18 @@ static void write_histogram(const MetricsText *text, const char *name, const Met
                 if (end_ns == UINT64_MAX)
                         fputs("+Inf", text->file);
                 else
-                        write_seconds(text->file, end_ns);
+                        metrics_writer_add_seconds(text->file, end_ns);
                 fprintf(text->file, "\"} %llu\n", (unsigned long long) n);
         }
         write_histogram_labels(text, name, "_count", device, subject);
         fprintf(text->file, "} %llu\n", (unsigned long long) n);
         write_histogram_labels(text, name, "_sum", device, subject);
         fputs("} ", text->file);
-        write_seconds(text->file, histogram->sum_ns);
+        metrics_writer_add_seconds(text->file, histogram->sum_ns);
         fputc('\n', text->file);
 }
 
-static void write_histograms_of_lun(const MetricsText *text, const MetricsDevice *device,
+static void write_histograms_of_lun(const MetricsWriter *text, const MetricsDevice *device,
                                     const MetricsLun *lun) {
         HistogramSubject subject = { .lun = lun, .label = "operation" };
 
@@ -289,7 +209,7 @@ static void write_histograms_of_lun(const MetricsText *text, const MetricsDevice
         }
 }
 
-static void write_layers_of_lun(const MetricsText *text, const MetricsDevice *device,
+static void write_layers_of_lun(const MetricsWriter *text, const MetricsDevice *device,
                                 const MetricsLun *lun) {
         HistogramSubject subject = { .lun = lun, .label = "layer" };
 
@@ -300,14 +220,14 @@ static void write_layers_of_lun(const MetricsText *text, const MetricsDevice *de
         }
 }
 
-static void write_histograms(const MetricsText *text) {
-        write_family(text, "request_duration_seconds", "histogram", "seconds",
-                     "How long requests of clients took.");
+static void write_histograms(const MetricsWriter *text) {
+        metrics_writer_begin_family(text, "request_duration_seconds", "histogram", "seconds",
+                                    "How long requests of clients took.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++)
                         write_histograms_of_lun(text, &text->devices[i], &text->devices[i].luns[j]);
-        write_family(text, "layer_duration_seconds", "histogram", "seconds",
-                     "Where time was spent.");
+        metrics_writer_begin_family(text, "layer_duration_seconds", "histogram", "seconds",
+                                    "Where time was spent.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++)
                         write_layers_of_lun(text, &text->devices[i], &text->devices[i].luns[j]);
@@ -315,29 +235,33 @@ static void write_histograms(const MetricsText *text) {
 
 /* Power */
 
-static void write_power_states(const MetricsText *text) {
-        write_family(text, "power_state", "stateset", NULL, "How awake the device is.");
+static void write_power_states(const MetricsWriter *text) {
+        metrics_writer_begin_family(text, "power_state", "stateset", NULL,
+                                    "How awake the device is.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (PowerState state = 0; state < _POWER_STATE_MAX; state++) {
-                        write_device(text->file, "power_state", "", &text->devices[i]);
-                        write_label(text->file, PREFIX "power_state", power_state_to_string(state));
+                        metrics_writer_begin_device(text->file, "power_state", "",
+                                                    &text->devices[i]);
+                        metrics_writer_add_label(text->file, METRICS_PREFIX "power_state",
+                                                 power_state_to_string(state));
                         fprintf(text->file, "} %d\n", state == text->devices[i].power_state);
                 }
-        write_family(text, "power_state_seconds", "counter", "seconds",
-                     "For how long it was so awake.");
+        metrics_writer_begin_family(text, "power_state_seconds", "counter", "seconds",
+                                    "For how long it was so awake.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (PowerState state = 0; state < _POWER_STATE_MAX; state++) {
-                        write_device(text->file, "power_state_seconds", "_total",
-                                     &text->devices[i]);
-                        write_label(text->file, "state", power_state_to_string(state));
+                        metrics_writer_begin_device(text->file, "power_state_seconds", "_total",
+                                                    &text->devices[i]);
+                        metrics_writer_add_label(text->file, "state", power_state_to_string(state));
                         fputs("} ", text->file);
-                        write_seconds(text->file, text->devices[i].power.time_ns[state]);
+                        metrics_writer_add_seconds(text->file,
+                                                   text->devices[i].power.time_ns[state]);
                         fputc('\n', text->file);
                 }
 }
 
 /* What it does not say is not 0, which would be a device that needs none. */
-static void write_max_power(const MetricsText *text) {
+static void write_max_power(const MetricsWriter *text) {
         bool has_family = false;
 
         for (size_t i = 0; i < text->n_devices; i++) {
@@ -346,20 +270,22 @@ static void write_max_power(const MetricsText *text) {
                 if (current_ma == 0)
                         continue;
                 if (!has_family)
-                        write_family(text, "max_power_amperes", "gauge", "amperes",
-                                     "The current that the device may draw from the bus, as it "
-                                     "says.");
+                        metrics_writer_begin_family(
+                                        text, "max_power_amperes", "gauge", "amperes",
+                                        "The current that the device may draw from the bus, as it "
+                                        "says.");
                 has_family = true;
-                write_device(text->file, "max_power_amperes", "", &text->devices[i]);
+                metrics_writer_begin_device(text->file, "max_power_amperes", "", &text->devices[i]);
                 fprintf(text->file, "} %u.%03u\n", current_ma / 1000, current_ma % 1000);
         }
 }
 
-static void write_power(const MetricsText *text) {
+static void write_power(const MetricsWriter *text) {
         write_power_states(text);
         write_max_power(text);
-        write_family(text, "wake_duration_seconds", "histogram", "seconds",
-                     "From a command that found the device asleep to its being ready.");
+        metrics_writer_begin_family(
+                        text, "wake_duration_seconds", "histogram", "seconds",
+                        "From a command that found the device asleep to its being ready.");
         for (size_t i = 0; i < text->n_devices; i++)
                 write_histogram(text, "wake_duration_seconds", &text->devices[i], NULL,
                                 &text->devices[i].power.wake_latency);
@@ -367,50 +293,55 @@ static void write_power(const MetricsText *text) {
 
 /* What they are */
 
-static void write_device_info(const MetricsText *text) {
-        write_family(text, "device", "info", NULL, "A USB device.");
+static void write_device_info(const MetricsWriter *text) {
+        metrics_writer_begin_family(text, "device", "info", NULL, "A USB device.");
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
                 char id[16];
 
-                write_device(text->file, "device", "_info", device);
+                metrics_writer_begin_device(text->file, "device", "_info", device);
                 snprintf(id, sizeof(id), "%04x:%04x", device->vendor_id, device->product_id);
-                write_label(text->file, "id", id);
-                write_label(text->file, "vendor", device->vendor);
-                write_label(text->file, "model", device->model);
-                write_label(text->file, "serial", device->serial);
-                write_label(text->file, "transport",
-                            storage_transport_to_string(
-                                            (StorageTransport) device->stats.transport));
+                metrics_writer_add_label(text->file, "id", id);
+                metrics_writer_add_label(text->file, "vendor", device->vendor);
+                metrics_writer_add_label(text->file, "model", device->model);
+                metrics_writer_add_label(text->file, "serial", device->serial);
+                metrics_writer_add_label(
+                                text->file, "transport",
+                                storage_transport_to_string(
+                                                (StorageTransport) device->stats.transport));
                 fputs("} 1\n", text->file);
         }
 }
 
-static void write_lun_info(const MetricsText *text) {
-        write_family(text, "drive", "info", NULL, "A logical unit.");
+static void write_lun_info(const MetricsWriter *text) {
+        metrics_writer_begin_family(text, "drive", "info", NULL, "A logical unit.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < text->devices[i].n_luns; j++) {
                         const MetricsLun *lun = &text->devices[i].luns[j];
 
-                        write_lun(text->file, "drive", "_info", &text->devices[i], lun);
-                        write_label(text->file, "kind", lun->kind);
-                        write_label(text->file, "vendor", lun->vendor);
-                        write_label(text->file, "model", lun->model);
-                        write_label(text->file, "serial", lun->serial);
-                        write_label(text->file, "export", lun->export_name);
+                        metrics_writer_begin_lun(text->file, "drive", "_info", &text->devices[i],
+                                                 lun);
+                        metrics_writer_add_label(text->file, "kind", lun->kind);
+                        metrics_writer_add_label(text->file, "vendor", lun->vendor);
+                        metrics_writer_add_label(text->file, "model", lun->model);
+                        metrics_writer_add_label(text->file, "serial", lun->serial);
+                        metrics_writer_add_label(text->file, "export", lun->export_name);
                         fputs("} 1\n", text->file);
                 }
 }
 
-static void write_states(const MetricsText *text) {
+static void write_states(const MetricsWriter *text) {
         static const char *const states[] = { "starting", "running", "parked", "failed",
                                               "stopping" };
 
-        write_family(text, "device_state", "stateset", NULL, "What the device is doing.");
+        metrics_writer_begin_family(text, "device_state", "stateset", NULL,
+                                    "What the device is doing.");
         for (size_t i = 0; i < text->n_devices; i++)
                 for (size_t j = 0; j < N_ELEMENTS(states); j++) {
-                        write_device(text->file, "device_state", "", &text->devices[i]);
-                        write_label(text->file, PREFIX "device_state", states[j]);
+                        metrics_writer_begin_device(text->file, "device_state", "",
+                                                    &text->devices[i]);
+                        metrics_writer_add_label(text->file, METRICS_PREFIX "device_state",
+                                                 states[j]);
                         fprintf(text->file, "} %d\n",
                                 strcmp(states[j], text->devices[i].state) == 0);
                 }
@@ -463,11 +394,11 @@ typedef struct PlainFamily {
         bool is_of_lun;
 } PlainFamily;
 
-static void write_plain(const MetricsText *text, const PlainFamily *family) {
+static void write_plain(const MetricsWriter *text, const PlainFamily *family) {
         const char *suffix = family->is_gauge ? "" : "_total";
 
-        write_family(text, family->name, family->is_gauge ? "gauge" : "counter", family->unit,
-                     family->help);
+        metrics_writer_begin_family(text, family->name, family->is_gauge ? "gauge" : "counter",
+                                    family->unit, family->help);
         for (size_t i = 0; i < text->n_devices; i++) {
                 const MetricsDevice *device = &text->devices[i];
                 size_t n_samples = family->is_of_lun ? device->n_luns : 1;
@@ -476,16 +407,18 @@ static void write_plain(const MetricsText *text, const PlainFamily *family) {
                         const MetricsLun *lun = family->is_of_lun ? &device->luns[j] : NULL;
 
                         if (lun)
-                                write_lun(text->file, family->name, suffix, device, lun);
+                                metrics_writer_begin_lun(text->file, family->name, suffix, device,
+                                                         lun);
                         else
-                                write_device(text->file, family->name, suffix, device);
+                                metrics_writer_begin_device(text->file, family->name, suffix,
+                                                            device);
                         fprintf(text->file, "} %llu\n",
                                 (unsigned long long) family->get(device, lun));
                 }
         }
 }
 
-static void write_plains(const MetricsText *text) {
+static void write_plains(const MetricsWriter *text) {
         static const PlainFamily families[] = {
                 { "device_degraded", NULL, "Whether something works worse than it could.",
                   get_degraded, true, false },
@@ -512,12 +445,12 @@ static void write_plains(const MetricsText *text) {
                 write_plain(text, &families[i]);
 }
 
-static void write_all(const MetricsText *text, const char *version) {
+static void write_all(const MetricsWriter *text, const char *version) {
         const MetricsCounter *counter;
 
-        write_family(text, "build", "info", NULL, "The service.");
-        fputs(PREFIX "build_info{version=\"", text->file);
-        write_value(text->file, version);
+        metrics_writer_begin_family(text, "build", "info", NULL, "The service.");
+        fputs(METRICS_PREFIX "build_info{version=\"", text->file);
+        metrics_writer_add_text(text->file, version);
         fputs("\"} 1\n", text->file);
         write_device_info(text);
         write_states(text);
@@ -526,6 +459,7 @@ static void write_all(const MetricsText *text, const char *version) {
         for (size_t i = 0; (counter = metrics_counter_get(i)); i++)
                 write_counter(text, counter);
         write_labelled(text);
+        metrics_smart_write(text);
         write_histograms(text);
         write_power(text);
         if (text->format == METRICS_FORMAT_OPENMETRICS)
@@ -549,7 +483,7 @@ int metrics_format_from_string(const char *name, MetricsFormat *ret) {
 int metrics_text_format(char **ret, MetricsFormat format, const char *version,
                         const MetricsDevice *devices, size_t n_devices) {
         _cleanup_(freep) char *bytes = NULL;
-        MetricsText text = { .format = format, .devices = devices, .n_devices = n_devices };
+        MetricsWriter text = { .format = format, .devices = devices, .n_devices = n_devices };
         bool has_failed;
         size_t size;
 

@@ -9,6 +9,7 @@
 
 #include "base/macros.h"
 #include "base/storage_stats.h"
+#include "control/control_smart.h"
 #include "power/power_state.h"
 
 /* More than that is refused: whoever reads it has to hold it. */
@@ -30,7 +31,8 @@ typedef struct MetricsLun {
         uint64_t size;           /* bytes */
         unsigned n_clients;
         bool is_read_only;
-        StorageStats stats; /* zeroes: nothing was told of it */
+        StorageStats stats;        /* zeroes: nothing was told of it */
+        const ControlSmart *smart; /* NULL: nothing was told of its health */
 } MetricsLun;
 
 typedef struct MetricsDevice {

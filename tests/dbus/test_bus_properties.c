@@ -16,6 +16,8 @@ typedef struct Facts {
         int flag;
         uint16_t id;
         uint8_t type;
+        int32_t degrees;
+        int64_t balance;
         uint32_t constant;
         uint32_t counter;
 } Facts;
@@ -39,6 +41,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Flag", "b", NULL, FIELD(flag), CHANGES),
         SD_BUS_PROPERTY("Id", "q", NULL, FIELD(id), CHANGES),
         SD_BUS_PROPERTY("Type", "y", NULL, FIELD(type), CHANGES),
+        SD_BUS_PROPERTY("Degrees", "i", NULL, FIELD(degrees), CHANGES),
+        SD_BUS_PROPERTY("Balance", "x", NULL, FIELD(balance), CHANGES),
         SD_BUS_PROPERTY("Constant", "u", NULL, FIELD(constant), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Counter", "u", NULL, FIELD(counter), 0),
         SD_BUS_METHOD("Method", NULL, NULL, on_method, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -59,6 +63,8 @@ static const struct {
         { { .text = "former", .size = 1, .flag = true }, "Flag" },
         { { .text = "former", .size = 1, .id = 0x100 }, "Id" },
         { { .text = "former", .size = 1, .type = 5 }, "Type" },
+        { { .text = "former", .size = 1, .degrees = -1 }, "Degrees" },
+        { { .text = "former", .size = 1, .balance = INT64_MIN }, "Balance" },
         { { .text = "former", .size = 1, .constant = 5 }, NULL },
         { { .text = "former", .size = 1, .counter = 5 }, NULL },
 };

@@ -9,7 +9,25 @@
 #include "dbus/metrics_counter.h"
 #include "unit_test.h"
 
+static ControlSmart smart = {
+        .asked_realtime_s = 1795000000,
+        .verdict = { .kind = SMART_VERDICT_KIND_WARNING },
+        .data = {
+                .temperature = { true, -3 },
+                .power_on_hours = { true, 1000000 },
+                .used_percent = { true, 107 },
+                .pending_sectors = { true, 8 },
+                .n_attributes = 2,
+                .attributes = {
+                        { .id = 5, .value = 99, .worst = 98, .has_threshold = true, .threshold = 36,
+                          .raw = UINT64_C(0xffffffffffff) },
+                        { .id = 250 },
+                },
+        },
+};
+
 static MetricsLun lun = {
+        .smart = &smart,
         .number = 1,
         .kind = "disk",
         .vendor = "ACME",
@@ -122,10 +140,49 @@ static const char *const lines[] = {
         "usb_storage_wake_duration_seconds_bucket{device=\"1-4.1\",le=\"4.294967296\"} 1",
         "usb_storage_wake_duration_seconds_count{device=\"1-4.1\"} 1",
         "usb_storage_wake_duration_seconds_sum{device=\"1-4.1\"} 3.000000000",
+        "usb_storage_smart_healthy{device=\"1-4.1\",lun=\"1\"} 0",
+        "usb_storage_smart_verdict{device=\"1-4.1\",lun=\"1\",usb_storage_smart_verdict="
+        "\"warning\"} "
+        "1",
+        "usb_storage_smart_verdict{device=\"1-4.1\",lun=\"1\",usb_storage_smart_verdict=\"good\"} "
+        "0",
+        "usb_storage_smart_updated_timestamp_seconds{device=\"1-4.1\",lun=\"1\"} 1795000000",
+        "# UNIT usb_storage_temperature_celsius celsius",
+        "usb_storage_temperature_celsius{device=\"1-4.1\",lun=\"1\"} -3",
+        "usb_storage_power_on_seconds_total{device=\"1-4.1\",lun=\"1\"} 3600000000",
+        "usb_storage_smart_used_ratio{device=\"1-4.1\",lun=\"1\"} 1.07",
+        "usb_storage_smart_sectors{device=\"1-4.1\",lun=\"1\",state=\"pending\"} 8",
+        "usb_storage_smart_attribute{device=\"1-4.1\",lun=\"1\",id=\"5\",name=\"Reallocated_Sector_"
+        "Ct"
+        "\",kind=\"raw\"} 281474976710655",
+        "usb_storage_smart_attribute{device=\"1-4.1\",lun=\"1\",id=\"5\",name=\"Reallocated_Sector_"
+        "Ct"
+        "\",kind=\"threshold\"} 36",
         "usb_storage_build_info{version=\"1.0\"} 1",
 };
 
 START_TEST(text_has_the_line) { expect_line(lines[_i]); }
+END_TEST
+
+/* Of a drive of which that is known: there is no such sample. */
+static const char *const absent[] = {
+        "usb_storage_smart_healthy{",
+        "usb_storage_power_cycles_total{",
+        "usb_storage_smart_sectors{device=\"1-4.1\",lun=\"1\",state=\"replaced\"}",
+        "id=\"250\",name=\"Read_Error_Retry_Rate\",kind=\"threshold\"",
+};
+
+START_TEST(what_a_drive_does_not_know_has_no_sample) {
+        char *text;
+
+        smart.verdict.kind = SMART_VERDICT_KIND_UNKNOWN;
+        text = format();
+        smart.verdict.kind = SMART_VERDICT_KIND_WARNING;
+        ck_assert_ptr_nonnull(strstr(text, "usb_storage_temperature_celsius{"));
+        for (size_t i = 0; i < N_ELEMENTS(absent); i++)
+                ck_assert_msg(!strstr(text, absent[i]), "%s", absent[i]);
+        free(text);
+}
 END_TEST
 
 START_TEST(text_has_its_end_and_every_family_once) {
@@ -216,6 +273,7 @@ int main(void) {
         TCase *tcase = tcase_create("metrics_text");
 
         tcase_add_loop_test(tcase, text_has_the_line, 0, (int) N_ELEMENTS(lines));
+        tcase_add_test(tcase, what_a_drive_does_not_know_has_no_sample);
         tcase_add_test(tcase, text_has_its_end_and_every_family_once);
         tcase_add_test(tcase, no_devices_are_no_samples);
         tcase_add_test(tcase, older_format_names_families_by_their_samples);
