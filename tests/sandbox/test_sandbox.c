@@ -75,6 +75,8 @@ ATTEMPT(socket, AF_UNIX, SOCK_STREAM, 0)
 ATTEMPT_AS(inet_socket, syscall(SYS_socket, AF_INET, SOCK_STREAM, 0))
 ATTEMPT_AS(netlink_socket, syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 0))
 ATTEMPT(socketpair, -1, 0, 0, NULL)
+ATTEMPT_AS(inet_socketpair, syscall(SYS_socketpair, AF_INET, SOCK_STREAM, 0, NULL))
+ATTEMPT_AS(unix_socketpair, syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, (int[2]){ 0 }))
 ATTEMPT(connect, -1, NULL, 0)
 ATTEMPT(bind, -1, NULL, 0)
 ATTEMPT(listen, -1, 0)
@@ -255,6 +257,8 @@ static const Attempt attempts[] = {
         BOTH("an internet socket", inet_socket, DIES),
         BOTH("a netlink socket", netlink_socket, DIES),
         BOTH("socketpair", socketpair, DIES),
+        BOTH("a pair of internet sockets", inet_socketpair, DIES),
+        EACH("a pair of unix sockets", unix_socketpair, DIES, 0),
         BOTH("connect", connect, DIES),
         BOTH("bind", bind, DIES),
         BOTH("listen", listen, DIES),
@@ -314,7 +318,7 @@ static const Attempt attempts[] = {
         EACH("accept4", accept4, DIES, EAGAIN),
         BOTH("send and receive", send_and_receive, 0),
         EACH("write an image", write_an_image, 0, DIES),
-        EACH("read an image", read_an_image, 0, DIES),
+        BOTH("read a file that was passed", read_an_image, 0),
         EACH("resize an image", resize_an_image, 0, DIES),
         EACH("punch a hole", punch_a_hole, 0, DIES),
         EACH("allocate an image", allocate_an_image, DIES, DIES),
