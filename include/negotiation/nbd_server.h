@@ -4,14 +4,19 @@
  * NbdServer
  *
  * The handshake for all exports, in the front: listens, accepts, negotiates (fixed newstyle), and
- * hands the connection over in transmission phase, having read not one byte past the last option.
+ * hands the connection over in transmission phase, having read not one byte past the last option. Of
+ * a connection in TLS it hands one end of a pair over, and relays between that and the client.
  */
 
 #include "base/event_loop.h"
 #include "base/nbd_protocol.h"
+#include "negotiation/nbd_access.h"
+#include "negotiation/nbd_tls.h"
 
 #define NBD_SERVER_EXPORTS_MAX 1024
 #define NBD_SERVER_LISTENERS_MAX 16
+/* Connections in TLS that are relayed. */
+#define NBD_SERVER_RELAYS_MAX 256
 #define NBD_SERVER_NAME_SIZE_MAX 128
 #define NBD_OPTION_SIZE_MAX (64 * KIB)
 
@@ -29,9 +34,26 @@ typedef struct NbdServerOptions {
         uint32_t n_connections_max;    /* in handshake at once; 0: default, 100 */
 } NbdServerOptions;
 
-/* A connection is ready for transmission: `fd` is given away. May change or free the server. */
+typedef enum NbdTlsMode {
+        NBD_TLS_MODE_OFF,
+        NBD_TLS_MODE_ON,      /* offered over unix sockets, required over TCP */
+        NBD_TLS_MODE_REQUIRE, /* required */
+        _NBD_TLS_MODE_MAX,
+} NbdTlsMode;
+
+typedef struct NbdServerTls {
+        NbdTlsMode mode;
+        bool allows_plain_tcp;          /* unless the mode is REQUIRE */
+        NbdTlsCredentials *credentials; /* borrowed; NULL: who needs TLS can't come */
+} NbdServerTls;
+
+/* A connection is ready for transmission: `fd` is given away. May change the server, and free it
+ * unless the connection is relayed. */
 typedef void (*NbdServerHandover)(NbdServer *server, const NbdServerExport *export,
                                   const NbdAgreement *agreement, int fd, void *userdata);
+
+/* May free the server. */
+typedef void (*NbdServerIdle)(NbdServer *server, void *userdata);
 
 int nbd_server_new(NbdServer **ret, EventLoop *loop, const NbdServerOptions *options,
                    NbdServerHandover handover, void *userdata);
@@ -52,3 +74,12 @@ int nbd_server_add_export(NbdServer *server, const NbdServerExport *export);
 void nbd_server_remove_export(NbdServer *server, uint64_t generation);
 /* From now on: new connections are refused, and options get ERR_SHUTDOWN. */
 void nbd_server_shut_down(NbdServer *server);
+/* Of connections that come from now on. What the server was made with is NBD_TLS_MODE_OFF. */
+void nbd_server_set_tls(NbdServer *server, const NbdServerTls *tls);
+/* Who may open what, from the next option of any client on: `list` is taken over, and zeroed. What
+ * the server was made with is empty. */
+void nbd_server_set_access(NbdServer *server, NbdAccessList *list);
+/* Called when the last relayed connection has ended, after each such time. */
+void nbd_server_set_idle_handler(NbdServer *server, NbdServerIdle idle);
+/* Whether any connection is relayed. */
+bool nbd_server_is_relaying(const NbdServer *server);

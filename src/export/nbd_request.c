@@ -84,7 +84,8 @@ int nbd_request_check(const NbdRequest *request, const BlockDevice *device,
                 return -EINVAL;
         if (request->flags & ~(commands[request->command].flags | NBD_CMD_FLAG_FUA))
                 return -EINVAL;
-        if (commands[request->command].changes && block_device_get_info(device)->is_read_only)
+        if (commands[request->command].changes &&
+            (agreement->is_read_only || block_device_get_info(device)->is_read_only))
                 return -EPERM;
         if (request->command != NBD_CMD_FLUSH &&
             !block_device_has_range(device, request->offset, request->size))

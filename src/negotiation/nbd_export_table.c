@@ -90,9 +90,6 @@ bool nbd_export_table_remove(NbdExportTable *table, uint64_t generation) {
 
 const NbdServerExport *nbd_export_table_find(const NbdExportTable *table, const char *name,
                                              size_t name_size) {
-        if (name_size == 0)
-                return table->n_exports == 1 ? &table->exports[0] : NULL;
-
         for (size_t i = 0; i < table->n_exports; i++) {
                 const NbdServerExport *export = &table->exports[i];
 

@@ -22,8 +22,7 @@ void nbd_export_table_done(NbdExportTable *table);
 int nbd_export_table_add(NbdExportTable *table, const NbdServerExport *export);
 /* Returns whether there was one. */
 bool nbd_export_table_remove(NbdExportTable *table, uint64_t generation);
-/* Borrowed until the table changes. The empty name is the only export when there is just one; NULL:
- * unknown. `name` is not terminated. */
+/* Borrowed until the table changes; NULL: unknown. `name` is not terminated. */
 const NbdServerExport *nbd_export_table_find(const NbdExportTable *table, const char *name,
                                              size_t name_size);
 const NbdServerExport *nbd_export_table_find_generation(const NbdExportTable *table,

@@ -112,26 +112,73 @@ static bool text_is(const OptionText *text, const char *other) {
         return text->size == strlen(other) && memcmp(text->text, other, text->size) == 0;
 }
 
+/* Who was given a connection to one export alone has been asked for elsewhere. */
+static NbdAccessGrant get_grant(const NbdHandshakeOptions *o, const NbdServerExport *export) {
+        const NbdHandshakeTerms *terms = &o->terms;
+
+        if (terms->only_generation != 0)
+                return terms->only_generation == export->generation ? NBD_ACCESS_GRANT_FULL
+                                                                    : NBD_ACCESS_GRANT_DENY;
+        if (!terms->access)
+                return NBD_ACCESS_GRANT_FULL;
+        return nbd_access_list_decide(terms->access, &o->client, export->name);
+}
+
+/* What a client may not open is not there for it. */
+static bool is_visible(const NbdHandshakeOptions *o, const NbdServerExport *export) {
+        return get_grant(o, export) != NBD_ACCESS_GRANT_DENY;
+}
+
+/* The empty name: what there is for this client, when it is just one. */
+static const NbdServerExport *find_only(const NbdHandshakeOptions *o) {
+        const NbdServerExport *found = NULL;
+
+        for (size_t i = 0; i < o->terms.table->n_exports; i++) {
+                const NbdServerExport *export = &o->terms.table->exports[i];
+
+                if (!is_visible(o, export))
+                        continue;
+                if (found)
+                        return NULL;
+                found = export;
+        }
+        return found;
+}
+
 /* The one that a client may choose by that name. */
 static const NbdServerExport *find_export(const NbdHandshakeOptions *o, const char *name,
                                           size_t name_size) {
-        const NbdServerExport *only;
+        const NbdServerExport *export;
 
-        if (o->only_generation == 0)
-                return nbd_export_table_find(o->table, name, name_size);
-        only = nbd_export_table_find_generation(o->table, o->only_generation);
-        if (!only || name_size == 0)
-                return only;
-        return strlen(only->name) == name_size && memcmp(only->name, name, name_size) == 0 ? only
-                                                                                           : NULL;
+        if (name_size == 0)
+                return find_only(o);
+        export = nbd_export_table_find(o->terms.table, name, name_size);
+        return export && is_visible(o, export) ? export : NULL;
 }
 
-/* DF means something only in structured replies. */
+/*
+ * "SELECTIVETLS": what may be there for clients that TLS knows is answered alike whether it is there
+ * or not, so that nobody learns its name in the clear.
+ */
+static NbdOptionVerdict reply_unknown(NbdHandshakeOptions *o, uint32_t option) {
+        if (o->terms.tls != NBD_TLS_USE_NONE && !o->client.is_encrypted && o->terms.access &&
+            nbd_access_list_needs_tls(o->terms.access))
+                return reply_error(o, option, NBD_REP_ERR_TLS_REQD,
+                                   "there is no such export without TLS");
+        return reply_error(o, option, NBD_REP_ERR_UNKNOWN, "there is no such export");
+}
+
+/* DF means something only in structured replies, and who may not write needs not know how. */
 static uint16_t transmission_flags(const NbdHandshakeOptions *o, const NbdServerExport *export) {
         unsigned flags = export->info.transmission_flags | NBD_FLAG_HAS_FLAGS;
 
         if (!o->has_structured_replies)
                 flags &= ~NBD_FLAG_SEND_DF;
+        if (get_grant(o, export) == NBD_ACCESS_GRANT_READ_ONLY) {
+                flags |= NBD_FLAG_READ_ONLY;
+                flags &= ~(NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |
+                           NBD_FLAG_SEND_FAST_ZERO);
+        }
         return (uint16_t) flags;
 }
 
@@ -143,6 +190,7 @@ static void agree(NbdHandshakeOptions *o, const NbdServerExport *export, bool ha
                 .has_base_allocation = o->has_structured_replies && o->has_base_allocation &&
                                        o->selected_generation == export->generation,
                 .has_block_size = has_block_size,
+                .is_read_only = get_grant(o, export) == NBD_ACCESS_GRANT_READ_ONLY,
         };
 }
 
@@ -153,7 +201,7 @@ static NbdOptionVerdict answer_export_name(NbdHandshakeOptions *o, const uint8_t
         uint8_t reply[EXPORT_NAME_REPLY_SIZE];
         const NbdServerExport *export;
 
-        if (size > NBD_STRING_SIZE_MAX || o->table->is_shut_down)
+        if (size > NBD_STRING_SIZE_MAX || o->terms.table->is_shut_down)
                 return NBD_OPTION_VERDICT_CLOSE;
         export = find_export(o, (const char *) data, size);
         if (!export)
@@ -172,13 +220,13 @@ static NbdOptionVerdict answer_list(NbdHandshakeOptions *o, size_t size) {
         if (size > 0)
                 return reply_error(o, NBD_OPT_LIST, NBD_REP_ERR_INVALID, "LIST has no data");
 
-        for (size_t i = 0; i < o->table->n_exports; i++) {
-                const NbdServerExport *export = &o->table->exports[i];
+        for (size_t i = 0; i < o->terms.table->n_exports; i++) {
+                const NbdServerExport *export = &o->terms.table->exports[i];
                 size_t name_size = strlen(export->name);
                 size_t description_size = strlen(export->description);
                 uint8_t length[4];
 
-                if (o->only_generation != 0 && export->generation != o->only_generation)
+                if (!is_visible(o, export))
                         continue;
                 put_be32(length, (uint32_t) name_size);
                 reply_header(o, NBD_OPT_LIST, NBD_REP_SERVER,
@@ -268,7 +316,7 @@ static NbdOptionVerdict answer_info(NbdHandshakeOptions *o, uint32_t option, Opt
                 return reply_malformed(o, option, r);
         export = find_export(o, request.name.text, request.name.size);
         if (!export)
-                return reply_error(o, option, NBD_REP_ERR_UNKNOWN, "there is no such export");
+                return reply_unknown(o, option);
 
         has_block_size = request.wants_block_size && export->info.block_size_minimum > 0;
         reply_info_export(o, option, export);
@@ -300,7 +348,18 @@ static NbdOptionVerdict answer_starttls(NbdHandshakeOptions *o, size_t size) {
                 return reply_error(o, NBD_OPT_STARTTLS, NBD_REP_ERR_INVALID,
                                    "STARTTLS has no data");
 
-        return reply_error(o, NBD_OPT_STARTTLS, NBD_REP_ERR_UNSUP, "TLS is not available here");
+        if (o->client.is_encrypted)
+                return reply_error(o, NBD_OPT_STARTTLS, NBD_REP_ERR_INVALID,
+                                   "TLS has begun already");
+        if (o->terms.tls == NBD_TLS_USE_NONE)
+                return reply_error(o, NBD_OPT_STARTTLS, NBD_REP_ERR_UNSUP,
+                                   "TLS is not available here");
+        if (!o->terms.is_tls_ready)
+                return reply_error(o, NBD_OPT_STARTTLS, NBD_REP_ERR_POLICY,
+                                   "TLS can't be used now");
+
+        reply_ack(o, NBD_OPT_STARTTLS);
+        return NBD_OPTION_VERDICT_STARTTLS;
 }
 
 typedef struct MetaRequest {
@@ -370,7 +429,7 @@ static NbdOptionVerdict answer_meta_context(NbdHandshakeOptions *o, uint32_t opt
                 return reply_malformed(o, option, r);
         export = find_export(o, request.name.text, request.name.size);
         if (!export)
-                return reply_error(o, option, NBD_REP_ERR_UNKNOWN, "there is no such export");
+                return reply_unknown(o, option);
 
         if (request.matches_base_allocation)
                 reply_meta_context(o, option, is_list ? 0 : NBD_META_BASE_ALLOCATION_ID);
@@ -411,14 +470,25 @@ static NbdOptionVerdict answer(NbdHandshakeOptions *o, uint32_t option, OptionRe
 /* Whatever the option is: limits, and the answers that do not depend on what it says. */
 static bool is_refused(NbdHandshakeOptions *o, uint32_t option, NbdOptionVerdict *ret_verdict) {
         o->n_options++;
-        if (o->n_options > OPTIONS_MAX(o->table->n_exports) ||
+        if (o->n_options > OPTIONS_MAX(o->terms.table->n_exports) ||
             (!o->is_fixed_newstyle && option != NBD_OPT_EXPORT_NAME)) {
                 *ret_verdict = NBD_OPTION_VERDICT_CLOSE;
                 return true;
         }
-        if (o->table->is_shut_down && option != NBD_OPT_EXPORT_NAME && option != NBD_OPT_ABORT) {
+        if (o->terms.table->is_shut_down && option != NBD_OPT_EXPORT_NAME &&
+            option != NBD_OPT_ABORT) {
                 *ret_verdict = reply_error(o, option, NBD_REP_ERR_SHUTDOWN,
                                            "the server is shutting down");
+                return true;
+        }
+        /* "FORCEDTLS" */
+        if (o->terms.tls == NBD_TLS_USE_REQUIRED && !o->client.is_encrypted) {
+                if (option == NBD_OPT_ABORT || option == NBD_OPT_STARTTLS)
+                        return false;
+                *ret_verdict = option == NBD_OPT_EXPORT_NAME
+                                               ? NBD_OPTION_VERDICT_CLOSE
+                                               : reply_error(o, option, NBD_REP_ERR_TLS_REQD,
+                                                             "TLS comes first here");
                 return true;
         }
         return false;
@@ -461,16 +531,27 @@ int nbd_handshake_options_set_client_flags(NbdHandshakeOptions *options, uint32_
         return 0;
 }
 
-int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdExportTable *table,
-                               uint64_t only_generation) {
+void nbd_handshake_options_encrypted(NbdHandshakeOptions *options, const NbdPeer *client) {
+        assert(options->output.size == 0);
+        assert(client->is_encrypted);
+
+        /* "NBD_OPT_STARTTLS": whoever sat between the two may have said what came before. */
+        options->client = *client;
+        options->has_structured_replies = false;
+        options->has_base_allocation = false;
+        options->selected_generation = 0;
+}
+
+int nbd_handshake_options_init(NbdHandshakeOptions *options, const NbdHandshakeTerms *terms,
+                               const NbdPeer *client) {
         uint8_t greeting[GREETING_SIZE];
 
         assert(options);
-        assert(table);
+        assert(terms->table);
 
         *options = (NbdHandshakeOptions){
-                .table = table,
-                .only_generation = only_generation,
+                .terms = *terms,
+                .client = *client,
         };
         buffer_init(&options->output, NBD_HANDSHAKE_OUTPUT_SIZE_MAX);
         put_be64(greeting, NBD_MAGIC);

@@ -1,5 +1,6 @@
 /*
- * Listeners, the connections in handshake, and the table of exports they ask about. While as many
+ * Listeners, the connections in handshake, the table of exports they ask about, and the connections
+ * in TLS. While as many
  * connections are in handshake as may be, listeners rest: newcomers wait in the kernel's backlog.
  */
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "negotiation/nbd_export_table.h"
 #include "negotiation/nbd_handshake.h"
+#include "negotiation/nbd_relay.h"
 #include "negotiation/nbd_server.h"
 
 #define HANDSHAKE_TIMEOUT_MS_DEFAULT 10000
@@ -22,6 +24,8 @@
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
 /* Replies of a megabyte leave in one piece: measured, up to a quarter faster on unix sockets. */
 #define SEND_BUFFER_SIZE (2 * MIB)
+/* A client in TLS that takes no reply for so long is dropped, as a worker does with others. */
+#define STALL_TIMEOUT_NS (60 * NS_PER_S)
 
 typedef struct NbdListener {
         NbdServer *server; /* borrowed */
@@ -34,11 +38,16 @@ struct NbdServer {
         NbdServerOptions options;
         NbdServerHandover handover;
         void *userdata;
+        NbdServerIdle idle; /* NULL: nobody wants to know */
         NbdExportTable table;
+        NbdAccessList access;
+        NbdServerTls tls; /* with a reference */
         NbdListener listeners[NBD_SERVER_LISTENERS_MAX];
         size_t n_listeners;
         ListNode handshakes; /* NbdHandshake::node */
         size_t n_handshakes;
+        ListNode relays; /* NbdRelay::node */
+        size_t n_relays;
         EventTimer accept_pause; /* armed while accepting rests after a failure */
 };
 
@@ -67,20 +76,66 @@ static void prepare_for_transmission(int fd) {
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-static void on_handshake_ended(NbdHandshake *handshake, int *fd, void *userdata) {
+static void on_relay_ended(NbdRelay *relay, void *userdata) {
+        NbdServer *server = userdata;
+
+        nbd_relay_free(relay);
+        server->n_relays--;
+        if (server->n_relays == 0 && server->idle)
+                server->idle(server, server->userdata);
+}
+
+/* Takes the stream over, also on failure. */
+static int start_relay(NbdServer *server, NbdStream *client, int *ret_fd) {
+        _cleanup_(nbd_stream_freep) NbdStream *owned_client = client, *worker = NULL;
+        int send_buffer_size = (int) SEND_BUFFER_SIZE;
+        _cleanup_(fd_closep) int theirs = -EBADF;
+        NbdRelay *relay;
+        int fds[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+                return -errno;
+        theirs = fds[1];
+        (void) setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &send_buffer_size,
+                          sizeof(send_buffer_size));
+        r = nbd_stream_new_plain(&worker, fds[0]);
+        if (r < 0)
+                return r;
+        r = nbd_relay_new(&relay, server->loop, TAKE_PTR(owned_client), TAKE_PTR(worker),
+                          STALL_TIMEOUT_NS, on_relay_ended, server);
+        if (r < 0)
+                return r;
+        list_append(&server->relays, nbd_relay_get_node(relay));
+        server->n_relays++;
+        *ret_fd = TAKE_FD(theirs);
+        return 0;
+}
+
+/* The worker's end of the connection: the client's own socket, unless that speaks TLS. */
+static int get_worker_fd(NbdServer *server, NbdStream *client, bool is_encrypted, int *ret_fd) {
+        prepare_for_transmission(client->fd);
+        if (is_encrypted)
+                return start_relay(server, client, ret_fd);
+        *ret_fd = nbd_stream_free_but_fd(client);
+        return 0;
+}
+
+static void on_handshake_ended(NbdHandshake *handshake, NbdStream **stream, void *userdata) {
         const NbdHandshakeOptions *agreed = nbd_handshake_get_options(handshake);
         const NbdAgreement agreement = agreed->agreement;
-        _cleanup_(fd_closep) int client_fd = -1;
+        const bool is_encrypted = agreed->client.is_encrypted;
+        _cleanup_(nbd_stream_freep) NbdStream *client = NULL;
         const NbdServerExport *found = NULL;
+        int fd = -EBADF, r;
         NbdServer *server = userdata;
         NbdServerExport export;
 
         /* It may have gone while the last answer was on its way. */
-        if (fd)
+        if (stream)
                 found = nbd_export_table_find_generation(&server->table, agreed->generation);
         if (found) {
                 export = *found;
-                client_fd = TAKE_FD(*fd);
+                client = TAKE_PTR(*stream);
         }
         nbd_handshake_free(handshake);
         server->n_handshakes--;
@@ -88,13 +143,61 @@ static void on_handshake_ended(NbdHandshake *handshake, int *fd, void *userdata)
         if (!found)
                 return;
 
-        log_debug("A client begins with %s", export.name);
-        prepare_for_transmission(client_fd);
-        server->handover(server, &export, &agreement, TAKE_FD(client_fd), server->userdata);
+        r = get_worker_fd(server, TAKE_PTR(client), is_encrypted, &fd);
+        if (r < 0) {
+                log_warning("A client of %s can't be served: %s", export.name, strerror(-r));
+                return;
+        }
+        log_debug("A client begins with %s%s", export.name, is_encrypted ? ", in TLS" : "");
+        server->handover(server, &export, &agreement, fd, server->userdata);
+}
+
+static NbdTlsUse get_tls_use(const NbdServer *server, bool is_tcp) {
+        switch (server->tls.mode) {
+        case NBD_TLS_MODE_OFF:
+                /* Who opened the socket has seen to it that this is what is wanted; if not, nobody
+                 * can come. */
+                return is_tcp && !server->tls.allows_plain_tcp ? NBD_TLS_USE_REQUIRED
+                                                               : NBD_TLS_USE_NONE;
+        case NBD_TLS_MODE_ON:
+                return is_tcp && !server->tls.allows_plain_tcp ? NBD_TLS_USE_REQUIRED
+                                                               : NBD_TLS_USE_OFFERED;
+        case NBD_TLS_MODE_REQUIRE:
+                return NBD_TLS_USE_REQUIRED;
+        case _NBD_TLS_MODE_MAX:
+                break;
+        }
+        assert_not_reached();
+        return NBD_TLS_USE_REQUIRED;
+}
+
+static bool is_tcp(int fd) {
+        int domain = AF_UNSPEC;
+        socklen_t size = sizeof(domain);
+
+        (void) getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+        return domain != AF_UNIX;
+}
+
+static NbdHandshakeTerms get_terms(const NbdServer *server, int fd, uint64_t only_generation) {
+        NbdHandshakeTerms terms = {
+                .table = &server->table,
+                .access = &server->access,
+                .only_generation = only_generation,
+        };
+
+        /* A connection that was made for one export alone goes nowhere. */
+        if (only_generation != 0)
+                return terms;
+        terms.tls = get_tls_use(server, is_tcp(fd));
+        terms.is_tls_ready = server->tls.credentials && server->tls.mode != NBD_TLS_MODE_OFF &&
+                             server->n_relays < NBD_SERVER_RELAYS_MAX;
+        return terms;
 }
 
 int nbd_server_accept(NbdServer *server, int fd, uint64_t only_generation) {
         _cleanup_(fd_closep) int client_fd = fd;
+        NbdHandshakeTerms terms;
         NbdHandshake *handshake;
         int r;
 
@@ -106,7 +209,8 @@ int nbd_server_accept(NbdServer *server, int fd, uint64_t only_generation) {
         if (server->n_handshakes >= server->options.n_connections_max)
                 return -EBUSY;
 
-        r = nbd_handshake_new(&handshake, server->loop, &server->table, only_generation,
+        terms = get_terms(server, fd, only_generation);
+        r = nbd_handshake_new(&handshake, server->loop, &terms, server->tls.credentials,
                               TAKE_FD(client_fd), server->options.handshake_timeout_ms * NS_PER_MS,
                               on_handshake_ended, server);
         if (r < 0)
@@ -197,6 +301,27 @@ void nbd_server_shut_down(NbdServer *server) {
         close_listeners(server);
 }
 
+void nbd_server_set_tls(NbdServer *server, const NbdServerTls *tls) {
+        NbdTlsCredentials *former = server->tls.credentials;
+
+        assert(tls->mode < _NBD_TLS_MODE_MAX);
+
+        server->tls = *tls;
+        if (tls->credentials)
+                nbd_tls_credentials_ref(tls->credentials);
+        nbd_tls_credentials_unref(former);
+}
+
+void nbd_server_set_access(NbdServer *server, NbdAccessList *list) {
+        nbd_access_list_done(&server->access);
+        server->access = *list;
+        *list = (NbdAccessList){ 0 };
+}
+
+void nbd_server_set_idle_handler(NbdServer *server, NbdServerIdle idle) { server->idle = idle; }
+
+bool nbd_server_is_relaying(const NbdServer *server) { return server->n_relays > 0; }
+
 NbdServer *nbd_server_free(NbdServer *server) {
         ListNode *node;
 
@@ -205,6 +330,10 @@ NbdServer *nbd_server_free(NbdServer *server) {
 
         while ((node = list_first(&server->handshakes)))
                 nbd_handshake_free(nbd_handshake_from_node(node));
+        while ((node = list_first(&server->relays)))
+                nbd_relay_free(nbd_relay_from_node(node));
+        nbd_tls_credentials_unref(server->tls.credentials);
+        nbd_access_list_done(&server->access);
         close_listeners(server);
         event_timer_done(&server->accept_pause);
         nbd_export_table_done(&server->table);
@@ -228,6 +357,7 @@ int nbd_server_new(NbdServer **ret, EventLoop *loop, const NbdServerOptions *opt
         server->handover = handover;
         server->userdata = userdata;
         list_init(&server->handshakes);
+        list_init(&server->relays);
         if (options)
                 server->options = *options;
         if (server->options.handshake_timeout_ms == 0)

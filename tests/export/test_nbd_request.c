@@ -96,6 +96,18 @@ START_TEST(each_rule_of_the_protocol_holds) {
 }
 END_TEST
 
+START_TEST(who_may_only_read_is_refused_as_if_the_device_were_read_only) {
+        static const NbdAgreement agreement = { .has_structured_replies = true,
+                                                .has_base_allocation = true,
+                                                .is_read_only = true };
+        const Rule *rule = &rules[_i];
+
+        ck_assert_msg(check(rule->command, rule->flags, rule->offset, rule->size, &agreement) ==
+                                      rule->read_only_error,
+                      "%s", rule->name);
+}
+END_TEST
+
 START_TEST(what_was_not_agreed_on_is_refused) {
         static const NbdAgreement nothing = {}, structured = { .has_structured_replies = true };
 
@@ -188,6 +200,8 @@ int main(void) {
 
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, each_rule_of_the_protocol_holds, 0, N_ELEMENTS(rules));
+        tcase_add_loop_test(tcase, who_may_only_read_is_refused_as_if_the_device_were_read_only, 0,
+                            (int) N_ELEMENTS(rules));
         tcase_add_test(tcase, what_was_not_agreed_on_is_refused);
         tcase_add_test(tcase, trim_is_refused_where_it_was_not_announced);
         tcase_add_test(tcase, reads_longer_than_a_payload_are_refused);

@@ -1,6 +1,7 @@
 /*
  * Fuzz target: any stream of options at the dialogue, as the connection would cut it: the first
- * byte is the client's flags, then options with 32 bits of number and 16 bits of length each.
+ * byte is the client's flags and what it comes to, then options with 32 bits of number and 16 bits of
+ * length each.
  */
 
 #include <string.h>
@@ -52,7 +53,40 @@ static NbdOptionVerdict answer(NbdHandshakeOptions *options, uint32_t option, co
         return nbd_handshake_options_answer(options, option, copy, size);
 }
 
+/* Everybody may read b-lun1, a client of TLS may do everything with a-lun0, and nobody sees c. */
+static void add_rules(NbdAccessList *list) {
+        static const NbdAccessRule rules[] = {
+                { .grant = NBD_ACCESS_GRANT_READ_ONLY, .exports = "b-*" },
+                { .grant = NBD_ACCESS_GRANT_FULL,
+                  .who = NBD_ACCESS_WHO_PSK,
+                  .exports = "a-lun0",
+                  .name = "alice" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(rules); i++)
+                if (nbd_access_list_add(list, &rules[i]) < 0)
+                        abort();
+}
+
+static void check_agreement(const NbdHandshakeOptions *options, bool has_rules) {
+        const NbdServerExport *export;
+
+        export = nbd_export_table_find_generation(options->terms.table, options->generation);
+        assert(export);
+        assert(options->agreement.has_structured_replies ||
+               !options->agreement.has_base_allocation);
+        assert(options->terms.tls != NBD_TLS_USE_REQUIRED || options->client.is_encrypted);
+        if (!has_rules)
+                return;
+        assert(strcmp(export->name, "c") != 0);
+        assert(strcmp(export->name, "a-lun0") != 0 || options->client.is_encrypted);
+        assert(strcmp(export->name, "b-lun1") != 0 || options->agreement.is_read_only);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        const NbdPeer client = { .is_tcp = true, .is_encrypted = true, .psk_identity = "alice" };
+        NbdHandshakeTerms terms = { .is_tls_ready = true };
+        NbdAccessList access = { 0 };
         NbdOptionVerdict verdict = NBD_OPTION_VERDICT_CONTINUE;
         NbdExportTable table = { 0 };
         NbdHandshakeOptions options;
@@ -61,7 +95,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         add_exports(&table, (data[0] >> 2) & 3);
         table.is_shut_down = data[0] & 0x10;
-        if (nbd_handshake_options_init(&options, &table, 0) < 0)
+        if (data[0] & 0x80)
+                add_rules(&access);
+        terms.table = &table;
+        terms.access = &access;
+        terms.tls = (NbdTlsUse) MIN((data[0] >> 5) & 3, NBD_TLS_USE_REQUIRED);
+        if (nbd_handshake_options_init(&options, &terms, &(NbdPeer){ .is_tcp = true }) < 0)
                 abort();
         buffer_clear(&options.output);
         (void) nbd_handshake_options_set_client_flags(&options, data[0] & 3);
@@ -76,16 +115,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 if (option != NBD_OPT_EXPORT_NAME)
                         check_replies(&options.output);
                 buffer_clear(&options.output);
+                if (verdict == NBD_OPTION_VERDICT_STARTTLS) {
+                        assert(terms.tls != NBD_TLS_USE_NONE && !options.client.is_encrypted);
+                        nbd_handshake_options_encrypted(&options, &client);
+                        verdict = NBD_OPTION_VERDICT_CONTINUE;
+                }
                 data += FRAME_SIZE + option_size;
                 size -= FRAME_SIZE + option_size;
         }
-        if (verdict == NBD_OPTION_VERDICT_TRANSMIT) {
-                assert(nbd_export_table_find_generation(&table, options.generation));
-                assert(options.agreement.has_structured_replies ||
-                       !options.agreement.has_base_allocation);
-        }
+        if (verdict == NBD_OPTION_VERDICT_TRANSMIT)
+                check_agreement(&options, access.n_rules > 0);
 
         nbd_handshake_options_done(&options);
         nbd_export_table_done(&table);
+        nbd_access_list_done(&access);
         return 0;
 }

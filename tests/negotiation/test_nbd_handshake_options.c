@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FUZZ_ROUNDS 100000
 #define REPLIES_MAX 8
 #define STEPS_MAX 10
+#define RULES_MAX 4
 
 /* Bytes with their size, so that they may have NULs. */
 #define DATA(text) .data = (text), .size = sizeof(text) - 1
@@ -43,9 +44,18 @@ typedef struct Dialogue {
         Step steps[STEPS_MAX];
         NbdAgreement agreement; /* if the last verdict is TRANSMIT */
         uint64_t generation;
-        uint64_t only_generation; /* of the export that the client is restricted to */
+        NbdHandshakeTerms terms;         /* .table and .access are the fixture's */
+        NbdAccessRule access[RULES_MAX]; /* up to one without exports */
+        NbdPeer client;                  /* who STARTTLS shows */
 } Dialogue;
 
+#define RULE(granted, about, names, ...)                                            \
+        {                                                                           \
+                .grant = NBD_ACCESS_GRANT_##granted, .who = NBD_ACCESS_WHO_##about, \
+                .exports = names, __VA_ARGS__                                       \
+        }
+
+#define STARTTLS NBD_OPTION_VERDICT_STARTTLS
 #define TRANSMIT NBD_OPTION_VERDICT_TRANSMIT
 #define CLOSE NBD_OPTION_VERDICT_CLOSE
 #define ACK \
@@ -61,6 +71,33 @@ typedef struct Dialogue {
                                    "\0\0\0\0\1\0\0\0" \
                                    "\x01\x7f")        \
         }
+#define INFO_EXPORT_ALPHA_READ_ONLY                   \
+        {                                             \
+                NBD_REP_INFO, DATA("\0\0"             \
+                                   "\0\0\0\0\1\0\0\0" \
+                                   "\x01\x17")        \
+        }
+#define LISTED_ALPHA                              \
+        {                                         \
+                NBD_REP_SERVER, DATA("\0\0\0\x0a" \
+                                     "alpha-lun0" \
+                                     "Alpha")     \
+        }
+#define LIST_BOTH                                                                          \
+        {                                                                                  \
+                NBD_OPT_LIST, .replies = { LISTED_ALPHA, { .type = NBD_REP_SERVER }, ACK } \
+        }
+#define META_BETA    \
+        "\0\0\0\x09" \
+        "beta-lun0"
+#define START_TLS                                                         \
+        {                                                                 \
+                NBD_OPT_STARTTLS, .verdict = STARTTLS, .replies = { ACK } \
+        }
+#define TLS_OFFERED \
+        { .tls = NBD_TLS_USE_OFFERED, .is_tls_ready = true }
+#define TLS_REQUIRED \
+        { .tls = NBD_TLS_USE_REQUIRED, .is_tls_ready = true }
 #define INFO_EXPORT_ALPHA_DF                          \
         {                                             \
                 NBD_REP_INFO, DATA("\0\0"             \
@@ -119,21 +156,21 @@ static const Dialogue dialogues[] = {
           { { NBD_OPT_LIST, .replies = { { NBD_REP_SERVER, DATA("\0\0\0\x09"
                                                                 "beta-lun0") },
                                          ACK } } },
-          .only_generation = 8 },
+          .terms.only_generation = 8 },
         { "GO of another export is unknown to a restricted client",
           { { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), .replies = { ERR(UNKNOWN) } } },
-          .only_generation = 8 },
+          .terms.only_generation = 8 },
         { "INFO of another export is unknown to a restricted client",
           { { NBD_OPT_INFO, DATA(META_ALPHA "\0\0"), .replies = { ERR(UNKNOWN) } } },
-          .only_generation = 8 },
+          .terms.only_generation = 8 },
         { "SET_META_CONTEXT for another export is unknown to a restricted client",
           { STRUCTURED,
             { NBD_OPT_SET_META_CONTEXT, DATA(META_ALPHA "\0\0\0\1" META_QUERY),
               .replies = { ERR(UNKNOWN) } } },
-          .only_generation = 8 },
+          .terms.only_generation = 8 },
         { "EXPORT_NAME of another export closes a restricted client",
           { { NBD_OPT_EXPORT_NAME, DATA("alpha-lun0"), CLOSE } },
-          .only_generation = 8 },
+          .terms.only_generation = 8 },
         { "the empty name is a restricted client's export",
           { { NBD_OPT_GO,
               DATA("\0\0\0\0"
@@ -141,15 +178,15 @@ static const Dialogue dialogues[] = {
               TRANSMIT,
               { INFO_EXPORT_BETA, ACK } } },
           .generation = 8,
-          .only_generation = 8 },
+          .terms.only_generation = 8 },
         { "GO of its own export serves a restricted client",
           { { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
           .generation = 7,
-          .only_generation = 7 },
+          .terms.only_generation = 7 },
         { "an export that has gone is nobody's",
           { { NBD_OPT_LIST, .replies = { ACK } },
             { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), .replies = { ERR(UNKNOWN) } } },
-          .only_generation = 99 },
+          .terms.only_generation = 99 },
 
         /* LIST */
         { "LIST tells names and descriptions, in order",
@@ -434,10 +471,107 @@ static const Dialogue dialogues[] = {
           { { NBD_OPT_EXPORT_NAME, DATA("gamma"), CLOSE } } },
         { "EXPORT_NAME with a NUL closes",
           { { NBD_OPT_EXPORT_NAME, DATA("alpha-lun0\0"), CLOSE } } },
+
+        /* TLS */
+        { "STARTTLS is acknowledged, and voids what was agreed on",
+          { STRUCTURED,
+            SET_ALPHA,
+            START_TLS,
+            { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .terms = TLS_OFFERED,
+          .generation = 7 },
+        { "STARTTLS is refused the second time",
+          { START_TLS, { NBD_OPT_STARTTLS, .replies = { ERR(INVALID) } }, LIST_BOTH },
+          .terms = TLS_OFFERED },
+        { "STARTTLS with data is invalid where there is TLS, too",
+          { { NBD_OPT_STARTTLS, DATA("x"), .replies = { ERR(INVALID) } }, START_TLS },
+          .terms = TLS_OFFERED },
+        { "STARTTLS is refused while there are no keys",
+          { { NBD_OPT_STARTTLS, .replies = { ERR(POLICY) } } },
+          .terms.tls = NBD_TLS_USE_OFFERED },
+        { "TLS that is offered can be left",
+          { LIST_BOTH,
+            { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .terms = TLS_OFFERED,
+          .generation = 7 },
+        { "TLS that is required comes before everything, and does not close",
+          { { NBD_OPT_LIST, .replies = { ERR(TLS_REQD) } },
+            { NBD_OPT_INFO, DATA(META_ALPHA "\0\0"), .replies = { ERR(TLS_REQD) } },
+            { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), .replies = { ERR(TLS_REQD) } },
+            { NBD_OPT_STRUCTURED_REPLY, .replies = { ERR(TLS_REQD) } },
+            { NBD_OPT_LIST_META_CONTEXT, .replies = { ERR(TLS_REQD) } },
+            { NBD_OPT_SET_META_CONTEXT, .replies = { ERR(TLS_REQD) } },
+            { 99, DATA("?"), .replies = { ERR(TLS_REQD) } },
+            START_TLS,
+            { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .terms = TLS_REQUIRED,
+          .generation = 7 },
+        { "EXPORT_NAME closes where TLS is required",
+          { { NBD_OPT_EXPORT_NAME, DATA("alpha-lun0"), CLOSE } },
+          .terms = TLS_REQUIRED },
+        { "ABORT is acknowledged where TLS is required",
+          { { NBD_OPT_ABORT, .verdict = CLOSE, .replies = { ACK } } },
+          .terms = TLS_REQUIRED },
+        { "TLS that is required and has no keys lets nobody in",
+          { { NBD_OPT_STARTTLS, .replies = { ERR(POLICY) } },
+            { NBD_OPT_LIST, .replies = { ERR(TLS_REQD) } } },
+          .terms.tls = NBD_TLS_USE_REQUIRED },
+
+        /* Who may open what */
+        { "what is denied is not there",
+          { { NBD_OPT_LIST, .replies = { LISTED_ALPHA, ACK } },
+            { NBD_OPT_INFO, DATA(META_BETA "\0\0"), .replies = { ERR(UNKNOWN) } },
+            { NBD_OPT_GO, DATA(META_BETA "\0\0"), .replies = { ERR(UNKNOWN) } },
+            STRUCTURED,
+            { NBD_OPT_SET_META_CONTEXT, DATA(META_BETA "\0\0\0\0"), .replies = { ERR(UNKNOWN) } },
+            { NBD_OPT_EXPORT_NAME, DATA("beta-lun0"), CLOSE } },
+          .access = { RULE(DENY, EVERYONE, "beta*"), RULE(FULL, EVERYONE, "*") } },
+        { "the empty name is the only export that is allowed",
+          { { NBD_OPT_GO, DATA("\0\0\0\0\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .access = { RULE(FULL, UNIX, "alpha*") },
+          .generation = 7 },
+        { "who may only read is told so, and the worker as well",
+          { { NBD_OPT_INFO, DATA(META_ALPHA "\0\0"),
+              .replies = { INFO_EXPORT_ALPHA_READ_ONLY, ACK } },
+            { NBD_OPT_GO,
+              DATA(META_ALPHA "\0\0"),
+              TRANSMIT,
+              { INFO_EXPORT_ALPHA_READ_ONLY, ACK } } },
+          .access = { RULE(READ_ONLY, UNIX, "*") },
+          .generation = 7,
+          .agreement.is_read_only = 1 },
+        { "a connection to one export alone was asked for elsewhere",
+          { { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .terms.only_generation = 7,
+          .access = { RULE(DENY, EVERYONE, "*") },
+          .generation = 7 },
+        { "what there may be for those whom TLS knows is not told from what there is not",
+          { { NBD_OPT_LIST, .replies = { ACK } },
+            { NBD_OPT_INFO, DATA(META_ALPHA "\0\0"), .replies = { ERR(TLS_REQD) } },
+            { NBD_OPT_GO,
+              DATA("\0\0\0\5"
+                   "gamma"
+                   "\0\0"),
+              .replies = { ERR(TLS_REQD) } },
+            START_TLS,
+            { NBD_OPT_LIST, .replies = { LISTED_ALPHA, ACK } },
+            { NBD_OPT_GO,
+              DATA("\0\0\0\5"
+                   "gamma"
+                   "\0\0"),
+              .replies = { ERR(UNKNOWN) } },
+            { NBD_OPT_GO, DATA(META_BETA "\0\0"), .replies = { ERR(UNKNOWN) } },
+            { NBD_OPT_GO, DATA(META_ALPHA "\0\0"), TRANSMIT, { INFO_EXPORT_ALPHA, ACK } } },
+          .terms = TLS_OFFERED,
+          .access = { RULE(FULL, PSK, "alpha*", .name = "alice"),
+                      RULE(FULL, PSK, "beta*", .name = "bob") },
+          .client = { .is_tcp = true, .psk_identity = "alice" },
+          .generation = 7 },
 };
 
 typedef struct Fixture {
         NbdExportTable table;
+        NbdAccessList access;
         NbdHandshakeOptions options;
 } Fixture;
 
@@ -460,10 +594,12 @@ static const NbdServerExport beta = {
         .generation = 8,
 };
 
-static void start_dialogue(uint64_t only_generation) {
-        ck_assert_int_eq(nbd_handshake_options_init(&fixture.options, &fixture.table,
-                                                    only_generation),
-                         0);
+static void start_dialogue(const NbdHandshakeTerms *terms, const NbdPeer *client) {
+        NbdHandshakeTerms all = *terms;
+
+        all.table = &fixture.table;
+        all.access = &fixture.access;
+        ck_assert_int_eq(nbd_handshake_options_init(&fixture.options, &all, client), 0);
         ck_assert_int_eq(nbd_handshake_options_set_client_flags(&fixture.options,
                                                                 NBD_FLAG_FIXED_NEWSTYLE |
                                                                                 NBD_FLAG_NO_ZEROES),
@@ -475,12 +611,13 @@ static void set_up(void) {
         fixture = (Fixture){ 0 };
         ck_assert_int_eq(nbd_export_table_add(&fixture.table, &alpha), 0);
         ck_assert_int_eq(nbd_export_table_add(&fixture.table, &beta), 0);
-        start_dialogue(/* only_generation= */ 0);
+        start_dialogue(&(NbdHandshakeTerms){ 0 }, &(NbdPeer){ 0 });
 }
 
 static void tear_down(void) {
         nbd_handshake_options_done(&fixture.options);
         nbd_export_table_done(&fixture.table);
+        nbd_access_list_done(&fixture.access);
 }
 
 static void expect_reply(const char *rule, uint32_t option, const Reply *reply) {
@@ -509,9 +646,19 @@ START_TEST(each_rule_is_kept) {
         NbdOptionVerdict verdict = NBD_OPTION_VERDICT_CONTINUE;
 
         nbd_handshake_options_done(&fixture.options);
-        start_dialogue(d->only_generation);
+        for (size_t i = 0; i < RULES_MAX && d->access[i].exports[0] != '\0'; i++)
+                ck_assert_int_eq(nbd_access_list_add(&fixture.access, &d->access[i]), 0);
+        start_dialogue(&d->terms, &(NbdPeer){ .is_tcp = d->client.is_tcp });
         for (size_t i = 0; i < STEPS_MAX; i++) {
                 const Step *step = &d->steps[i];
+
+                if (verdict == STARTTLS) {
+                        NbdPeer client = d->client;
+
+                        client.is_encrypted = true;
+                        nbd_handshake_options_encrypted(&fixture.options, &client);
+                        verdict = NBD_OPTION_VERDICT_CONTINUE;
+                }
 
                 if (step->option == 0 && step->replies[0].type == 0)
                         break;
@@ -540,7 +687,10 @@ START_TEST(the_greeting_is_fixed_newstyle) {
                                           "\0\3";
         NbdHandshakeOptions options;
 
-        ck_assert_int_eq(nbd_handshake_options_init(&options, &fixture.table, 0), 0);
+        ck_assert_int_eq(nbd_handshake_options_init(&options,
+                                                    &(NbdHandshakeTerms){ .table = &fixture.table },
+                                                    &(NbdPeer){ 0 }),
+                         0);
         ck_assert_uint_eq(options.output.size, sizeof(greeting) - 1);
         ck_assert_mem_eq(buffer_data(&options.output), greeting, sizeof(greeting) - 1);
         nbd_handshake_options_done(&options);

@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/virtual_event_loop.h"
+#include "loop_steps.h"
 #include "negotiation/nbd_server.h"
 
 /* Generous, for sanitizers and busy machines. */
@@ -98,21 +99,9 @@ static void tear_down(void) {
 }
 
 /* Without letting time pass. */
-static void settle(void) {
-        for (;;) {
-                int r = event_loop_run_once(fixture.loop, /* may_wait= */ false);
+static void settle(void) { loop_steps_settle(fixture.loop); }
 
-                ck_assert_int_ge(r, 0);
-                if (r == 0)
-                        return;
-        }
-}
-
-static void pass_time(uint64_t duration_ns) {
-        uint64_t until_ns = event_loop_now_ns(fixture.loop) + duration_ns;
-
-        ck_assert_int_eq(virtual_event_loop_run_until(fixture.loop, until_ns), 0);
-}
+static void pass_time(uint64_t duration_ns) { loop_steps_pass_time(fixture.loop, duration_ns); }
 
 /* The client's end of a connection that the server has just accepted. */
 static int connect_client(void) {
@@ -454,11 +443,14 @@ static int connect_to(const struct sockaddr_in *address) {
         return fd;
 }
 
+static const NbdServerTls plain_tcp = { .allows_plain_tcp = true };
+
 START_TEST(a_tcp_client_is_accepted_and_handed_over) {
         struct sockaddr_in address;
         uint8_t bytes[1];
         int client;
 
+        nbd_server_set_tls(fixture.server, &plain_tcp);
         ck_assert_int_eq(nbd_server_listen(fixture.server, listen_on_loopback(&address)), 0);
         client = connect_to(&address);
         settle();
@@ -468,6 +460,57 @@ START_TEST(a_tcp_client_is_accepted_and_handed_over) {
         ck_assert_int_eq(fcntl(fixture.fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
         ck_assert_int_eq(fcntl(fixture.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
         expect_unread(DATA(REQUEST));
+        fd_close(client);
+}
+END_TEST
+
+START_TEST(nobody_comes_over_tcp_in_the_clear_by_accident) {
+        struct sockaddr_in address;
+        uint8_t bytes[256];
+        int client;
+        ssize_t n;
+
+        ck_assert_int_eq(nbd_server_listen(fixture.server, listen_on_loopback(&address)), 0);
+        client = connect_to(&address);
+        settle();
+        ck_assert_int_eq(recv(client, bytes, 18, 0), 18);
+        say(client, DATA(FLAGS GO_ALPHA));
+        while ((n = hear(client, bytes, sizeof(bytes))) == 0)
+                settle();
+        ck_assert_int_gt(n, 20);
+        ck_assert_uint_eq(get_be32(bytes + 12), NBD_REP_ERR_TLS_REQD);
+        say(client, DATA(OPTION("\5", "\0")));
+        while ((n = hear(client, bytes, sizeof(bytes))) == 0)
+                settle();
+        ck_assert_uint_eq(get_be32(bytes + 12), NBD_REP_ERR_POLICY);
+        ck_assert_uint_eq(fixture.n_handovers, 0);
+        fd_close(client);
+}
+END_TEST
+
+START_TEST(what_an_access_list_allows_is_told_to_the_worker) {
+        const NbdAccessRule rule = { .grant = NBD_ACCESS_GRANT_READ_ONLY,
+                                     .who = NBD_ACCESS_WHO_UNIX,
+                                     .exports = "alpha*" };
+        int client = connect_client();
+        NbdAccessList list = { 0 };
+
+        /* It counts for who is there already. */
+        ck_assert_int_eq(nbd_access_list_add(&list, &rule), 0);
+        nbd_server_set_access(fixture.server, &list);
+        ck_assert_ptr_null(list.rules);
+        say(client, DATA(FLAGS GO_ALPHA));
+        settle();
+        ck_assert_uint_eq(fixture.n_handovers, 1);
+        ck_assert_uint_eq(fixture.agreement.is_read_only, 1);
+        fd_close(client);
+
+        client = connect_client();
+        nbd_server_set_access(fixture.server, &list);
+        say(client, DATA(FLAGS GO_ALPHA));
+        settle();
+        ck_assert_uint_eq(fixture.n_handovers, 2);
+        ck_assert_uint_eq(fixture.agreement.is_read_only, 0);
         fd_close(client);
 }
 END_TEST
@@ -558,6 +601,8 @@ int main(void) {
         tcase_add_test(tcase, the_server_may_be_changed_and_freed_by_the_handover);
         tcase_add_test(tcase, shut_down_refuses_newcomers_and_tells_the_others);
         tcase_add_test(tcase, a_tcp_client_is_accepted_and_handed_over);
+        tcase_add_test(tcase, nobody_comes_over_tcp_in_the_clear_by_accident);
+        tcase_add_test(tcase, what_an_access_list_allows_is_told_to_the_worker);
         tcase_add_test(tcase, nothing_is_accepted_for_a_while_when_descriptors_run_out);
         tcase_add_test(tcase, listeners_are_counted);
         suite_add_tcase(suite, tcase);
