@@ -6,6 +6,7 @@
 
 #include "daemon_config.h"
 #include "daemon_drivedb.h"
+#include "daemon_nbd.h"
 #include "daemon_policy.h"
 #include "daemon_quirks.h"
 #include "daemon_settings.h"
@@ -22,6 +23,7 @@ struct DaemonConfig {
         UsbQuirksList quirks; /* owned */
         DevicePolicy *policy; /* owned */
         SmartDrivedb drivedb; /* owned */
+        DaemonNbd nbd;
 };
 
 static const ConfigOption *find_option(const DaemonConfig *config, size_t offset) {
@@ -108,16 +110,50 @@ static int load_policy(DaemonConfig *config, ConfigComplain complain, void *user
                                   /* is_optional= */ !path, complain, userdata);
 }
 
+typedef struct NbdComplain {
+        const DaemonConfig *config;
+        ConfigComplain complain;
+        void *userdata;
+} NbdComplain;
+
+/* With the key's place, or that of the section it could stand in. */
+static void complain_about_nbd(size_t offset, const char *text, void *userdata) {
+        const NbdComplain *to = userdata;
+        ConfigOrigin origin;
+
+        origin = config_parser_get_origin(to->config->parser, find_option(to->config, offset));
+        to->complain(origin.file ?: "the command line", origin.line, text, to->userdata);
+}
+
+static int load_nbd(DaemonConfig *config, const DaemonOptions *options, bool is_applied,
+                    ConfigComplain complain, void *userdata) {
+        NbdComplain to = { config, complain, userdata };
+        const char *path;
+        int r, access_r, tls_r = 0;
+
+        r = get_named_file(config, offsetof(DaemonSettings, access_file), &path, complain,
+                           userdata);
+        access_r = r < 0 ? r
+                         : daemon_nbd_load_access(&config->nbd,
+                                                  path ? path : DAEMON_NBD_ACCESS_DEFAULT_PATH,
+                                                  /* is_optional= */ !path, complain, userdata);
+        if (is_applied)
+                tls_r = daemon_nbd_load_tls(&config->nbd, &config->settings, options,
+                                            complain_about_nbd, &to);
+        return access_r < 0 ? access_r : tls_r;
+}
+
 int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigComplain complain,
                        void *userdata) {
         _cleanup_(daemon_config_freep) DaemonConfig *config = NULL;
         const char *path = options->config_path ? options->config_path : DEFAULT_PATH;
-        int r, quirks_r, policy_r;
+        int r, quirks_r, policy_r, nbd_r;
 
         config = calloc(1, sizeof(*config));
         if (!config)
                 return -ENOMEM;
         daemon_settings_init(&config->settings);
+        daemon_nbd_init(&config->nbd);
         config->table.options = daemon_settings_get_options(&config->table.n_options);
         config->table.target = &config->settings;
 
@@ -136,8 +172,9 @@ int daemon_config_load(DaemonConfig **ret, const DaemonOptions *options, ConfigC
                 return r;
         quirks_r = load_quirks(config, /* is_applied= */ r == 0, complain, userdata);
         policy_r = load_policy(config, complain, userdata);
-        if (r < 0 || quirks_r < 0 || policy_r < 0)
-                return r < 0 ? r : quirks_r < 0 ? quirks_r : policy_r;
+        nbd_r = load_nbd(config, options, /* is_applied= */ r == 0, complain, userdata);
+        if (r < 0 || quirks_r < 0 || policy_r < 0 || nbd_r < 0)
+                return r < 0 ? r : quirks_r < 0 ? quirks_r : policy_r < 0 ? policy_r : nbd_r;
 
         daemon_drivedb_load(&config->drivedb, config->settings.drivedb);
         *ret = TAKE_PTR(config);
@@ -149,6 +186,7 @@ DaemonConfig *daemon_config_free(DaemonConfig *config) {
                 return NULL;
 
         daemon_settings_done(&config->settings);
+        daemon_nbd_done(&config->nbd);
         usb_quirks_list_done(&config->quirks);
         device_policy_free(config->policy);
         smart_drivedb_done(&config->drivedb);
@@ -191,6 +229,10 @@ void daemon_config_fill(const DaemonConfig *config, DeviceManagerOptions *option
                 .suspend_timeout_ms = settings->suspend_timeout_ms,
                 .is_enabled = settings->is_power_managed,
         };
+        options->nbd.tls_mode = (NbdTlsMode) settings->tls_mode;
+        options->nbd.allows_plain_tcp = settings->allows_plain_tcp;
+        options->nbd.tls_fds = config->nbd.tls_fds;
+        options->nbd.access = &config->nbd.access;
 }
 
 int daemon_config_list(const DaemonConfig *config, ConfigWriterFound found, void *userdata) {
@@ -199,6 +241,10 @@ int daemon_config_list(const DaemonConfig *config, ConfigWriterFound found, void
 
 bool daemon_config_is_monitored(const DaemonConfig *config) {
         return config->settings.is_monitored;
+}
+
+const DaemonSettings *daemon_config_get_settings(const DaemonConfig *config) {
+        return &config->settings;
 }
 
 int daemon_config_write(const DaemonConfig *config, FILE *file) {
@@ -228,6 +274,21 @@ static bool are_rules_equal(const DevicePolicy *a, const DevicePolicy *b) {
         return true;
 }
 
+static bool is_tls_file_equal(const DaemonConfig *a, const DaemonConfig *b, size_t offset) {
+        static const size_t offsets[_CONTROL_TLS_FILE_MAX] = {
+                [CONTROL_TLS_FILE_CERTIFICATE] = offsetof(DaemonSettings, tls_certificate),
+                [CONTROL_TLS_FILE_KEY] = offsetof(DaemonSettings, tls_key),
+                [CONTROL_TLS_FILE_AUTHORITIES] = offsetof(DaemonSettings, tls_client_ca),
+                [CONTROL_TLS_FILE_REVOKED] = offsetof(DaemonSettings, tls_client_crl),
+                [CONTROL_TLS_FILE_PSK] = offsetof(DaemonSettings, tls_psk),
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(offsets); i++)
+                if (offsets[i] == offset)
+                        return daemon_nbd_is_tls_equal(&a->nbd, &b->nbd, (ControlTlsFile) i);
+        return true;
+}
+
 /* Of a key that names a file, what is in that counts. */
 static bool is_equal(const DaemonConfig *a, const DaemonConfig *b, const ConfigOption *option) {
         if (!config_option_is_equal(option, &a->settings, &b->settings))
@@ -236,10 +297,12 @@ static bool is_equal(const DaemonConfig *a, const DaemonConfig *b, const ConfigO
                 return are_rules_equal(a->policy, b->policy);
         if (option->offset == offsetof(DaemonSettings, drivedb))
                 return daemon_drivedb_is_equal(&a->drivedb, &b->drivedb);
+        if (option->offset == offsetof(DaemonSettings, access_file))
+                return nbd_access_list_is_equal(&a->nbd.access, &b->nbd.access);
         if (option->offset == offsetof(DaemonSettings, quirks_file))
                 return are_quirks_equal(&a->quirks, &b->quirks) ||
                        !is_equal(a, b, find_option(a, offsetof(DaemonSettings, quirks)));
-        return true;
+        return is_tls_file_equal(a, b, option->offset);
 }
 
 void daemon_config_compare(const DaemonConfig *a, const DaemonConfig *b,

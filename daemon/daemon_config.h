@@ -13,6 +13,7 @@
 #include "config/config_parser.h"
 #include "config/config_writer.h"
 #include "daemon_options.h"
+#include "daemon_settings.h"
 
 typedef struct DaemonConfig DaemonConfig;
 
@@ -31,6 +32,7 @@ int daemon_config_write(const DaemonConfig *config, FILE *file);
 /* config_writer_list() of it. */
 int daemon_config_list(const DaemonConfig *config, ConfigWriterFound found, void *userdata);
 bool daemon_config_is_monitored(const DaemonConfig *config);
+const DaemonSettings *daemon_config_get_settings(const DaemonConfig *config);
 
 /* A key whose value changed. */
 typedef void (*DaemonConfigChanged)(const ConfigOption *option, void *userdata);

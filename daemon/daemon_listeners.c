@@ -12,9 +12,11 @@
 
 #include "base/log.h"
 #include "daemon_listeners.h"
+#include "daemon_nbd.h"
 
-#define UNIX_PREFIX "unix:"
-#define TCP_PREFIX "tcp:"
+#define UNIX_PREFIX DAEMON_NBD_UNIX_PREFIX
+#define TCP_PREFIX DAEMON_NBD_TCP_PREFIX
+#define SOCKET_MODE_DEFAULT 0660
 #define LISTEN_BACKLOG 128
 #define HOST_SIZE_MAX 256
 
@@ -37,7 +39,18 @@ static int remove_stale(const struct sockaddr_un *address) {
         return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
-static int open_unix(const char *path) {
+/* Nobody can connect before listen(). */
+static int set_rights(const char *path, const DaemonSettings *settings) {
+        const char *text = settings->socket_mode;
+        mode_t mode = text && text[0] != '\0' ? daemon_nbd_get_mode(text) : SOCKET_MODE_DEFAULT;
+        gid_t group = daemon_nbd_get_group(settings->socket_group);
+
+        if (group != (gid_t) -1 && chown(path, (uid_t) -1, group) < 0)
+                return -errno;
+        return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+static int open_unix(const char *path, const DaemonSettings *settings) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         _cleanup_(fd_closep) int fd = -EBADF;
         int r;
@@ -52,12 +65,15 @@ static int open_unix(const char *path) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        /* Who may connect may read and write disks: owner and group, from the first moment on. */
-        if (fchmod(fd, 0660) < 0)
+        /* Who may connect may read and write disks. */
+        if (fchmod(fd, 0600) < 0)
                 return -errno;
         if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
                 return -errno;
-        if (chmod(path, 0660) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+        r = set_rights(path, settings);
+        if (r < 0)
+                return r;
+        if (listen(fd, LISTEN_BACKLOG) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
@@ -106,21 +122,22 @@ static int open_tcp(const char *text) {
         return r;
 }
 
-int daemon_listeners_open(DeviceManager *manager, const char *address) {
+int daemon_listeners_open(DeviceManager *manager, const char *address,
+                          const DaemonSettings *settings) {
         int r;
 
         if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-                r = open_unix(address + strlen(UNIX_PREFIX));
+                r = open_unix(address + strlen(UNIX_PREFIX), settings);
         else if (strncmp(address, TCP_PREFIX, strlen(TCP_PREFIX)) == 0)
                 r = open_tcp(address + strlen(TCP_PREFIX));
         else {
-                log_error("--nbd %s: allowed are unix:PATH and tcp:HOST:PORT", address);
+                log_error("%s: allowed are unix:PATH and tcp:HOST:PORT", address);
                 return -EINVAL;
         }
         if (r >= 0)
                 r = device_manager_listen(manager, r);
         if (r < 0) {
-                log_error("--nbd %s: can't listen there: %s", address, strerror(-r));
+                log_error("%s: can't listen there: %s", address, strerror(-r));
                 return r;
         }
         log_info("Listening on %s", address);
@@ -139,10 +156,17 @@ static void names_free(char ***names) {
         free(*names);
 }
 
-static int take_socket(DeviceManager *manager, int fd) {
+static int take_socket(DeviceManager *manager, int fd, const DaemonSettings *settings) {
         if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, /* listening= */ 1) <= 0) {
                 log_error("Passed descriptor %d is no listening stream socket", fd);
                 return -EINVAL;
+        }
+        if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, /* listening= */ 1) <= 0 &&
+            settings->tls_mode == NBD_TLS_MODE_OFF && !settings->allows_plain_tcp) {
+                log_error("Passed descriptor %d is TCP, and there is no TLS for it: set tls, or "
+                          "tcp_without_tls = yes",
+                          fd);
+                return -EPERM;
         }
         if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
                 return -errno;
@@ -158,7 +182,7 @@ static void take_arena(DeviceManager *manager, int fd, const char *name) {
                 log_error("%s, which systemd kept, can't be used: %s", name, strerror(-r));
 }
 
-int daemon_listeners_take_passed(DeviceManager *manager) {
+int daemon_listeners_take_passed(DeviceManager *manager, const DaemonSettings *settings) {
         _cleanup_(names_free) char **names = NULL;
         int n_fds, r, n_sockets = 0;
 
@@ -170,7 +194,7 @@ int daemon_listeners_take_passed(DeviceManager *manager) {
                         take_arena(manager, fd, names[i]);
                         continue;
                 }
-                r = take_socket(manager, fd);
+                r = take_socket(manager, fd, settings);
                 if (r < 0)
                         return r;
                 n_sockets++;

@@ -2,6 +2,7 @@
 
 #include "daemon_settings.h"
 
+#include "daemon_nbd.h"
 #include "daemon_quirks.h"
 
 static const char *const present_device_names[] = {
@@ -21,6 +22,13 @@ static const char *const cache_policy_names[] = {
         [CACHE_POLICY_KIND_LRU] = "lru",
         [CACHE_POLICY_KIND_S3FIFO] = "s3fifo",
         NULL,
+};
+
+static const char *const tls_mode_names[] = {
+        [NBD_TLS_MODE_OFF] = "off",
+        [NBD_TLS_MODE_ON] = "on",
+        [NBD_TLS_MODE_REQUIRE] = "require",
+        [_NBD_TLS_MODE_MAX] = NULL,
 };
 
 static const char *const log_level_names[] = {
@@ -275,6 +283,103 @@ static const ConfigOption options[] = {
                         .help = "Where bridges are looked up: smartmontools' drivedb.h.",
         },
         {
+                        .section = "nbd",
+                        .key = "listen",
+                        .effect = CONFIG_EFFECT_START,
+                        .type = CONFIG_TYPE_STRING_LIST,
+                        .offset = offsetof(DaemonSettings, listen),
+                        .check = daemon_nbd_is_address,
+                        .allowed = "unix:/PATH and tcp:HOST:PORT",
+                        .help = "Where clients come to, unless --nbd says; none: the "
+                                "socket in the runtime folder.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "socket_mode",
+                        .effect = CONFIG_EFFECT_START,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, socket_mode),
+                        .check = daemon_nbd_is_mode,
+                        .allowed = "a file mode like 0660",
+                        .help = "Who may connect to unix sockets.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "socket_group",
+                        .effect = CONFIG_EFFECT_START,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, socket_group),
+                        .check = daemon_nbd_is_group,
+                        .allowed = "the name of a group that exists",
+                        .help = "The group that unix sockets belong to.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "access_file",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, access_file),
+                        .help = "Which client may open which exports.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tls",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_ENUM,
+                        .offset = offsetof(DaemonSettings, tls_mode),
+                        .names = tls_mode_names,
+                        .help = "On: offered over unix sockets, required over TCP.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tls_certificate",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, tls_certificate),
+                        .help = "Our certificate, and those up to its root.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tls_key",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, tls_key),
+                        .help = "Its key.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tls_client_ca",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, tls_client_ca),
+                        .help = "Clients must have a certificate of one of these.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tls_client_crl",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, tls_client_crl),
+                        .help = "And none of these, which were revoked.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tls_psk",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_STRING,
+                        .offset = offsetof(DaemonSettings, tls_psk),
+                        .help = "Keys that we share with clients.",
+        },
+        {
+                        .section = "nbd",
+                        .key = "tcp_without_tls",
+                        .effect = CONFIG_EFFECT_NOW,
+                        .type = CONFIG_TYPE_BOOL,
+                        .offset = offsetof(DaemonSettings, allows_plain_tcp),
+                        .help = "TCP in the clear: everybody on the network may read and "
+                                "write the disks.",
+        },
+        {
                         .section = "daemon",
                         .key = "log_level",
                         .effect = CONFIG_EFFECT_NOW,
@@ -316,11 +421,23 @@ void daemon_settings_init(DaemonSettings *settings) {
         };
 }
 
+static void free_string(char **string) {
+        free(*string);
+        *string = NULL;
+}
+
 void daemon_settings_done(DaemonSettings *settings) {
         settings->quirks = config_option_strings_free(settings->quirks);
         settings->drivedb = config_option_strings_free(settings->drivedb);
-        free(settings->quirks_file);
-        settings->quirks_file = NULL;
-        free(settings->rules_file);
-        settings->rules_file = NULL;
+        settings->listen = config_option_strings_free(settings->listen);
+        free_string(&settings->quirks_file);
+        free_string(&settings->rules_file);
+        free_string(&settings->socket_mode);
+        free_string(&settings->socket_group);
+        free_string(&settings->access_file);
+        free_string(&settings->tls_certificate);
+        free_string(&settings->tls_key);
+        free_string(&settings->tls_client_ca);
+        free_string(&settings->tls_client_crl);
+        free_string(&settings->tls_psk);
 }

@@ -34,8 +34,19 @@ typedef struct DaemonSettings {
         uint32_t standby_timeout_ms;
         uint32_t suspend_timeout_ms;
         uint32_t smart_period_ms;
-        char **drivedb; /* owned; NULL: smartmontools' own */
-        int log_level;  /* LogLevel */
+        char **drivedb;     /* owned; NULL: smartmontools' own */
+        char **listen;      /* owned */
+        char *socket_mode;  /* owned: octal; NULL: the default */
+        char *socket_group; /* owned; NULL: the service's */
+        int tls_mode;       /* NbdTlsMode */
+        bool allows_plain_tcp;
+        char *tls_certificate; /* owned paths; NULL: none */
+        char *tls_key;
+        char *tls_client_ca;
+        char *tls_client_crl;
+        char *tls_psk;
+        char *access_file; /* owned; NULL: the default, if it exists */
+        int log_level;     /* LogLevel */
 } DaemonSettings;
 
 /* In the order of their sections. */

@@ -18,10 +18,15 @@
 
 #define CONTROL_FD 3
 
+/* Clients in TLS go on with what their workers still answer; the manager waits a little longer. */
+#define RELAY_END_NS (4 * NS_PER_S)
+
 typedef struct Front {
         EventLoop *loop;         /* owned */
         ControlChannel *channel; /* owned */
         NbdServer *server;       /* owned; made when configured */
+        NbdAccessList access;    /* that is being told */
+        EventTimer stop_timer;   /* the patience with clients in TLS */
 } Front;
 
 static void front_log(const LogRecord *record, void *userdata) {
@@ -55,6 +60,31 @@ static void on_handover(NbdServer *server, const NbdServerExport *export,
                 log_warning("A client of %s can't be handed over: %s", export->name, strerror(-r));
 }
 
+static void front_stopped(Front *front) {
+        front_send_type(front, CONTROL_TYPE_STOPPED);
+        event_loop_exit(front->loop, 0);
+}
+
+static void on_stop_timer(EventTimer *timer) {
+        front_stopped(container_of(timer, Front, stop_timer));
+}
+
+static void on_idle(NbdServer *server, void *userdata) {
+        Front *front = userdata;
+
+        if (event_timer_is_armed(&front->stop_timer))
+                front_stopped(front);
+}
+
+static void on_stop(Front *front) {
+        if (front->server)
+                nbd_server_shut_down(front->server);
+        if (front->server && nbd_server_is_relaying(front->server))
+                event_timer_set(&front->stop_timer, event_loop_now_ns(front->loop) + RELAY_END_NS);
+        else
+                front_stopped(front);
+}
+
 static void on_configure(Front *front, const ControlConfigure *message) {
         int r;
 
@@ -70,7 +100,117 @@ static void on_configure(Front *front, const ControlConfigure *message) {
         if (r < 0) {
                 log_error("The NBD server can't be started: %s", strerror(-r));
                 event_loop_exit(front->loop, r);
+                return;
         }
+        nbd_server_set_idle_handler(front->server, on_idle);
+}
+
+/* A file of the manager's: its offset is shared with whoever else has it. */
+static int read_text(int fd, NbdTlsText *ret) {
+        _cleanup_(freep) char *bytes = malloc(NBD_TLS_TEXT_SIZE_MAX);
+        size_t size = 0;
+
+        if (!bytes)
+                return -ENOMEM;
+        while (size < NBD_TLS_TEXT_SIZE_MAX) {
+                ssize_t n = pread(fd, bytes + size, NBD_TLS_TEXT_SIZE_MAX - size, (off_t) size);
+
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+        }
+        if (size == NBD_TLS_TEXT_SIZE_MAX)
+                return -EFBIG;
+        *ret = (NbdTlsText){ .bytes = TAKE_PTR(bytes), .size = size };
+        return 0;
+}
+
+/* Keys are not left in memory. */
+static void forget_text(NbdTlsText *text) {
+        char *bytes = (char *) text->bytes;
+
+        if (bytes)
+                explicit_bzero(bytes, text->size);
+        free(bytes);
+}
+
+static int read_texts(const ControlTls *message, const int *fds,
+                      NbdTlsText texts[_CONTROL_TLS_FILE_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < _CONTROL_TLS_FILE_MAX; i++) {
+                int r;
+
+                if (!message->has_file[i])
+                        continue;
+                r = read_text(fds[n++], &texts[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int load_credentials(const ControlTls *message, const int *fds, NbdTlsCredentials **ret,
+                            char *reason) {
+        NbdTlsText texts[_CONTROL_TLS_FILE_MAX] = {};
+        int r;
+
+        r = read_texts(message, fds, texts);
+        if (r < 0)
+                snprintf(reason, NBD_TLS_REASON_SIZE, "a file can't be read: %s", strerror(-r));
+        else
+                r = nbd_tls_credentials_new(
+                                ret,
+                                &(NbdTlsTexts){
+                                                .certificate = texts[CONTROL_TLS_FILE_CERTIFICATE],
+                                                .key = texts[CONTROL_TLS_FILE_KEY],
+                                                .authorities = texts[CONTROL_TLS_FILE_AUTHORITIES],
+                                                .revoked = texts[CONTROL_TLS_FILE_REVOKED],
+                                                .psk = texts[CONTROL_TLS_FILE_PSK],
+                                },
+                                reason);
+        for (size_t i = 0; i < _CONTROL_TLS_FILE_MAX; i++)
+                forget_text(&texts[i]);
+        return r;
+}
+
+/* What is wrong with files does not turn TLS off: who needs it can't come until they are mended. */
+static void on_tls(Front *front, const ControlTls *message, const int *fds) {
+        _cleanup_(nbd_tls_credentials_unrefp) NbdTlsCredentials *credentials = NULL;
+        char reason[NBD_TLS_REASON_SIZE] = "no memory";
+
+        if (message->mode != NBD_TLS_MODE_OFF &&
+            load_credentials(message, fds, &credentials, reason) < 0)
+                log_error("TLS can't be used: %s", reason);
+        nbd_server_set_tls(front->server,
+                           &(NbdServerTls){
+                                           .mode = (NbdTlsMode) message->mode,
+                                           .allows_plain_tcp = message->allows_plain_tcp,
+                                           .credentials = credentials,
+                           });
+}
+
+/* A list that is not whole is never in force. */
+static void on_access(Front *front, const ControlAccess *message) {
+        int r = 0;
+
+        if (message->index == 0)
+                nbd_access_list_done(&front->access);
+        if (message->index != front->access.n_rules) {
+                log_error("The list of who may open what came out of order, ignoring");
+                return;
+        }
+        if (message->n_rules > 0)
+                r = nbd_access_list_add(&front->access, &message->rule);
+        if (r < 0) {
+                log_error("The list of who may open what can't be kept: %s", strerror(-r));
+                event_loop_exit(front->loop, r);
+                return;
+        }
+        if (front->access.n_rules == message->n_rules)
+                nbd_server_set_access(front->server, &front->access);
 }
 
 static void on_export(Front *front, const ControlExport *message) {
@@ -119,10 +259,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 control_channel_send(front->channel, &pong, NULL, 0);
                 return;
         case CONTROL_TYPE_STOP:
-                if (front->server)
-                        nbd_server_shut_down(front->server);
-                front_send_type(front, CONTROL_TYPE_STOPPED);
-                event_loop_exit(front->loop, 0);
+                on_stop(front);
                 return;
         case CONTROL_TYPE_EXPORT:
                 assert(front->server);
@@ -139,6 +276,14 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_CONNECT:
                 assert(front->server);
                 on_connect(front, &message->body.connect, &fds[0]);
+                return;
+        case CONTROL_TYPE_TLS:
+                assert(front->server);
+                on_tls(front, &message->body.tls, fds);
+                return;
+        case CONTROL_TYPE_ACCESS:
+                assert(front->server);
+                on_access(front, &message->body.access);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:
@@ -200,6 +345,9 @@ static int front_start(Front *front) {
         r = systemd_event_loop_new(&front->loop);
         if (r < 0)
                 return r;
+        r = event_timer_init(&front->stop_timer, front->loop, on_stop_timer);
+        if (r < 0)
+                return r;
         r = control_channel_new(&front->channel, front->loop, CONTROL_FD, on_message,
                                 on_channel_closed, front);
         if (r < 0)
@@ -239,6 +387,8 @@ int main(void) {
         }
         r = event_loop_run(front.loop);
         nbd_server_free(front.server);
+        nbd_access_list_done(&front.access);
+        event_timer_done(&front.stop_timer);
         control_channel_free(TAKE_PTR(front.channel));
         event_loop_free(front.loop);
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

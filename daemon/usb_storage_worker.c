@@ -693,6 +693,8 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_SMART:
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_MOUNT_ENDED:
+        case CONTROL_TYPE_TLS:
+        case CONTROL_TYPE_ACCESS:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:

@@ -47,6 +47,7 @@ typedef struct Daemon {
         char worker_path[PATH_SIZE_MAX];
         char front_path[PATH_SIZE_MAX];
         char default_address[PATH_SIZE_MAX];
+        char **configured_addresses; /* owned: the configuration may be read again */
 } Daemon;
 
 static void daemon_tell_status(Daemon *daemon) {
@@ -212,11 +213,42 @@ static void find_program(char *ret, const char *name) {
         snprintf(ret, PATH_SIZE_MAX, "%s/%s", LIBEXEC_DIR, name);
 }
 
+/* Those of the command line take the place of those of the configuration. */
+static int daemon_add_configured_addresses(Daemon *daemon, char **addresses) {
+        DaemonOptions *options = &daemon->options;
+        size_t n = 0;
+
+        if (options->n_listen_addresses > 0 || !addresses)
+                return 0;
+        while (addresses[n])
+                n++;
+        if (n > N_ELEMENTS(options->listen_addresses)) {
+                log_error("listen: at most %zu addresses are allowed",
+                          N_ELEMENTS(options->listen_addresses));
+                return -ENOSPC;
+        }
+        daemon->configured_addresses = calloc(n + 1, sizeof(char *));
+        if (!daemon->configured_addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                daemon->configured_addresses[i] = strdup(addresses[i]);
+                if (!daemon->configured_addresses[i])
+                        return -ENOMEM;
+                options->listen_addresses[i] = daemon->configured_addresses[i];
+        }
+        options->n_listen_addresses = n;
+        return 0;
+}
+
 static int daemon_listen(Daemon *daemon) {
+        const DaemonSettings *settings = daemon_config_get_settings(daemon->config);
         DaemonOptions *options = &daemon->options;
         int r;
 
-        r = daemon_listeners_take_passed(daemon->manager);
+        r = daemon_listeners_take_passed(daemon->manager, settings);
+        if (r < 0)
+                return r;
+        r = daemon_add_configured_addresses(daemon, settings->listen);
         if (r < 0)
                 return r;
         if (r == 0 && options->n_listen_addresses == 0) {
@@ -225,7 +257,7 @@ static int daemon_listen(Daemon *daemon) {
                 options->listen_addresses[options->n_listen_addresses++] = daemon->default_address;
         }
         for (size_t i = 0; i < options->n_listen_addresses; i++) {
-                r = daemon_listeners_open(daemon->manager, options->listen_addresses[i]);
+                r = daemon_listeners_open(daemon->manager, options->listen_addresses[i], settings);
                 if (r < 0)
                         return r;
                 daemon->n_listening++;
@@ -362,6 +394,7 @@ static void daemon_done(Daemon *daemon) {
         daemon->manager = device_manager_free(daemon->manager);
         event_fd_remove(&daemon->signal_watch);
         daemon_config_free(daemon->config);
+        config_option_strings_free(daemon->configured_addresses);
         fd_close(daemon->signal_fd);
         fd_close(daemon->lock_fd);
         if (daemon->status_timer.loop)

@@ -22,7 +22,7 @@
  * UNMOUNT. A worker that fails, or dies, tells nothing: its successor goes on.
  * A worker that has its device answers each REQUEST by one REPLY, at its end at the latest.
  *
- * manager → front: CONFIGURE, LISTEN, CONNECT, EXPORT, EXPORT_CLOSED, PING, STOP.
+ * manager → front: CONFIGURE, TLS, ACCESS, LISTEN, CONNECT, EXPORT, EXPORT_CLOSED, PING, STOP.
  * front → manager: HELLO, READY, HANDOVER, PONG, LOG, STOPPED.
  */
 
@@ -34,6 +34,7 @@
 #include "control/control_power.h"
 #include "control/control_request.h"
 #include "control/control_smart.h"
+#include "negotiation/nbd_access.h"
 #include "usb/usb_learned_facts.h"
 
 #define CONTROL_VERSION 11
@@ -95,8 +96,33 @@ typedef enum ControlType {
         CONTROL_TYPE_MOUNT_SERVED, /* its LUN is exported */
         CONTROL_TYPE_MOUNT_ENDED,  /* it was unmounted, or its export has closed */
         CONTROL_TYPE_UNMOUNT,      /* it is to end */
+        CONTROL_TYPE_TLS,          /* fds: files, in the order of ControlTls; before LISTEN, and
+                                       when something in it changed */
+        CONTROL_TYPE_ACCESS,       /* one rule of the list of who may open what; likewise */
         _CONTROL_TYPE_MAX,
 } ControlType;
+
+/* The files of TLS, each as a descriptor that can be read from its beginning. */
+typedef enum ControlTlsFile {
+        CONTROL_TLS_FILE_CERTIFICATE,
+        CONTROL_TLS_FILE_KEY,
+        CONTROL_TLS_FILE_AUTHORITIES, /* of clients' certificates */
+        CONTROL_TLS_FILE_REVOKED,
+        CONTROL_TLS_FILE_PSK,
+        _CONTROL_TLS_FILE_MAX,
+} ControlTlsFile;
+
+typedef struct ControlTls { /* fds: of the files that there are */
+        uint32_t mode;      /* NbdTlsMode */
+        uint8_t allows_plain_tcp;
+        uint8_t has_file[_CONTROL_TLS_FILE_MAX];
+} ControlTls;
+
+typedef struct ControlAccess {
+        uint32_t n_rules; /* of the whole list; 0: it is empty, and there is no rule here */
+        uint32_t index;   /* of this rule; 0 begins a list, the last one puts it in force */
+        NbdAccessRule rule;
+} ControlAccess;
 
 typedef struct ControlHello {
         uint32_t version;
@@ -264,6 +290,8 @@ typedef struct ControlMessage {
                 ControlPower power;
                 ControlSmartOptions smart_options;
                 ControlSmart smart;
+                ControlTls tls;
+                ControlAccess access;
         } body;
 } ControlMessage;
 

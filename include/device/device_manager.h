@@ -12,6 +12,8 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "cache/cache_manager.h"
+#include "control/control_message.h"
+#include "negotiation/nbd_server.h"
 #include "power/power_state.h"
 #include "smart/smart_drivedb.h"
 #include "usb/usb_quirks.h"
@@ -53,6 +55,15 @@ typedef struct DeviceSmartOptions {
         const SmartDrivedb *drivedb; /* borrowed, until there are other options; NULL: none */
 } DeviceSmartOptions;
 
+/* What NBD clients come to. */
+typedef struct DeviceNbdOptions {
+        NbdTlsMode tls_mode;
+        bool allows_plain_tcp;
+        const int *tls_fds; /* borrowed, until there are other options: by ControlTlsFile, negative:
+                               not there; NULL: none */
+        const NbdAccessList *access; /* likewise; NULL: an empty one */
+} DeviceNbdOptions;
+
 typedef struct DeviceManagerOptions {
         const char *worker_path; /* borrowed for the manager's life */
         const char *front_path;  /* likewise */
@@ -74,6 +85,7 @@ typedef struct DeviceManagerOptions {
         DeviceCacheOptions cache;
         PowerOptions power;
         DeviceSmartOptions smart;
+        DeviceNbdOptions nbd;
 } DeviceManagerOptions;
 
 /* A simulated disk, as the command line gives it. The descriptors are taken over. */

@@ -9,6 +9,7 @@
 
 #include "control/control_message.h"
 #include "control/control_text.h"
+#include "negotiation/nbd_server.h"
 #include "usb/usb_quirks.h"
 
 #define HEADER_SIZE offsetof(ControlMessage, body)
@@ -64,6 +65,8 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_MOUNT_SERVED] = { "MOUNT_SERVED", sizeof(ControlMountState) },
         [CONTROL_TYPE_MOUNT_ENDED] = { "MOUNT_ENDED", sizeof(ControlMountState) },
         [CONTROL_TYPE_UNMOUNT] = { "UNMOUNT", sizeof(ControlMountState) },
+        [CONTROL_TYPE_TLS] = { "TLS", sizeof(ControlTls), 0, _CONTROL_TLS_FILE_MAX },
+        [CONTROL_TYPE_ACCESS] = { "ACCESS", sizeof(ControlAccess) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -122,7 +125,28 @@ static bool is_handover_valid(const ControlHandover *handover) {
         return handover->lun < CONTROL_LUNS_MAX &&
                control_is_bool(agreement->has_structured_replies) &&
                control_is_bool(agreement->has_base_allocation) &&
-               control_is_bool(agreement->has_block_size);
+               control_is_bool(agreement->has_block_size) &&
+               control_is_bool(agreement->is_read_only);
+}
+
+static bool is_tls_valid(const ControlTls *tls, size_t n_fds) {
+        size_t n_files = 0;
+
+        for (size_t i = 0; i < _CONTROL_TLS_FILE_MAX; i++) {
+                if (!control_is_bool(tls->has_file[i]))
+                        return false;
+                n_files += tls->has_file[i];
+        }
+        return tls->mode < _NBD_TLS_MODE_MAX && control_is_bool(tls->allows_plain_tcp) &&
+               n_files == n_fds &&
+               tls->has_file[CONTROL_TLS_FILE_CERTIFICATE] == tls->has_file[CONTROL_TLS_FILE_KEY];
+}
+
+static bool is_access_valid(const ControlAccess *access) {
+        if (access->n_rules == 0)
+                return access->index == 0;
+        return access->n_rules <= NBD_ACCESS_RULES_MAX && access->index < access->n_rules &&
+               nbd_access_rule_is_valid(&access->rule);
 }
 
 static bool is_cache_valid(const ControlCache *cache) {
@@ -204,6 +228,10 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_UNMOUNT:
                 return message->body.mount_state.error == 0;
+        case CONTROL_TYPE_TLS:
+                return is_tls_valid(&message->body.tls, n_fds);
+        case CONTROL_TYPE_ACCESS:
+                return is_access_valid(&message->body.access);
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:

@@ -179,6 +179,8 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_MOUNT_ENDED:
         case CONTROL_TYPE_UNMOUNT:
+        case CONTROL_TYPE_TLS:
+        case CONTROL_TYPE_ACCESS:
                 /* The owner's; it refuses what is not for it. */
                 if (child->handlers)
                         child->handlers->message(child, message, fds, n_fds, child->userdata);

@@ -21,6 +21,43 @@ void device_front_send(DeviceFront *front, const ControlMessage *message, const 
                 child_process_send(front->child, message, fds, n_fds);
 }
 
+static void send_tls(DeviceFront *front, const DeviceNbdOptions *options) {
+        int fds[_CONTROL_TLS_FILE_MAX];
+        ControlMessage message;
+        size_t n_fds = 0;
+
+        control_message_init(&message, CONTROL_TYPE_TLS);
+        message.body.tls.mode = options->tls_mode;
+        message.body.tls.allows_plain_tcp = options->allows_plain_tcp;
+        for (size_t i = 0; options->tls_fds && i < _CONTROL_TLS_FILE_MAX; i++) {
+                if (options->tls_fds[i] < 0)
+                        continue;
+                message.body.tls.has_file[i] = true;
+                fds[n_fds++] = options->tls_fds[i];
+        }
+        device_front_send(front, &message, fds, n_fds);
+}
+
+static void send_access(DeviceFront *front, const NbdAccessList *list) {
+        size_t n_rules = list ? list->n_rules : 0;
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_ACCESS);
+        message.body.access.n_rules = (uint32_t) n_rules;
+        if (n_rules == 0)
+                device_front_send(front, &message, NULL, 0);
+        for (size_t i = 0; i < n_rules; i++) {
+                message.body.access.index = (uint32_t) i;
+                message.body.access.rule = list->rules[i];
+                device_front_send(front, &message, NULL, 0);
+        }
+}
+
+void device_front_send_nbd_options(DeviceFront *front, const DeviceNbdOptions *options) {
+        send_tls(front, options);
+        send_access(front, options->access);
+}
+
 static void send_export(DeviceFront *front, const ControlExport *export) {
         ControlMessage message;
 

@@ -8,6 +8,7 @@
  */
 
 #include "device/child_process.h"
+#include "device/device_manager.h"
 
 typedef struct DeviceFront DeviceFront;
 
@@ -43,6 +44,8 @@ void device_front_stop(DeviceFront *front);
 /* Nothing happens while there is none. */
 void device_front_send(DeviceFront *front, const ControlMessage *message, const int *fds,
                        size_t n_fds);
+/* Likewise. */
+void device_front_send_nbd_options(DeviceFront *front, const DeviceNbdOptions *options);
 /* Told it now, and whenever it is started anew. -ENOMEM: not at all. */
 int device_front_add_export(DeviceFront *front, const ControlExport *export);
 void device_front_remove_export(DeviceFront *front, uint64_t generation);

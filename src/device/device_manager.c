@@ -51,6 +51,7 @@ static DeviceManager *get_manager(DeviceFront *front) {
 
 static void on_front_configure(DeviceFront *front) {
         send_configure(get_manager(front), front->child);
+        device_front_send_nbd_options(front, &get_manager(front)->options.nbd);
 }
 
 static void on_front_listen(DeviceFront *front) {
@@ -615,10 +616,12 @@ void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptio
         known->cache = options->cache;
         known->power = options->power;
         known->smart = options->smart;
+        known->nbd = options->nbd;
         cache_store_set_cache_size(manager->store, MAX(known->cache.size, DEVICE_CACHE_SIZE_MIN));
 
         make_configure(manager, &configure);
         device_front_send(&manager->front, &configure, NULL, 0);
+        device_front_send_nbd_options(&manager->front, &known->nbd);
         if (manager->spare)
                 child_process_send(manager->spare, &configure, NULL, 0);
         share_cache(manager);

@@ -376,6 +376,8 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
         case CONTROL_TYPE_SMART_OPTIONS:
         case CONTROL_TYPE_MOUNT:
         case CONTROL_TYPE_UNMOUNT:
+        case CONTROL_TYPE_TLS:
+        case CONTROL_TYPE_ACCESS:
         case CONTROL_TYPE_REQUEST:
         case CONTROL_TYPE_CANCEL:
                 child_process_kill(worker, "sent what is not a worker's to send");

@@ -67,6 +67,8 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_MOUNT_SERVED, sizeof(ControlMountState), 0, 0 },
         { CONTROL_TYPE_MOUNT_ENDED, sizeof(ControlMountState), 0, 0 },
         { CONTROL_TYPE_UNMOUNT, sizeof(ControlMountState), 0, 0 },
+        { CONTROL_TYPE_TLS, sizeof(ControlTls), 0, 5 },
+        { CONTROL_TYPE_ACCESS, sizeof(ControlAccess), 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -127,6 +129,7 @@ static const LieCase lie_cases[] = {
         LIE(HANDOVER, handover.agreement.has_structured_replies, 2),
         LIE(CLIENT, handover.agreement.has_base_allocation, 2),
         LIE(CLIENT, handover.agreement.has_block_size, 2),
+        LIE(CLIENT, handover.agreement.is_read_only, 2),
         LIE(CACHE, cache.mode, 3),
         LIE(CACHE, cache.policy, 2),
         LIE(CACHE, cache.has_read_ahead, 2),
@@ -145,6 +148,18 @@ static const LieCase lie_cases[] = {
         LIE(SAVED, save.luns, 0),
         LIE(SAVED, save.luns, 0xff),
         LIE(SAVED, save.error, 1),
+        LIE(TLS, tls.mode, 3),
+        LIE(TLS, tls.allows_plain_tcp, 2),
+        LIE(TLS, tls.has_file[0], 1),
+        LIE(TLS, tls.has_file[4], 1),
+        LIE(TLS, tls.has_file[4], 2),
+        LIE(ACCESS, access.n_rules, 0xff),
+        LIE(ACCESS, access.index, 1),
+        LIE(ACCESS, access.rule.grant, 3),
+        LIE(ACCESS, access.rule.who, 9),
+        LIE(ACCESS, access.rule.exports, 'x'),
+        LIE(ACCESS, access.rule.exports, 0),
+        LIE(ACCESS, access.rule.name, 'x'),
         LIE(POWER_OPTIONS, power_options.is_enabled, 2),
         LIE(POWER, power.state, 5),
         LIE(POWER, power.options.is_enabled, 2),
@@ -341,10 +356,27 @@ static void make_valid(ControlMessage *message, ControlType type) {
                 strcpy(message->body.simulate.base_name, "sim0");
         if (type == CONTROL_TYPE_EXPORT)
                 strcpy(message->body.export.name, "0951-1666-A-lun0");
+        if (type == CONTROL_TYPE_ACCESS) {
+                message->body.access.n_rules = 1;
+                strcpy(message->body.access.rule.exports, "*");
+        }
         if (type == CONTROL_TYPE_REMAINS)
                 message->body.remains.luns = CONTROL_LUNS_ALL;
         if (type == CONTROL_TYPE_SAVE || type == CONTROL_TYPE_SAVED)
                 message->body.save.luns = UINT32_C(1) << (CONTROL_LUNS_MAX - 1);
+}
+
+static void set_tls_files(ControlTls *tls, size_t n_files) {
+        static const ControlTlsFile order[] = {
+                CONTROL_TLS_FILE_PSK,         CONTROL_TLS_FILE_KEY,
+                CONTROL_TLS_FILE_CERTIFICATE, CONTROL_TLS_FILE_AUTHORITIES,
+                CONTROL_TLS_FILE_REVOKED,
+        };
+        size_t first = n_files % 2 == 0 && n_files < 5 ? 1 : 0;
+
+        memset(tls->has_file, 0, sizeof(tls->has_file));
+        for (size_t i = 0; i < n_files; i++)
+                tls->has_file[order[first + i]] = true;
 }
 
 START_TEST(each_type_has_its_size_and_its_descriptors) {
@@ -356,6 +388,10 @@ START_TEST(each_type_has_its_size_and_its_descriptors) {
         ck_assert_uint_eq(control_message_wire_size(&message), size);
         for (size_t n_fds = 0; n_fds <= CONTROL_FDS_MAX + 1; n_fds++) {
                 bool is_allowed = n_fds >= c->n_fds_min && n_fds <= c->n_fds_max;
+
+                /* It says how many there are, and never a certificate without its key. */
+                if (c->type == CONTROL_TYPE_TLS && n_fds <= c->n_fds_max)
+                        set_tls_files(&message.body.tls, n_fds);
 
                 ck_assert_int_eq(control_message_validate(&message, size, n_fds),
                                  is_allowed ? 0 : -EBADMSG);

@@ -369,8 +369,16 @@ static const char *const other_values[] = {
         "[device]\ndefault_target = read-only\n",
         "[smart]\npoll_interval = 0\n",
         "[smart]\ndrivedb = /dev/null\n",
+        "[nbd]\nlisten = \"unix:/tmp/a, unix:/tmp/b\"\n",
+        "[nbd]\nsocket_mode = 0666\n",
+        "[nbd]\nsocket_group = root\n",
+        "[nbd]\naccess_file = /dev/null\n",
+        "[nbd]\ntcp_without_tls = yes\n",
         "[daemon]\nlog_level = debug\n",
 };
+
+/* They need each other, or files: tested by themselves. */
+#define N_TLS_KEYS 6
 
 /* One file and two drop-ins of it. */
 static void write_rules(const char *folder, const char *name, const char *text) {
@@ -431,6 +439,128 @@ END_TEST
 START_TEST(rules_that_were_asked_for_must_be_there) {
         ck_assert_int_eq(load("[device]\nrules_file = /nowhere/rules\n"), -ENOENT);
         ck_assert_ptr_nonnull(strstr(complaints, "No such file"));
+}
+END_TEST
+
+static const char *const key_files[] = { "certificate", "key", "ca", "crl", "psk" };
+
+/* Files of TLS in a folder; what is in them is for the front to judge. */
+static void make_key_files(char *folder) {
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        for (size_t i = 0; i < N_ELEMENTS(key_files); i++) {
+                char path[128];
+                int fd;
+
+                snprintf(path, sizeof(path), "%s/%s", folder, key_files[i]);
+                fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+                ck_assert_int_ge(fd, 0);
+                fd_close(fd);
+        }
+}
+
+static void remove_key_files(const char *folder) {
+        for (size_t i = 0; i < N_ELEMENTS(key_files); i++) {
+                char path[128];
+
+                snprintf(path, sizeof(path), "%s/%s", folder, key_files[i]);
+                unlink(path);
+        }
+        rmdir(folder);
+}
+
+/* "@" stands for the folder. */
+static int load_with_folder(const char *text, const char *folder) {
+        char whole[2048] = "";
+
+        for (const char *t = text; *t; t++) {
+                size_t size = strlen(whole);
+
+                if (*t == '@')
+                        snprintf(whole + size, sizeof(whole) - size, "%s", folder);
+                else
+                        snprintf(whole + size, sizeof(whole) - size, "%c", *t);
+        }
+        return load(whole);
+}
+
+typedef struct TlsCase {
+        const char *text;
+        const char *complaint; /* NULL: it is good */
+} TlsCase;
+
+#define X509 "tls_certificate = @/certificate\ntls_key = @/key\n"
+
+static const TlsCase tls_cases[] = {
+        { "[nbd]\ntls = on\n" X509, NULL },
+        { "[nbd]\ntls = require\ntls_psk = @/psk\n", NULL },
+        { "[nbd]\ntls = require\n" X509 "tls_client_ca = @/ca\ntls_client_crl = @/crl\n", NULL },
+        { "[nbd]\n" X509, NULL },
+        { "[nbd]\ntls = on\nlisten = tcp:localhost:10809\n" X509, NULL },
+        { "[nbd]\ntcp_without_tls = yes\nlisten = tcp:[::1]:10809\n", NULL },
+        { "[nbd]\ntls = on\n", "2: tls needs tls_certificate and tls_key, or tls_psk, or both" },
+        { "[nbd]\ntls_certificate = @/certificate\n", "2: tls_certificate needs tls_key as well" },
+        { "[nbd]\ntls_key = @/key\n", "2: tls_key needs tls_certificate as well" },
+        { "[nbd]\ntls_client_ca = @/ca\n",
+          "2: tls_client_ca needs tls_certificate and tls_key as well" },
+        { "[nbd]\n" X509 "tls_client_crl = @/crl\n",
+          "4: tls_client_crl needs tls_client_ca as well" },
+        { "[nbd]\ntls_psk = @/nothing\n", "/nothing: No such file or directory" },
+        { "[nbd]\ntls_psk = @\n", ": must be a file" },
+        { "[nbd]\nlisten = tcp:localhost:10809\n", "2: tcp:localhost:10809: no TCP without TLS" },
+        { "[nbd]\nlisten = tcp:10809\n", "must be unix:/PATH and tcp:HOST:PORT" },
+        { "[nbd]\nlisten = unix:here\n", "must be unix:/PATH and tcp:HOST:PORT" },
+        { "[nbd]\nsocket_mode = 1777\n", "must be a file mode" },
+        { "[nbd]\nsocket_mode = rw\n", "must be a file mode" },
+        { "[nbd]\nsocket_group = no-such-group\n", "must be the name of a group that exists" },
+};
+
+START_TEST(keys_of_tls_must_fit_each_other) {
+        const TlsCase *c = &tls_cases[_i];
+        char folder[] = "/tmp/daemon-tls-XXXXXX";
+        int r;
+
+        make_key_files(folder);
+        r = load_with_folder(c->text, folder);
+        if (c->complaint) {
+                ck_assert_int_eq(r, -EINVAL);
+                ck_assert_msg(strstr(complaints, c->complaint), "%s", complaints);
+        } else {
+                ck_assert_msg(r == 0, "%s", complaints);
+        }
+        remove_key_files(folder);
+}
+END_TEST
+
+START_TEST(secrets_must_not_be_open_to_all) {
+        char folder[] = "/tmp/daemon-tls-XXXXXX", path[128];
+
+        make_key_files(folder);
+        snprintf(path, sizeof(path), "%s/key", folder);
+        ck_assert_int_eq(chmod(path, 0644), 0);
+        ck_assert_int_eq(load_with_folder("[nbd]\n" X509, folder), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(complaints, "is open to all users"));
+        remove_key_files(folder);
+}
+END_TEST
+
+START_TEST(the_command_line_gets_no_tcp_without_tls_either) {
+        options.listen_addresses[options.n_listen_addresses++] = "tcp:localhost:1";
+        ck_assert_int_eq(load(""), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(complaints, "tcp:localhost:1: no TCP without TLS"));
+}
+END_TEST
+
+START_TEST(mistakes_of_an_access_list_are_told_with_their_lines) {
+        char path[] = "/tmp/daemon-access-XXXXXX", text[256];
+        int fd = mkstemp(path);
+
+        ck_assert_int_eq(write(fd, "allow\nallow * to root\n", 22), 22);
+        fd_close(fd);
+        snprintf(text, sizeof(text), "[nbd]\naccess_file = %s\n", path);
+        ck_assert_int_eq(load(text), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(complaints, "1: the line ends where"));
+        ck_assert_ptr_nonnull(strstr(complaints, "2: root: allowed are everyone, "));
+        unlink(path);
 }
 END_TEST
 
@@ -499,6 +629,7 @@ static const FileCase file_cases[] = {
         { "usb_storage", "quirks_file", "fff0:1:g\n", "fff0:1:u\n" },
         { "usb_storage", "quirks_file", "fff0:1:g\n", "fff0:1:g,fff0:2:g\n" },
         { "device", "rules_file", "allow\n", "block\n" },
+        { "nbd", "access_file", "allow * to unix\n", "allow * to unix read-only\n" },
         { "device", "rules_file", "block 1209:0001\n", "block 1209:0001\nallow\n" },
 };
 
@@ -534,7 +665,7 @@ START_TEST(each_key_has_another_value) {
         dump(text);
         for (const char *line = text; line; line = strchr(line + 1, '\n'))
                 n_keys += strncmp(line, "\n# Set by: ", 11) == 0;
-        ck_assert_uint_eq(n_keys, N_ELEMENTS(other_values));
+        ck_assert_uint_eq(n_keys, N_ELEMENTS(other_values) + N_TLS_KEYS);
 }
 END_TEST
 
@@ -621,6 +752,12 @@ static void uncomment(char *text) {
         *to = '\0';
 }
 
+static const char *const without_default[] = {
+        "quirks =",        "quirks_file =",    "rules_file =",  "drivedb =",         "listen =",
+        "socket_mode =",   "socket_group =",   "access_file =", "tls_certificate =", "tls_key =",
+        "tls_client_ca =", "tls_client_crl =", "tls_psk =",
+};
+
 START_TEST(installed_file_tells_the_defaults) {
         char text[8192] = {}, dumped[DUMP_SIZE_MAX] = "", *first;
         DaemonConfig *defaults;
@@ -641,18 +778,16 @@ START_TEST(installed_file_tells_the_defaults) {
         ck_assert_uint_eq(n_changed, 0);
         daemon_config_free(defaults);
 
-        /* All but the quirks, which there are none of, and the files of rules and bridges, which
-         * need not be. */
+        /* All but those that have no value without a file. */
         dump(dumped);
-        first = strstr(dumped, "# Set by: default");
-        ck_assert_ptr_nonnull(strstr(first, "\nquirks ="));
-        first = strstr(first + 1, "# Set by: default");
-        ck_assert_ptr_nonnull(strstr(first, "\nquirks_file ="));
-        first = strstr(first + 1, "# Set by: default");
-        ck_assert_ptr_nonnull(strstr(first, "\nrules_file ="));
-        first = strstr(first + 1, "# Set by: default");
-        ck_assert_ptr_nonnull(strstr(first, "\ndrivedb ="));
-        ck_assert_ptr_null(strstr(first + 1, "# Set by: default"));
+        first = dumped;
+        for (size_t i = 0; i < N_ELEMENTS(without_default); i++) {
+                first = strstr(first + 1, "# Set by: default\n");
+                ck_assert_ptr_nonnull(first);
+                first = strchr(first, '\n') + 1;
+                ck_assert_mem_eq(first, without_default[i], strlen(without_default[i]));
+        }
+        ck_assert_ptr_null(strstr(first, "# Set by: default"));
 }
 END_TEST
 
@@ -670,6 +805,10 @@ int main(int argc, char **argv) {
         tcase_add_loop_test(tcase, bad_value_is_refused, 0, N_ELEMENTS(cache_cases));
         tcase_add_loop_test(tcase, key_of_devices_is_read, 0, N_ELEMENTS(device_cases));
         tcase_add_test(tcase, performance_monitoring_is_on_unless_the_key_says_otherwise);
+        tcase_add_loop_test(tcase, keys_of_tls_must_fit_each_other, 0, (int) N_ELEMENTS(tls_cases));
+        tcase_add_test(tcase, secrets_must_not_be_open_to_all);
+        tcase_add_test(tcase, the_command_line_gets_no_tcp_without_tls_either);
+        tcase_add_test(tcase, mistakes_of_an_access_list_are_told_with_their_lines);
         tcase_add_test(tcase, installed_file_tells_the_defaults);
         tcase_add_test(tcase,
                        quirks_of_the_command_line_come_before_those_of_the_configuration_and_its_file);
