@@ -3,8 +3,6 @@
 import os
 import subprocess
 
-DAY_S = 24 * 3600
-
 
 def run(*arguments, **options):
     return subprocess.run(
@@ -41,7 +39,12 @@ class Authority:
     def template(self, name, lines, days=30):
         path = os.path.join(self.folder, f"{name}.template")
         with open(path, "w", encoding="ascii") as file:
-            file.write("\n".join([*lines, f"expiration_days = {days}", ""]))
+            # Negative days mean for ever to certtool.
+            if days < 0:
+                lines = [*lines, 'activation_date = "2020-01-01 00:00:00"', 'expiration_date = "2020-01-02 00:00:00"']
+            else:
+                lines = [*lines, f"expiration_days = {days}"]
+            file.write("\n".join([*lines, ""]))
         return path
 
     def certify(self, name, lines, days=30):
