@@ -245,6 +245,9 @@ static void on_listener(EventFd *watch, uint32_t events) {
                         return;
                 if (is_exhaustion(r))
                         pause_accepting(server, r);
+                if (r == -E2BIG)
+                        log_warning("A client is refused: its process is in more than %d groups",
+                                    NBD_PEER_GROUPS_MAX - 1);
         }
 }
 
