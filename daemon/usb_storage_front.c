@@ -244,46 +244,53 @@ static void on_connect(Front *front, const ControlConnect *message, int *fd) {
                 log_debug("A client of one export can't be taken: %s", strerror(-r));
 }
 
+static void on_ping(Front *front, const ControlPing *ping) {
+        ControlMessage pong;
+
+        control_message_init(&pong, CONTROL_TYPE_PONG);
+        pong.body.ping = *ping;
+        control_channel_send(front->channel, &pong, NULL, 0);
+}
+
+/* What needs a server, which CONFIGURE has made. */
+static void on_server_message(Front *front, const ControlMessage *message, int *fds) {
+        assert(front->server);
+
+        if (message->type == CONTROL_TYPE_EXPORT)
+                on_export(front, &message->body.export);
+        else if (message->type == CONTROL_TYPE_EXPORT_CLOSED)
+                nbd_server_remove_export(front->server, message->body.export_closed.generation);
+        else if (message->type == CONTROL_TYPE_LISTEN)
+                on_listen(front, &fds[0]);
+        else if (message->type == CONTROL_TYPE_CONNECT)
+                on_connect(front, &message->body.connect, &fds[0]);
+        else if (message->type == CONTROL_TYPE_TLS)
+                on_tls(front, &message->body.tls, fds);
+        else
+                on_access(front, &message->body.access);
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Front *front = userdata;
-        ControlMessage pong;
 
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
                 on_configure(front, &message->body.configure);
                 return;
         case CONTROL_TYPE_PING:
-                control_message_init(&pong, CONTROL_TYPE_PONG);
-                pong.body.ping = message->body.ping;
-                control_channel_send(front->channel, &pong, NULL, 0);
+                on_ping(front, &message->body.ping);
                 return;
         case CONTROL_TYPE_STOP:
                 on_stop(front);
                 return;
         case CONTROL_TYPE_EXPORT:
-                assert(front->server);
-                on_export(front, &message->body.export);
-                return;
         case CONTROL_TYPE_EXPORT_CLOSED:
-                assert(front->server);
-                nbd_server_remove_export(front->server, message->body.export_closed.generation);
-                return;
         case CONTROL_TYPE_LISTEN:
-                assert(front->server);
-                on_listen(front, &fds[0]);
-                return;
         case CONTROL_TYPE_CONNECT:
-                assert(front->server);
-                on_connect(front, &message->body.connect, &fds[0]);
-                return;
         case CONTROL_TYPE_TLS:
-                assert(front->server);
-                on_tls(front, &message->body.tls, fds);
-                return;
         case CONTROL_TYPE_ACCESS:
-                assert(front->server);
-                on_access(front, &message->body.access);
+                on_server_message(front, message, fds);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:

@@ -614,24 +614,48 @@ static void on_cache_message(Worker *worker, const ControlMessage *message, int 
 static void on_settings_message(Worker *worker, const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_CONFIGURE)
                 on_configure(worker, &message->body.configure);
+        else if (message->type == CONTROL_TYPE_POWER_OPTIONS)
+                on_power_options(worker, &message->body.power_options);
         else
                 on_smart_options(worker, &message->body.smart_options);
 }
 
-static void on_request_message(Worker *worker, const ControlMessage *message, int *fd) {
-        if (message->type == CONTROL_TYPE_REQUEST)
-                on_request(worker, &message->body.request, fd);
+static void on_client_message(Worker *worker, const ControlMessage *message, int *fds,
+                              size_t n_fds) {
+        int no_fd = -EBADF;
+
+        if (message->type == CONTROL_TYPE_CLIENT)
+                on_client(worker, &message->body.handover, &fds[0]);
+        else if (message->type == CONTROL_TYPE_REQUEST)
+                on_request(worker, &message->body.request, n_fds > 0 ? &fds[0] : &no_fd);
         else if (worker->storage)
                 storage_manager_cancel_request(worker->storage, message->body.cancel.id);
+}
+
+static void on_device_message(Worker *worker, const ControlMessage *message, int *fds,
+                              size_t n_fds) {
+        if (message->type == CONTROL_TYPE_USB_DEVICE)
+                on_usb_device(worker, &message->body.usb_device, &fds[0]);
+        else if (message->type == CONTROL_TYPE_SIMULATE)
+                on_simulate(worker, &message->body.simulate, fds, n_fds);
+        else
+                on_gone(worker);
+}
+
+static void on_mount_message(Worker *worker, const ControlMessage *message, int *fds) {
+        if (message->type == CONTROL_TYPE_MOUNT)
+                on_mount(worker, &message->body.mount, fds);
+        else
+                on_unmount(worker, message->body.mount_state.id);
 }
 
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Worker *worker = userdata;
-        int no_fd = -EBADF;
 
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
+        case CONTROL_TYPE_POWER_OPTIONS:
         case CONTROL_TYPE_SMART_OPTIONS:
                 on_settings_message(worker, message);
                 return;
@@ -642,19 +666,9 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 worker_stop(worker);
                 return;
         case CONTROL_TYPE_USB_DEVICE:
-                on_usb_device(worker, &message->body.usb_device, &fds[0]);
-                return;
         case CONTROL_TYPE_SIMULATE:
-                on_simulate(worker, &message->body.simulate, fds, n_fds);
-                return;
         case CONTROL_TYPE_GONE:
-                on_gone(worker);
-                return;
-        case CONTROL_TYPE_CLIENT:
-                on_client(worker, &message->body.handover, &fds[0]);
-                return;
-        case CONTROL_TYPE_POWER_OPTIONS:
-                on_power_options(worker, &message->body.power_options);
+                on_device_message(worker, message, fds, n_fds);
                 return;
         case CONTROL_TYPE_CACHE:
         case CONTROL_TYPE_CACHE_OPTIONS:
@@ -663,14 +677,13 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
                 on_cache_message(worker, message, fds);
                 return;
         case CONTROL_TYPE_MOUNT:
-                on_mount(worker, &message->body.mount, fds);
-                return;
         case CONTROL_TYPE_UNMOUNT:
-                on_unmount(worker, message->body.mount_state.id);
+                on_mount_message(worker, message, fds);
                 return;
+        case CONTROL_TYPE_CLIENT:
         case CONTROL_TYPE_REQUEST:
         case CONTROL_TYPE_CANCEL:
-                on_request_message(worker, message, n_fds > 0 ? &fds[0] : &no_fd);
+                on_client_message(worker, message, fds, n_fds);
                 return;
         case CONTROL_TYPE_HELLO:
         case CONTROL_TYPE_READY:

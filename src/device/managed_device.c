@@ -312,28 +312,38 @@ static void on_description(ManagedDevice *device, const ControlMessage *message)
                 on_lun_info(device, &message->body.lun_info);
 }
 
+static void on_export_message(ManagedDevice *device, const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_EXPORT)
+                on_export(device, &message->body.export);
+        else
+                on_export_closed(device, &message->body.export_closed);
+}
+
+static void on_state_message(ManagedDevice *device, const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_BROUGHT_UP)
+                on_brought_up(device, &message->body.brought_up);
+        else if (message->type == CONTROL_TYPE_FAILED)
+                on_failed(device, &message->body.failed);
+        else if (message->type == CONTROL_TYPE_STOPPED)
+                on_stopped(device);
+        else
+                on_parked(device);
+}
+
 static void on_worker_message(ChildProcess *worker, const ControlMessage *message, int *fds,
                               size_t n_fds, void *userdata) {
         ManagedDevice *device = userdata;
 
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_EXPORT:
-                on_export(device, &message->body.export);
-                return;
         case CONTROL_TYPE_EXPORT_CLOSED:
-                on_export_closed(device, &message->body.export_closed);
+                on_export_message(device, message);
                 return;
         case CONTROL_TYPE_BROUGHT_UP:
-                on_brought_up(device, &message->body.brought_up);
-                return;
         case CONTROL_TYPE_FAILED:
-                on_failed(device, &message->body.failed);
-                return;
         case CONTROL_TYPE_STOPPED:
-                on_stopped(device);
-                return;
         case CONTROL_TYPE_PARKED:
-                on_parked(device);
+                on_state_message(device, message);
                 return;
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:
