@@ -23,8 +23,8 @@ declare -gA _usb_storagectl_verbs=(
         [optimization-info]=''
         [power-info]=''
         [power-set]='--standby-timeout= --suspend-timeout= --default-timeouts'
-        [smart]=''
-        [smart-test]=''
+        [smart]='--force'
+        [smart-test]='--wait'
         [top]='--iterations= --delay='
         [monitor]='--iterations='
         [policy]=''
@@ -55,7 +55,11 @@ _usb_storagectl_arguments() {
                 _usb_storagectl_names NAME
                 compgen -f -- "$2"
                 ;;
-        benchmark | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | smart*) _usb_storagectl_names NAME ;;
+        benchmark | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | smart) _usb_storagectl_names NAME ;;
+        smart-test)
+                _usb_storagectl_names NAME
+                echo short extended conveyance offline abort
+                ;;
         power-set)
                 _usb_storagectl_names PORT
                 echo active standby suspended

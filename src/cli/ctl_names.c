@@ -9,6 +9,8 @@
 #include "cli/ctl_names.h"
 #include "cli/ctl_text.h"
 
+#define KELVIN 273.15 /* of 0 degrees Celsius */
+
 const char *ctl_names_transport(const char *transport) {
         static const struct {
                 const char *name;
@@ -56,6 +58,30 @@ const char *ctl_names_health(json_object *device) {
             json_object_array_length(degradations) > 0)
                 return "degraded";
         return "";
+}
+
+const char *ctl_names_verdict(json_object *device, json_object *smart) {
+        const char *health = ctl_names_health(device);
+        const char *verdict = ctl_objects_string(smart, "Verdict");
+
+        if (strcmp(verdict, "failing") == 0)
+                return verdict;
+        if (strcmp(health, "failed") == 0)
+                return health;
+        if (strcmp(verdict, "warning") == 0)
+                return verdict;
+        if (*health != '\0')
+                return health;
+        return strcmp(verdict, "unknown") != 0 ? verdict : "";
+}
+
+bool ctl_names_temperature(json_object *smart, int64_t *ret) {
+        double kelvin = json_object_get_double(ctl_objects_property(smart, "Temperature"));
+
+        if (!(kelvin > 0 && kelvin < 1000))
+                return false;
+        *ret = (int64_t) (kelvin - KELVIN + (kelvin >= KELVIN ? 0.5 : -0.5));
+        return true;
 }
 
 CtlColour ctl_names_health_colour(json_object *device) {

@@ -14,6 +14,11 @@ char *ctl_names_id(json_object *device);
 char *ctl_names_time(uint64_t realtime_us);
 /* What is known to be wrong: "failed", "degraded"; "": nothing. */
 const char *ctl_names_health(json_object *device);
+/* That, or what is thought of a unit's drive, whatever is worse: "failing", "failed", "warning",
+ * "degraded", "good"; "": nothing is known. `smart` may be NULL. */
+const char *ctl_names_verdict(json_object *device, json_object *smart);
+/* Whole degrees Celsius. False: not known. */
+bool ctl_names_temperature(json_object *smart, int64_t *ret);
 CtlColour ctl_names_health_colour(json_object *device);
 /* A property of the second, which may be NULL, if it has a value; else of the first. */
 const char *ctl_names_of(json_object *device, json_object *lun, const char *property);

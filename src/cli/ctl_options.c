@@ -41,6 +41,7 @@ const CtlOption ctl_options_table[_CTL_OPTION_MAX] = {
         [CTL_OPTION_RETRY] = { 0, "retry", NULL, "try what the map calls bad again" },
         [CTL_OPTION_DEPTH] = { 0, "depth", "N", "requests in flight" },
         [CTL_OPTION_TEXTFILE] = { 0, "textfile", "FILE", "into a file, for node_exporter" },
+        [CTL_OPTION_WAIT] = { 0, "wait", NULL, "until it has ended" },
         [CTL_OPTION_WRITE] = { 0, "write", NULL, "write as well: what is there is lost" },
         [CTL_OPTION_STANDBY_TIMEOUT] = { 0, "standby-timeout", "TIME", "stop it after, or never" },
         [CTL_OPTION_SUSPEND_TIMEOUT] = { 0, "suspend-timeout", "TIME",
@@ -149,6 +150,7 @@ static int set(CtlOptions *options, CtlOptionId id) {
         case CTL_OPTION_DISCARD_DIRTY:
         case CTL_OPTION_RETRY:
         case CTL_OPTION_WRITE:
+        case CTL_OPTION_WAIT:
         case CTL_OPTION_READ_ONLY:
         case CTL_OPTION_ALLOW_OTHER:
         case CTL_OPTION_ALL:

@@ -87,11 +87,8 @@ static void set_device(CtlTable *table, json_object *device) {
                    ctl_names_transport(ctl_objects_string(device, "Transport")));
         set_string(table, LIST_COLUMN_STATE, ctl_objects_string(device, "State"));
         set_string(table, LIST_COLUMN_POLICY, ctl_objects_string(device, "Policy"));
-        set_string(table, LIST_COLUMN_HEALTH, ctl_names_health(device));
-        if (colour != CTL_COLOUR_GREEN) {
+        if (colour != CTL_COLOUR_GREEN)
                 ctl_table_set_colour(table, LIST_COLUMN_STATE, colour);
-                ctl_table_set_colour(table, LIST_COLUMN_HEALTH, colour);
-        }
 }
 
 static void set_lun(CtlTable *table, json_object *lun, bool in_bytes) {
@@ -107,15 +104,22 @@ static void set_lun(CtlTable *table, json_object *lun, bool in_bytes) {
 }
 
 /* The column is there for a service that knows. */
-static void set_power(CtlTable *table, const CtlObjects *objects, const char *device,
-                      const char *path) {
+static void set_power(CtlTable *table, const CtlObjects *objects, const char *device) {
         json_object *power = ctl_objects_get(objects, device, CTL_POWER);
-        json_object *smart = ctl_objects_get(objects, path, CTL_SMART);
 
         set_string(table, LIST_COLUMN_POWER, ctl_objects_string(power, "State"));
-        if (ctl_objects_property(smart, "Temperature"))
-                ctl_table_set(table, LIST_COLUMN_TEMP,
-                              json_object_get(ctl_objects_property(smart, "Temperature")), NULL);
+}
+
+static void set_health(CtlTable *table, json_object *device, json_object *smart) {
+        const char *verdict = ctl_names_verdict(device, smart);
+        int64_t celsius;
+
+        set_string(table, LIST_COLUMN_HEALTH, verdict);
+        if (*verdict != '\0' && strcmp(verdict, "good") != 0)
+                ctl_table_set_colour(table, LIST_COLUMN_HEALTH,
+                                     verdict[0] == 'f' ? CTL_COLOUR_RED : CTL_COLOUR_YELLOW);
+        if (ctl_names_temperature(smart, &celsius))
+                ctl_table_set(table, LIST_COLUMN_TEMP, json_object_new_int64(celsius), NULL);
 }
 
 static void add_row(CtlTable *table, const CtlObjects *objects, const char *device, const char *lun,
@@ -134,7 +138,9 @@ static void add_row(CtlTable *table, const CtlObjects *objects, const char *devi
         set_device(table, target.device_properties);
         if (lun)
                 set_lun(table, target.lun_properties, in_bytes);
-        set_power(table, objects, device, lun ? lun : device);
+        set_power(table, objects, device);
+        set_health(table, target.device_properties,
+                   lun ? ctl_objects_get(objects, lun, CTL_SMART) : NULL);
 }
 
 static void add_devices(CtlTable *table, const CtlObjects *objects, bool in_bytes) {

@@ -13,6 +13,7 @@
 #include "cli/ctl_names.h"
 #include "cli/ctl_target.h"
 #include "cli/ctl_text.h"
+#include "cli/health_text.h"
 #include "cli/verb_status.h"
 
 static const char *const cache_counters[] = {
@@ -134,7 +135,27 @@ static void print_optical(const Ctl *ctl, json_object *optical, const char *line
                ctl_objects_boolean(optical, "Locked") ? ", locked" : "");
 }
 
-static void print_lun(const Ctl *ctl, json_object *lun, json_object *optical, bool is_last) {
+/* "good, 36 °C" */
+static void print_health(const Ctl *ctl, json_object *smart, const char *line) {
+        const char *verdict = ctl_objects_string(smart, "Verdict");
+        const char *reason = ctl_objects_string(smart, "Reason");
+        int64_t celsius;
+
+        if (*verdict == '\0' || ctl_objects_number(smart, "Updated") == 0)
+                return;
+        printf("%*s%s    health %s%s%s", CTL_FACTS_INDENT + 2, "", line,
+               ctl_terminal_colour(&ctl->terminal, health_text_get_colour(verdict)), verdict,
+               ctl_terminal_plain(&ctl->terminal));
+        if (ctl_names_temperature(smart, &celsius))
+                printf(", %" PRId64 "%s", celsius, ctl->terminal.has_utf8 ? " °C" : " C");
+        putchar('\n');
+        if (*reason != '\0')
+                printf("%*s%s    %.*s\n", CTL_FACTS_INDENT + 2, "", line,
+                       (int) strcspn(reason, ";"), reason);
+}
+
+static void print_lun(const Ctl *ctl, json_object *lun, json_object *optical, json_object *smart,
+                      bool is_last) {
         _cleanup_(freep) char *size = ctl_text_size(ctl_objects_number(lun, "Size"), false);
         const char *export = ctl_objects_string(lun, "Export");
         uint64_t n_clients = ctl_objects_number(lun, "NClients");
@@ -152,6 +173,7 @@ static void print_lun(const Ctl *ctl, json_object *lun, json_object *optical, bo
         if (*export != '\0')
                 printf("%*s%s    export %s, %" PRIu64 " client%s\n", CTL_FACTS_INDENT + 2, "", line,
                        export, n_clients, n_clients == 1 ? "" : "s");
+        print_health(ctl, smart, line);
         if (optical)
                 print_optical(ctl, optical, line);
 }
@@ -178,7 +200,8 @@ static CtlExit show_device(Ctl *ctl, const CtlObjects *objects, const char *path
                 ctl_facts_print(ctl, "Units", "%zu", n);
         for (size_t i = 0; i < n; i++)
                 print_lun(ctl, ctl_objects_get(objects, luns[i], CTL_LUN),
-                          ctl_objects_get(objects, luns[i], CTL_OPTICAL), i + 1 == n);
+                          ctl_objects_get(objects, luns[i], CTL_OPTICAL),
+                          ctl_objects_get(objects, luns[i], CTL_SMART), i + 1 == n);
         return CTL_EXIT_OK;
 }
 

@@ -100,13 +100,49 @@ def performance(host):
 
 
 def unsupported(host):
-    """power and SMART are unsupported while no object has such an interface"""
+    """power and SMART are unsupported while no object has such an interface; smart exits with smartctl's mask"""
     for arguments in (["power-info", "3-1"], ["power-set", "3-1", "standby"]):
         expect(host.run(*arguments), 6, "there is no org.orion.UsbStorage1.Power")
-    for arguments in (["smart", "1-4"], ["smart-test", "1-4"], ["smart-test", "1-4", "long"]):
+    for arguments in (["smart-test", "2-1.3.1"], ["smart-test", "2-1.3.1", "long"]):
         expect(host.run(*arguments), 6, "there is no org.orion.UsbStorage1.Smart")
-    expect(host.run("1-4", name="usb_storage_smart_info"), 6)
-    expect(host.run("smart", "9-9"), 3)
+    expect(host.run("smart", "2-1.3.1"), 4, "there is no org.orion.UsbStorage1.Smart")
+    expect(host.run("2-1.3.1", name="usb_storage_smart_info"), 4)
+    expect(host.run("smart", "9-9"), 2, "9-9")
+
+
+def smart_text(host):
+    """smart tells the verdict, why, and what it stands on, within 80 columns and without control characters"""
+    out = expect(host.run("smart", "1-4"), 32 | 64).out
+    for words in ("Health: warning", "Why: 3 sectors were replaced\n", "3 sectors were replaced since 2026-11-20\n",
+                  "SAT, 16 bytes", "Drive: ATA, WDC WD10JMVW, serial WX1", "Temperature: 41 °C, most 60 °C",
+                  "Switched on: 1234 hours, 56 times", "Sectors: 3 replaced, 0 pending", "Errors: 2 in its log",
+                  "Self-test: short, completed without error, at 1200 hours"):  # fmt: skip
+        assert words in out, (words, out)
+    assert max(map(len, out.splitlines())) <= 80 and "\x1b" not in out, out
+    row = next(line.split() for line in out.splitlines() if "Reallocated_Sector_Ct" in line)
+    assert row == ["5", "Reallocated_Sector_Ct", "200", "100", "140", "failed-before", "3"], row
+    assert host.said()[-1] == "Update {'nowakeup': True}"
+    expect(host.run("1-4", "--force", name="usb_storage_smart_info"), 32 | 64)
+    assert host.said() == ["Update {'nowakeup': False}"]
+    assert "health warning, 41 °C" in expect(host.run("status", "1-4"), 0).out
+    (row,) = [row for row in host.run("list", "-j").json() if row["name"] == "1-4.0"]
+    assert (row["temp"], row["health"]) == (41, "warning"), row
+
+
+def smart_test(host):
+    """smart-test begins a test, ends one, and waits for one"""
+    expect(host.run("smart-test", "1-4", "long"), 2, "Self-tests are short")
+    assert "tests itself now" in expect(host.run("smart-test", "1-4"), 0).out
+    assert "no longer" in expect(host.run("smart-test", "1-4.0", "abort"), 0).out
+    expect(host.run("smart-test", "1-4.0", "abort", "--wait"), 2)
+    assert [line for line in host.said() if not line.startswith("Update")] == [
+        "StartSelfTest long {}", "StartSelfTest short {}", "AbortSelfTest {}"]  # fmt: skip
+    ran = expect(host.run("1-4", "extended", "--wait", "-j", name="usb_storage_smart_test"), 0)
+    assert ran.json() == {"unit": "1-4.0", "result": "passed"}, ran.out
+    said = host.said()
+    assert said[0] == "StartSelfTest extended {}" and said.count("Update {'nowakeup': False}") >= 2, said
+    assert "tests itself, 50% left" in host.run_on_terminal("smart-test", "1-4", "--wait")
+    host.said()
 
 
 def power_is_told(host):
@@ -260,7 +296,7 @@ def confirmation(host):
 
 
 CHECKS = (scsi_command_in, scsi_command_out, scsi_command_fails, scsi_command_usage, scsi_info, cache, cache_flush,
-          performance, unsupported, power_is_told, power_is_set, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
+          performance, unsupported, smart_text, smart_test, power_is_told, power_is_set, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
           monitor_objects, confirmation)  # fmt: skip
 
 
@@ -279,16 +315,6 @@ def slow_sleep(host):
     """power-set shows how far its job is on a terminal"""
     written = host.run_on_terminal("power-set", "1-4", "suspended")
     assert "writing  50% [" in written and "1-4 is suspended, until" in written, written
-
-
-def features(host):
-    """SMART is shown and set where a unit has it"""
-    assert host.run("smart", "1-4.0", "-j").json() == {"Temperature": 41.5}
-    row = host.run("list", "-j").json()[0]
-    assert row["temp"] == 41.5 and row["power"] == "standby"
-    expect(host.run("smart-test", "1-4", "long"), 0)
-    expect(host.run("1-4", name="usb_storage_smart_test"), 0)
-    assert host.said() == ["StartSelfTest long {}", "StartSelfTest short {}"]
 
 
 def monitor_service(host):
@@ -312,12 +338,10 @@ def main():
         for check in CHECKS:
             results.check(check, host)
     with bus() as host:
-        host.start_service(FAKE_FLUSH="fails", FAKE_RELEASE="slow", FAKE_FEATURES="1")
+        host.start_service(FAKE_FLUSH="fails", FAKE_RELEASE="slow")
         results.check(failed_flush, host)
         results.check(slow_release, host)
         results.check(slow_sleep, host)
-        host.said()
-        results.check(features, host)
         results.check(monitor_service, host)
     results.finish()
 

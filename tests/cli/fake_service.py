@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-from xml.etree import ElementTree
 
 from gi.repository import Gio, GLib
 
@@ -110,15 +109,86 @@ OBJECT_MANAGER = """<node><interface name="org.freedesktop.DBus.ObjectManager">
 </interface></node>"""
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
-# What no service has yet, as the program would use it.
-FEATURES = """<node><interface name="org.orion.UsbStorage1.Smart"><property name="Temperature" type="d" access="read"/>
-<method name="StartSelfTest"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method></interface>
-<interface name="org.orion.UsbStorage1.Device">
-<method name="StartTrace"><arg type="h" direction="in"/><arg type="a{sv}" direction="in"/></method>
-<method name="StopTrace"><arg type="a{sv}" direction="in"/><arg type="t" direction="out"/><arg type="t" direction="out"/></method>
-</interface></node>"""
-if os.environ.get("FAKE_FEATURES"):
-    OBJECTS[device_path("1-4") + "/lun0"] |= {"Smart": {"Temperature": 41.5}}
+SMART = {
+    "Verdict": "warning", "Reason": "3 sectors were replaced; 3 sectors were replaced since 2026-11-20",
+    "Changes": "3 sectors were replaced since 2026-11-20", "Way": "SAT, 16 bytes", "Kind": "ATA",
+    "Model": "WDC WD10JMVW", "Serial": "WX\x1b[31m1", "Firmware": "01.01A01", "Supported": True, "Enabled": True,
+    "Updated": 1764165605, "Failing": False, "PowerOnSeconds": 4442400, "Temperature": 273.15 + 41,
+    "NumAttributesFailing": 0, "NumAttributesFailedInThePast": 1, "NumBadSectors": 3, "SelftestStatus": "success",
+    "SelftestPercentRemaining": -1, "CriticalWarning": [],
+}  # fmt: skip
+COMMON_DATA = {
+    "reason": SMART["Reason"], "changes": SMART["Changes"], "updated": 1764165605, "n_asked": 7, "error": 0,
+    "serial": "WX1", "firmware": "01.01A01", "capacity": 1000204886016, "supported": True, "enabled": True,
+    "temperature": 41, "temperature_max": 60, "power_on_hours": 1234, "power_cycles": 56, "missing": {},
+}  # fmt: skip
+COUNTERS_DATA = {
+    "corrected_fast": 1, "corrected_delayed": 2, "repeated": 3, "corrected": 6, "corrections": 7,
+    "bytes": 123456789012345, "uncorrected": 0,
+}  # fmt: skip
+DATA = {
+    "ATA": COMMON_DATA | {
+        "verdict": "warning", "kind": "ATA", "model": "WDC WD10JMVW", "way": "SAT, 16 bytes", "status": "passed",
+        "rotation_rpm": 5400, "reallocated_sectors": 3, "pending_sectors": 0, "n_errors": 2,
+        "self_test_running": False, "self_test_short_minutes": 2, "self_test_extended_minutes": 200,
+        "attributes": [
+            {"id": 3, "name": "Spin_Up_Time", "flags": 0x27, "value": 253, "worst": 253, "threshold": 21,
+             "raw": (1 << 48) - 1, "state": "good"},
+            {"id": 5, "name": "Reallocated_Sector_Ct", "flags": 0x33, "value": 200, "worst": 100, "threshold": 140,
+             "raw": 3, "state": "failed-before"},
+            {"id": 194, "name": "Temperature_Celsius", "flags": 0x22, "value": 109, "worst": 85,
+             "raw": 0x3C0015_0029, "state": "unknown"},
+        ],
+        "errors": [{"command": 0x60, "error": 0x40, "status": 0x41, "number": 2, "power_on_hours": 1000, "lba": 123}],
+        "self_tests": [
+            {"kind": "short", "result": "passed", "code": 0, "power_on_hours": 1200},
+            {"kind": "extended", "result": "failed", "code": 7, "remaining_percent": 30, "power_on_hours": 1100, "lba": 5},
+        ],
+    },
+    "NVMe": COMMON_DATA | {
+        "verdict": "good", "reason": "", "kind": "NVMe", "model": "Samsung SSD 980", "way": "an NVMe bridge",
+        "status": "passed", "used_percent": 7, "temperature_warning": 82, "self_test_running": True,
+        "self_test_remaining_percent": 60,
+        "health": {
+            "critical_warning": 0, "spare_percent": 100, "spare_threshold_percent": 10, "used_percent": 7,
+            "data_units_read": (1 << 53) + 1, "data_units_written": 5, "read_commands": 6, "write_commands": 7,
+            "busy_minutes": 8, "unsafe_shutdowns": 9, "media_errors": 0, "error_log_entries": 1, "warm_minutes": 0,
+            "hot_minutes": 0, "sensor_1": 41,
+        },
+        "errors": [], "self_tests": [{"kind": "short", "result": "passed", "code": 0, "power_on_hours": 1200}],
+    },
+    "SCSI": COMMON_DATA | {
+        "verdict": "failing", "reason": "it predicts its own failure", "kind": "SCSI", "model": "SEAGATE ST300",
+        "way": "SCSI log pages", "status": "failing", "temperature_critical": 68, "used_percent": 3,
+        "scsi": {"asc": 0x5D, "ascq": 0x10, "start_stops": 50, "start_stops_specified": 10000, "load_unloads": 60,
+                 "load_unloads_specified": 300000, "grown_defects": 4, "read": COUNTERS_DATA, "write": COUNTERS_DATA},
+        "self_tests": [{"kind": "extended", "result": "passed", "code": 0, "power_on_hours": 1200}],
+    },
+    "unknown": {"verdict": "unknown", "reason": "no way to its health is known", "n_asked": 0, "error": -95,
+                "updated": 0, "kind": "unknown"},
+}  # fmt: skip
+OBJECTS[device_path("1-4") + "/lun0"]["Smart"] = SMART
+UPDATE_REFUSALS = {
+    "sleeps": ("WouldWakeup", "The drive sleeps"), "denied": ("NotAuthorized", "Not authorized"),
+    "unsupported": ("NotSupported", "No way to its health is known"),
+}  # fmt: skip
+
+
+def to_variants(data):
+    """A dictionary as a{sv}, as GetData has it."""
+    return {key: to_variant(key, value) for key, value in data.items()}
+
+
+def to_variant(key, value):
+    if isinstance(value, dict):
+        return GLib.Variant("a{sv}", to_variants(value))
+    if isinstance(value, list):
+        return GLib.Variant("aa{sv}", [to_variants(element) for element in value])
+    if isinstance(value, bool):
+        return GLib.Variant("b", value)
+    if isinstance(value, str):
+        return GLib.Variant("s", value)
+    return GLib.Variant("x" if key == "error" or key.startswith(("temperature", "sensor_")) else "t", value)
 
 
 class Refusal(Exception):
@@ -136,18 +206,9 @@ class Slow(Exception):
 
 
 def load_interfaces(folder):
-    """What ships, with those members of FEATURES that it does not have."""
-    nodes = [ElementTree.parse(path).getroot() for path in glob.glob(folder + "/*.xml")]
-    for later in ElementTree.fromstring(FEATURES):
-        found = [node.find(f"interface[@name='{later.get('name')}']") for node in nodes]
-        shipped = next((interface for interface in found if interface is not None), None)
-        if shipped is None:
-            nodes.append(ElementTree.Element("node"))
-            shipped = ElementTree.SubElement(nodes[-1], "interface", name=later.get("name"))
-        names = {member.get("name") for member in shipped}
-        shipped.extend(member for member in later if member.get("name") not in names)
-    for node in nodes:
-        yield from Gio.DBusNodeInfo.new_for_xml(ElementTree.tostring(node, encoding="unicode")).interfaces
+    for path in glob.glob(folder + "/*.xml"):
+        with open(path, encoding="utf-8") as file:
+            yield from Gio.DBusNodeInfo.new_for_xml(file.read()).interfaces
 
 
 def say(*words):
@@ -164,6 +225,8 @@ class Service:
             self.interfaces[interface.name] = interface
         self.common = Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces
         self.n_jobs = 0
+        self.n_updates = 0
+        self.tested_until = -1  # after so many updates a self-test is over
         self.slow = None
         self.trace = None
         for path in OBJECTS:
@@ -375,10 +438,29 @@ class Service:
     def Power_SetTimeouts(self, path, timeouts):
         say("SetTimeouts", path, dict(sorted(timeouts.items())))
 
-    # What comes later
+    # Smart: FAKE_SMART is a kind of drive, FAKE_UPDATE why it can't be asked
+
+    def Smart_Update(self, path, options):
+        say("Update", options)
+        if os.environ.get("FAKE_UPDATE"):
+            raise Refusal(*UPDATE_REFUSALS[os.environ["FAKE_UPDATE"]])
+        self.n_updates += 1
+
+    def Smart_GetData(self, path, options):
+        data = dict(DATA[os.environ.get("FAKE_SMART", "ATA")])
+        if self.n_updates > self.tested_until:
+            return (to_variants(data),)
+        data |= {"self_test_running": True, "self_test_remaining_percent": 50}
+        return (to_variants(data),)
 
     def Smart_StartSelfTest(self, path, kind, options):
         say("StartSelfTest", kind, options)
+        if kind == "long":
+            raise Refusal("InvalidArgument", "Self-tests are short, extended, conveyance and offline")
+        self.tested_until = self.n_updates + 1
+
+    def Smart_AbortSelfTest(self, path, options):
+        say("AbortSelfTest", options)
 
     # Performance
 

@@ -29,7 +29,7 @@ def list_columns(host):
     ran = expect(host.run("list", "-o", "all"), 0)
     assert ran.out.splitlines()[0].split() == ALL_COLUMNS
     ran = expect(host.run("list", "--no-legend", "-b", "-o", "NAME,SIZE,TEMP"), 0)
-    assert ran.out.splitlines()[0].split() == ["1-4.0", "8388608", "-"]
+    assert [line.split() for line in ran.out.splitlines()[:2]] == [["1-4.0", "8388608", "41"], ["2-1.3.0", "-", "-"]]
     expect(host.run("list", "-o", "COLOUR"), 2, "COLOUR")
 
 
@@ -37,8 +37,8 @@ def list_json(host):
     """list --json has a key for each column, numbers in bytes and null for no value"""
     rows = expect(host.run("list", "--json=short"), 0).json()
     assert [name.upper() for name in rows[0]] == ALL_COLUMNS
-    assert rows[0]["size"] == 8 << 20 and rows[0]["temp"] is None
-    assert rows[0]["health"] is None and rows[1]["health"] == "degraded" and rows[3]["health"] == "failed"
+    assert rows[0]["size"] == 8 << 20 and rows[0]["temp"] == 41 and rows[1]["temp"] is None
+    assert rows[0]["health"] == "warning" and rows[2]["export"] and rows[1]["health"] == "degraded" and rows[3]["health"] == "failed"
     assert rows[4]["state"] == "busy" and rows[4]["export"] is None
     pretty = host.run("list", "--json=pretty")
     assert pretty.json() == rows and pretty.out.count("\n") > 20

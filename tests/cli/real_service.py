@@ -138,12 +138,12 @@ def tells_of_itself(host):
     assert expect(host.run("reload", "-j"), 0).json() == {"pending_keys": []}
 
 
-def optional(host):
-    """what this service or disk may not have is told, or told to be unsupported"""
-    for arguments in (["smart", "ONE"],):
-        ran = host.run(*arguments, "-j")
-        assert ran.status in (0, 6), (arguments, ran.status, ran.err)
-        assert ran.json() if ran.status == 0 else ran.out == "", (arguments, ran.out)
+def no_smart(host):
+    """a disk that knows nothing of its health is told so, and why"""
+    ran = expect(host.run("smart", "ONE", "-j"), 4)
+    assert ran.json()["smartctl"]["exit_status"] == 4 and ran.json()["smartctl"]["messages"], ran.out
+    assert "Health: unknown" in expect(host.run("smart", "ONE"), 4).out
+    expect(host.run("smart-test", "ONE"), 6)
 
 
 def power(host):
@@ -256,7 +256,7 @@ def stops(host):
     host.stop()
 
 
-CHECKS = (lists, status, scsi, trays, cache, performance, tells_of_itself, optional, power, trace, diagnosis, copies, rescues, benchmarks, watches,
+CHECKS = (lists, status, scsi, trays, cache, performance, tells_of_itself, no_smart, power, trace, diagnosis, copies, rescues, benchmarks, watches,
           denied, ends)  # fmt: skip
 
 
