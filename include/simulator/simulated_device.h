@@ -73,6 +73,9 @@ bool simulated_device_is_removal_prevented(UsbDevice *device, size_t lun);
  * the LUN has an image file. */
 int simulated_device_change_medium(UsbDevice *device, size_t lun, uint64_t size);
 
+/* The drive behind it, by its own timer. */
+void simulated_device_put_drive_to_sleep(UsbDevice *device, size_t lun);
+
 /* Adds to the plan of faults while the device runs. Errors as simulator_fault_plan_parse(). */
 int simulated_device_add_faults(UsbDevice *device, const char *text, char **ret_error);
 void simulated_device_clear_faults(UsbDevice *device);

@@ -12,6 +12,7 @@
  *              | "every=N"       each N-th command
  *              | "opcode=" HEX   the command's first byte; for phase control, bRequest
  *              | "lun=" N
+ *              | "cdb=" N "/" HEX    byte N (decimal) of the command block; at most one of these
  *              | "lba=" A [".." B]   the command touches one of these blocks
  *              | "longer=" N     the command touches more blocks than that
  *              | "over=" P       the device is driven so: bot or uas (CBI is neither)
@@ -59,6 +60,8 @@
  *                                 lost
  *     unit-attention:ASC/ASCQ     established on all LUNs before the command
  *     not-ready:MS                02/04/01 from this command on for MS milliseconds
+ *     data-flipped                a bit in the middle of an answer is the other one
+ *     data-filled:HEX             each byte of an answer is that
  *     slow:MS                     the answer comes MS milliseconds later (always)
  *     reset                       the device's own reset: its cache is lost, 29/00
  *     medium-change               another medium, as seen by the host: 28/00
@@ -113,6 +116,8 @@ typedef enum SimulatorFaultKind {
         SIMULATOR_FAULT_DEFERRED,
         SIMULATOR_FAULT_UNIT_ATTENTION,
         SIMULATOR_FAULT_NOT_READY,
+        SIMULATOR_FAULT_DATA_FLIPPED,
+        SIMULATOR_FAULT_DATA_FILLED,
         SIMULATOR_FAULT_SLOW,
         SIMULATOR_FAULT_RESET,
         SIMULATOR_FAULT_MEDIUM_CHANGE,
@@ -160,6 +165,9 @@ typedef struct SimulatorFault {
         uint8_t opcode;
         bool has_lun;
         uint8_t lun;
+        bool has_cdb_byte;
+        uint8_t cdb_index;
+        uint8_t cdb_byte;
         bool has_lba;
         uint64_t lba_first;
         uint64_t lba_last; /* inclusive */
@@ -177,6 +185,7 @@ typedef struct SimulatorFaultPlan {
 typedef struct SimulatorFaultOccasion {
         uint64_t nth; /* 0: no command, a control request */
         uint8_t opcode;
+        const uint8_t *cdb; /* 16 bytes; borrowed; NULL: there is none */
         uint8_t lun;
         bool has_data;
         uint64_t lba;

@@ -52,10 +52,12 @@
  *                              said (stall)
  *     pipelining=yes|no        no: an IN before the CBW is done and an OUT before the CSW was
  *                              read are refused with a stall, as QEMU does (yes)
+ *     smart, bridge ...        of the drive behind it: simulator_drive.h
  *     seed=N                   of every chance and every delay (1)
  *     faults=PLAN              what goes wrong: simulator_fault.h
  */
 
+#include "simulator/simulator_drive.h"
 #include "simulator/simulator_fault.h"
 #include "usb/usb_device.h"
 
@@ -148,6 +150,7 @@ typedef struct SimulatorSpec {
         bool can_suspend;
         SimulatorShortData short_data;
         bool bears_pipelining;
+        SimulatorDrive drive;
         uint64_t seed;
         SimulatorFaultPlan faults;
 } SimulatorSpec;

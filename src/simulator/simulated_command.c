@@ -6,8 +6,10 @@
 
 #include <string.h>
 
+#include "simulator/simulated_bridge.h"
 #include "simulator/simulated_command.h"
 #include "simulator/simulated_disk.h"
+#include "simulator/simulated_log.h"
 #include "simulator/simulated_optical.h"
 #include "simulator/simulated_primary.h"
 #include "simulator/simulated_ufi.h"
@@ -17,6 +19,7 @@ typedef struct CommandTraits {
         bool passes_attention; /* SPC-4, 5.1: runs in spite of a pending unit attention */
         bool needs_medium;     /* present, started and ready */
         bool writes;
+        bool is_for_drive;              /* for what is behind the bridge, past its medium */
         SimulatorFaultKind block_fault; /* STALL, which is no such kind: none */
 } CommandTraits;
 
@@ -95,6 +98,24 @@ static const CommandTraits command_traits[256] = {
                                                     .needs_medium = true },
         [SIMULATED_OPCODE_SYNCHRONIZE_CACHE_16] = { simulated_disk_synchronize_cache,
                                                     .needs_medium = true },
+
+        [SIMULATED_OPCODE_LOG_SENSE] = { simulated_log_sense, .is_for_drive = true },
+        [SIMULATED_OPCODE_READ_DEFECT_DATA_10] = { simulated_log_read_defects_10,
+                                                   .is_for_drive = true },
+        [SIMULATED_OPCODE_READ_DEFECT_DATA_12] = { simulated_log_read_defects_12,
+                                                   .is_for_drive = true },
+        [SIMULATED_OPCODE_SEND_DIAGNOSTIC] = { simulated_log_send_diagnostic,
+                                               .is_for_drive = true },
+        [SIMULATED_OPCODE_ATA_PASS_THROUGH_16] = { simulated_bridge_sat_16, .is_for_drive = true },
+        [SIMULATED_OPCODE_ATA_PASS_THROUGH_12] = { simulated_bridge_a1, .is_for_drive = true },
+        [SIMULATED_OPCODE_JMICRON] = { simulated_bridge_jmicron, .is_for_drive = true },
+        [SIMULATED_OPCODE_SUNPLUS] = { simulated_bridge_sunplus, .is_for_drive = true },
+        [SIMULATED_OPCODE_CYPRESS] = { simulated_bridge_cypress, .is_for_drive = true },
+        [SIMULATED_OPCODE_PROLIFIC] = { simulated_bridge_prolific, .is_for_drive = true },
+        [SIMULATED_OPCODE_PROLIFIC_REGISTERS] = { simulated_bridge_prolific_registers,
+                                                  .is_for_drive = true },
+        [SIMULATED_OPCODE_ASMEDIA] = { simulated_bridge_asmedia, .is_for_drive = true },
+        [SIMULATED_OPCODE_REALTEK] = { simulated_bridge_realtek, .is_for_drive = true },
 };
 
 void simulated_command_fail(SimulatedCommand *command, SimulatedSense sense) {
@@ -321,6 +342,40 @@ static bool take_sense(SimulatedCommand *command, const SimulatorFaultOccasion *
         return true;
 }
 
+/* A command that is none of the drive's own may be one of the drive's all the same. */
+static void start_on_drive(SimulatedCommand *command, const CommandTraits *traits) {
+        SimulatedDrive *drive = &command->lun->drive;
+
+        if (!traits->is_for_drive && command->cdb[0] != SIMULATED_OPCODE_REQUEST_SENSE)
+                simulated_drive_interrupt(drive);
+        traits->start(command);
+}
+
+static void start(SimulatedCommand *command, const CommandTraits *traits) {
+        if (command->lun)
+                start_on_drive(command, traits);
+        else
+                traits->start(command);
+}
+
+/* What the device answers with is damaged on its way through it. */
+static void take_data_faults(SimulatedCommand *command, const SimulatorFaultOccasion *occasion) {
+        SimulatedTarget *target = command->target;
+        SimulatorFaultPlan *plan = &target->spec.faults;
+        const SimulatorFault *fault;
+
+        if (command->is_failed || command->data != SIMULATED_DATA_RESPONSE ||
+            command->data_size == 0)
+                return;
+        if (simulator_fault_plan_take(plan, SIMULATOR_FAULT_DATA_FLIPPED, 0, occasion,
+                                      &target->random))
+                command->buffer[command->data_size / 2] ^= 0x01;
+        fault = simulator_fault_plan_take(plan, SIMULATOR_FAULT_DATA_FILLED, 0, occasion,
+                                          &target->random);
+        if (fault)
+                memset(command->buffer, (int) fault->argument, command->data_size);
+}
+
 static void start_with_faults(SimulatedCommand *command, const CommandTraits *traits) {
         SimulatedTarget *target = command->target;
         SimulatorFaultOccasion occasion;
@@ -332,7 +387,8 @@ static void start_with_faults(SimulatedCommand *command, const CommandTraits *tr
         if (take_sense(command, &occasion))
                 simulated_command_fail(command, command->sense);
         else if (may_run(command, traits))
-                traits->start(command);
+                start(command, traits);
+        take_data_faults(command, &occasion);
 
         if (traits->block_fault != SIMULATOR_FAULT_STALL)
                 take_block_fault(command, traits->block_fault, &occasion);
@@ -359,7 +415,7 @@ void simulated_command_start(SimulatedCommand *command, SimulatedTarget *target,
         if (target->spec.faults.n_faults > 0)
                 start_with_faults(command, traits);
         else if (may_run(command, traits))
-                traits->start(command);
+                start(command, traits);
 
         target->n_commands++;
         target->n_commands_by_opcode[cdb[0]]++;

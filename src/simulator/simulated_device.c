@@ -630,7 +630,7 @@ static SimulatedLun *get_lun(UsbDevice *usb, size_t lun) {
 }
 
 bool simulated_device_is_stopped(UsbDevice *usb, size_t lun) {
-        return get_lun(usb, lun)->motion != SIMULATED_MOTION_TURNING;
+        return simulated_drive_is_asleep(&get_lun(usb, lun)->drive);
 }
 
 bool simulated_device_is_tray_open(UsbDevice *usb, size_t lun) {
@@ -647,6 +647,10 @@ void simulated_device_set_protected(UsbDevice *usb, size_t lun, bool is_protecte
 
 bool simulated_device_is_removal_prevented(UsbDevice *usb, size_t lun) {
         return get_lun(usb, lun)->is_prevented;
+}
+
+void simulated_device_put_drive_to_sleep(UsbDevice *usb, size_t lun) {
+        simulated_drive_sleep(&get_lun(usb, lun)->drive);
 }
 
 int simulated_device_change_medium(UsbDevice *usb, size_t lun, uint64_t size) {

@@ -342,6 +342,7 @@ static void start(SimulatedCommand *command) {
 }
 
 static void stop(SimulatedLun *lun, SimulatedMotion motion) {
+        simulated_drive_abort_test(&lun->drive);
         lun->motion = motion;
         lun->ready_at_ns = 0;
 }

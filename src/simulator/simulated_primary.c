@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "simulator/simulated_disk.h"
+#include "simulator/simulated_log.h"
 #include "simulator/simulated_primary.h"
 
 #define INQUIRY_SIZE 96
@@ -24,7 +25,7 @@ void simulated_primary_request_sense(SimulatedCommand *command) {
 
         if (!lun) {
                 sense = SIMULATED_SENSE_NO_SUCH_LUN;
-        } else if (lun->sense.key != 0) {
+        } else if (lun->sense.key != 0 || lun->sense.has_taskfile) {
                 sense = lun->sense;
                 lun->sense = (SimulatedSense){ 0 };
         } else if (lun->n_attentions > 0) {
@@ -32,6 +33,8 @@ void simulated_primary_request_sense(SimulatedCommand *command) {
                 lun->n_attentions--;
                 memmove(lun->attentions, lun->attentions + 1,
                         lun->n_attentions * sizeof(lun->attentions[0]));
+        } else {
+                sense = simulated_log_get_power_sense(lun);
         }
 
         bool is_descriptor_format = command->cdb[1] & 0x01;

@@ -6,16 +6,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIMULATED_SENSE_SIZE 18 /* fixed format; the descriptor format takes 20 at most */
-#define SIMULATED_SENSE_SIZE_MAX 20
+#define SIMULATED_SENSE_SIZE 18 /* fixed format; the descriptor format takes 22 at most */
+#define SIMULATED_SENSE_SIZE_MAX 22
+
+/* The registers of an ATA drive, after a command. */
+typedef struct SimulatedTaskfile {
+        uint8_t error;
+        uint8_t status;
+        uint8_t device;
+        uint16_t count;
+        uint64_t lba;
+} SimulatedTaskfile;
 
 typedef struct SimulatedSense {
         uint8_t key; /* 0: no sense */
         uint8_t asc;
         uint8_t ascq;
         bool has_information;
-        uint64_t information; /* the first block that failed */
-        bool is_deferred;     /* of an earlier command (SPC-4, 4.5.5) */
+        uint64_t information;   /* the first block that failed */
+        bool is_deferred;       /* of an earlier command (SPC-4, 4.5.5) */
+        bool has_taskfile;      /* SAT-3, 12.2: in the descriptor format, whatever was asked for, */
+        bool is_taskfile_fixed; /* or in the fixed one */
+        SimulatedTaskfile taskfile;
+        size_t size_max; /* more of it is not sent; 0: all of it is */
 } SimulatedSense;
 
 /* SPC-4, table 57 and annex D: those that this device says. */

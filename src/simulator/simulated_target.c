@@ -59,6 +59,7 @@ int simulated_target_init(SimulatedTarget *target, EventLoop *loop, const Simula
                 int r = lun_init(&target->luns[i], spec, i < n_image_fds ? image_fds[i] : -EBADF);
                 if (r < 0)
                         return r;
+                simulated_drive_start(&target->luns[i].drive, target, i);
                 target->luns[i].is_present = !(spec->empty_luns & 1U << i);
                 target->luns[i].is_slot_empty = !target->luns[i].is_present;
                 if (target->luns[i].is_present)
@@ -82,6 +83,7 @@ void simulated_target_describe(const SimulatedTarget *target, uint8_t lun, const
         *ret = (SimulatorFaultOccasion){
                 .nth = target->n_commands + 1,
                 .opcode = cdb[0],
+                .cdb = cdb,
                 .lun = lun,
                 .has_data = has_data,
                 .over = target->protocol,
@@ -155,7 +157,8 @@ void simulated_target_rest(SimulatedTarget *target, size_t lun_index) {
         SimulatedLun *lun = &target->luns[lun_index];
         uint64_t patience_ns = target->spec.stop_after_ms * NS_PER_MS;
 
-        if (patience_ns == 0 || lun->motion != SIMULATED_MOTION_TURNING || !lun->is_present ||
+        if (simulated_drive_get_test(&lun->drive, &(uint8_t){ 0 }) != SIMULATED_TEST_NONE ||
+            patience_ns == 0 || lun->motion != SIMULATED_MOTION_TURNING || !lun->is_present ||
             event_loop_now_ns(target->loop) < lun->used_at_ns + patience_ns)
                 return;
         if (!lun->is_protected)
@@ -180,6 +183,7 @@ void simulated_target_power_cycle(SimulatedTarget *target) {
         for (size_t i = 0; i < target->spec.n_luns; i++) {
                 target->luns[i].motion = SIMULATED_MOTION_TURNING;
                 target->luns[i].used_at_ns = event_loop_now_ns(target->loop);
+                simulated_drive_interrupt(&target->luns[i].drive);
         }
 }
 

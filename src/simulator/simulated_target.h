@@ -9,6 +9,7 @@
 
 #include "base/event_loop.h"
 #include "base/random.h"
+#include "simulator/simulated_drive.h"
 #include "simulator/simulated_medium.h"
 #include "simulator/simulated_sense.h"
 #include "simulator/simulator_spec.h"
@@ -34,6 +35,7 @@ typedef enum SimulatedMotion {
 
 typedef struct SimulatedLun {
         SimulatedMedium *medium; /* owned */
+        SimulatedDrive drive;
         uint64_t n_blocks;
         bool is_present; /* the medium is in */
         bool is_formatted;

@@ -58,6 +58,8 @@ static const KindTraits kind_traits[_SIMULATOR_FAULT_KIND_MAX] = {
         [SIMULATOR_FAULT_DEFERRED] = { "deferred", ARGUMENT_SENSE },
         [SIMULATOR_FAULT_UNIT_ATTENTION] = { "unit-attention", ARGUMENT_ASC },
         [SIMULATOR_FAULT_NOT_READY] = { "not-ready", ARGUMENT_NUMBER },
+        [SIMULATOR_FAULT_DATA_FLIPPED] = { "data-flipped", .needs_data = true },
+        [SIMULATOR_FAULT_DATA_FILLED] = { "data-filled", ARGUMENT_HEXADECIMAL, .needs_data = true },
         [SIMULATOR_FAULT_SLOW] = { "slow", ARGUMENT_NUMBER, .is_lasting = true },
         [SIMULATOR_FAULT_RESET] = { "reset" },
         [SIMULATOR_FAULT_MEDIUM_CHANGE] = { "medium-change" },
@@ -187,7 +189,8 @@ static int parse_kind(SimulatorFault *fault, SimulatorText text, char **ret_erro
                                 "csw-size, phase-error, sense-missing, residue, medium-error, "
                                 "write-error, "
                                 "information-missing, information-wrong, sense, deferred, "
-                                "unit-attention, not-ready, slow, reset, medium-change, "
+                                "unit-attention, not-ready, data-flipped, data-filled, "
+                                "slow, reset, medium-change, "
                                 "unmap-overreach, event-wrong, port-reset-fails, port-reset-gone, "
                                 "start-stuck, resume-fails, resume-frozen, resume-gone, "
                                 "resume-power-cycle",
@@ -221,6 +224,20 @@ static bool parse_lba_range(SimulatorFault *fault, SimulatorText value) {
                simulator_text_to_number(last, 10, fault->lba_first, UINT64_MAX, &fault->lba_last);
 }
 
+static bool parse_cdb_byte(SimulatorFault *fault, SimulatorText value) {
+        SimulatorText index_text, byte_text;
+        uint64_t index, byte;
+
+        fault->has_cdb_byte = simulator_text_split(value, '/', &index_text, &byte_text) &&
+                              simulator_text_to_number(index_text, 10, 0, 15, &index) &&
+                              simulator_text_to_number(byte_text, 16, 0, UINT8_MAX, &byte);
+        if (!fault->has_cdb_byte)
+                return false;
+        fault->cdb_index = (uint8_t) index;
+        fault->cdb_byte = (uint8_t) byte;
+        return true;
+}
+
 static bool parse_selector_value(SimulatorFault *fault, SimulatorText key, SimulatorText value) {
         uint64_t number;
 
@@ -237,6 +254,8 @@ static bool parse_selector_value(SimulatorFault *fault, SimulatorText key, Simul
                                                                   : SIMULATOR_PROTOCOL_BOT;
                 return fault->over == SIMULATOR_PROTOCOL_UAS || simulator_text_equals(value, "bot");
         }
+        if (simulator_text_equals(key, "cdb"))
+                return parse_cdb_byte(fault, value);
         if (simulator_text_equals(key, "lba"))
                 return parse_lba_range(fault, value);
         if (simulator_text_equals(key, "opcode")) {
@@ -264,7 +283,7 @@ static int parse_selectors(SimulatorFault *fault, SimulatorText text, char **ret
                                         ret_error, -EINVAL,
                                         "faults: selector \"%.*s\" is wrong; allowed are nth=N, "
                                         "every=N, longer=N, one-in=N (from 1), opcode=HEX, "
-                                        "lun=0 to 15, over=bot or uas, "
+                                        "lun=0 to 15, cdb=N/HEX, over=bot or uas, "
                                         "lba=A or lba=A..B",
                                         (int) selector.size, selector.start);
         }
@@ -357,6 +376,9 @@ static bool fault_holds(const SimulatorFault *fault, const SimulatorFaultOccasio
         if (fault->every != 0 && (occasion->nth == 0 || occasion->nth % fault->every != 0))
                 return false;
         if (fault->has_opcode && fault->opcode != occasion->opcode)
+                return false;
+        if (fault->has_cdb_byte &&
+            (!occasion->cdb || occasion->cdb[fault->cdb_index] != fault->cdb_byte))
                 return false;
         if (fault->has_lun && fault->lun != occasion->lun)
                 return false;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "simulator/simulator_drive_keys.h"
 #include "simulator/simulator_spec.h"
 #include "simulator/simulator_text.h"
 
@@ -371,7 +372,7 @@ static const SpecKey spec_keys[] = {
 };
 
 /* Keys whose bare name means yes. */
-static bool is_flag(const SpecKey *key) { return strcmp(key->allowed, "yes, no") == 0; }
+static bool is_flag(const char *allowed) { return strcmp(allowed, "yes, no") == 0; }
 
 void simulator_spec_init(SimulatorSpec *spec) {
         *spec = (SimulatorSpec){
@@ -396,6 +397,7 @@ void simulator_spec_init(SimulatorSpec *spec) {
                 .bears_pipelining = true,
                 .seed = 1,
         };
+        simulator_drive_init(&spec->drive);
 }
 
 bool simulator_spec_has_uas(const SimulatorSpec *spec) {
@@ -403,16 +405,24 @@ bool simulator_spec_has_uas(const SimulatorSpec *spec) {
                spec->transport == SIMULATOR_TRANSPORT_UAS_ONLY;
 }
 
-static int refuse_unknown(SimulatorText key, SimulatorText value, char **ret_error) {
-        char known[512] = "";
-        size_t size = 0;
+#define KNOWN_SIZE 768
 
-        for (size_t i = 0; i < N_ELEMENTS(spec_keys); i++) {
-                int n = snprintf(known + size, sizeof(known) - size, "%s%s", i == 0 ? "" : ", ",
-                                 spec_keys[i].name);
-                size += (size_t) n;
-                assert(size < sizeof(known));
-        }
+static void add_known(char *known, const char *name) {
+        size_t size = strlen(known);
+        int n = snprintf(known + size, KNOWN_SIZE - size, "%s%s", size == 0 ? "" : ", ", name);
+
+        assert(size + (size_t) n < KNOWN_SIZE);
+}
+
+static int refuse_unknown(SimulatorText key, SimulatorText value, char **ret_error) {
+        char known[KNOWN_SIZE] = "";
+
+        for (size_t i = 0; i < N_ELEMENTS(spec_keys); i++)
+                add_known(known, spec_keys[i].name);
+        for (const SimulatorDriveKey *drive_key = simulator_drive_keys; drive_key->name;
+             drive_key++)
+                add_known(known, drive_key->name);
+        add_known(known, "attribute-N");
         return simulator_text_refuse(
                         ret_error, -EINVAL, "%.*s=%.*s: there is no such key; allowed are %s",
                         (int) key.size, key.start, (int) value.size, value.start, known);
@@ -435,21 +445,47 @@ static int take_faults(SimulatorSpec *spec, SimulatorText value, char **ret_erro
         return simulator_fault_plan_parse(&spec->faults, text, ret_error);
 }
 
+static int refuse_value(SimulatorText name, SimulatorText value, const char *allowed,
+                        char **ret_error) {
+        return simulator_text_refuse(ret_error, -EINVAL, "%.*s=%.*s: allowed is %s",
+                                     (int) name.size, name.start, (int) value.size, value.start,
+                                     allowed);
+}
+
+/* A key of the drive; without one of these there is no such key. */
+static int parse_drive_pair(SimulatorSpec *spec, SimulatorText name, SimulatorText value,
+                            bool has_value, char **ret_error) {
+        const SimulatorDriveKey *key = simulator_drive_keys_find(name);
+
+        if (simulator_drive_keys_is_attribute(name)) {
+                if (simulator_drive_keys_take_attribute(&spec->drive, name, value))
+                        return 0;
+                return refuse_value(name, value,
+                                    "attribute-1 to 255, at most 30 of them, with "
+                                    "RAW[/VALUE[/WORST[/THRESHOLD]]]",
+                                    ret_error);
+        }
+        if (!key)
+                return refuse_unknown(name, value, ret_error);
+        if (!has_value && is_flag(key->allowed))
+                value = simulator_text("yes");
+        return key->take(&spec->drive, value) ? 0
+                                              : refuse_value(name, value, key->allowed, ret_error);
+}
+
 static int parse_pair(SimulatorSpec *spec, SimulatorText pair, char **ret_error) {
         SimulatorText name, value;
 
         bool has_value = simulator_text_split(pair, '=', &name, &value);
         const SpecKey *key = find_key(name);
         if (!key)
-                return refuse_unknown(name, value, ret_error);
+                return parse_drive_pair(spec, name, value, has_value, ret_error);
         if (!key->take && has_value)
                 return take_faults(spec, value, ret_error);
-        if (!has_value && is_flag(key))
+        if (!has_value && is_flag(key->allowed))
                 value = simulator_text("yes");
         if (!key->take || !key->take(spec, value))
-                return simulator_text_refuse(ret_error, -EINVAL, "%s=%.*s: allowed is %s",
-                                             key->name, (int) value.size, value.start,
-                                             key->allowed);
+                return refuse_value(name, value, key->allowed, ret_error);
         return 0;
 }
 
@@ -490,6 +526,10 @@ static int check_together(SimulatorSpec *spec, char **ret_error) {
                 return simulator_text_refuse(ret_error, -EINVAL,
                                              "command-set=ufi: allowed is scsi, 8070 where the "
                                              "type is optical");
+        if (!simulator_drive_settle(&spec->drive))
+                return simulator_text_refuse(ret_error, -EINVAL,
+                                             "bridge: allowed is one for its kind of drive, which "
+                                             "smart=ata, nvme, scsi tells");
         if (spec->physical_block_size == 0)
                 spec->physical_block_size = spec->block_size;
         if (spec->physical_block_size < spec->block_size)

@@ -37,6 +37,9 @@ static const Refusal refusals[] = {
         { "babble@nth=1+", "selector \"\" is wrong" },
         { "babble@opcode=1ff", "selector \"opcode=1ff\" is wrong" },
         { "babble@lun=16", "selector \"lun=16\" is wrong" },
+        { "babble@cdb=16/00", "selector \"cdb=16/00\" is wrong" },
+        { "babble@cdb=4", "selector \"cdb=4\" is wrong" },
+        { "data-filled", "a hexadecimal byte" },
         { "babble@moon=full", "allowed are nth=N" },
         { "babble*0", "count \"0\" is wrong" },
         { "babble*", "count \"\" is wrong" },
@@ -126,7 +129,7 @@ END_TEST
 
 /* Which of the commands 1 to 12 the fault fires on. Even ones are READ(10) of LUN 0, odd ones
  * WRITE(10) of LUN 1, all of them of blocks 10 * n to 10 * n + 9; each third has no data. The first
- * half goes over Bulk-Only, the second over UAS. */
+ * half goes over Bulk-Only, the second over UAS. Byte 4 of the last three is 3. */
 typedef struct Firing {
         const char *text;
         unsigned commands; /* bit n - 1 */
@@ -149,6 +152,8 @@ static const Firing firings[] = {
         { "csw-tag@longer=10*2", 0x000 },
         { "csw-tag@over=uas*always", 0xFC0 },
         { "csw-tag@over=bot*always", 0x03F },
+        { "csw-tag@cdb=4/3*always", 0xE00 },
+        { "csw-tag@cdb=15/3*always", 0x000 },
         { "babble*3", 0x00B }, /* needs data */
 };
 
@@ -159,8 +164,10 @@ START_TEST(a_fault_fires_where_all_selectors_hold_as_often_as_told) {
 
         random_init(&random, 1);
         for (unsigned n = 1; n <= 12; n++) {
+                const uint8_t cdb[16] = { [4] = (uint8_t) (n >= 10 ? 3 : 0) };
                 SimulatorFaultOccasion occasion = {
                         .nth = n,
+                        .cdb = cdb,
                         .opcode = n % 2 == 0 ? 0x28 : 0x2A,
                         .lun = n % 2,
                         .has_data = n % 3 != 0,

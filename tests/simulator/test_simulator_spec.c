@@ -75,6 +75,26 @@ static const Refusal refusals[] = {
         { "short-data=long", "short-data=long", "stall, short, pad" },
         { "pipelining=x", "pipelining=x", "yes, no" },
         { "seed=x", "seed=x", "0 to 18446744073709551615" },
+        { "smart=sick", "smart=sick", "none, ata, nvme, scsi" },
+        { "bridge=usb", "bridge=usb", "none, sat, sat12" },
+        { "smart=ata,bridge=nvme-jmicron", "bridge", "one for its kind of drive" },
+        { "smart=nvme,bridge=sat", "bridge", "one for its kind of drive" },
+        { "bridge=sat", "bridge", "one for its kind of drive" },
+        { "registers=many", "registers=many", "descriptor, fixed, cut" },
+        { "smart-enabled=x", "smart-enabled=x", "yes, no" },
+        { "failing=x", "failing=x", "yes, no" },
+        { "temperature=0", "temperature=0", "1 to 120" },
+        { "wear=256", "wear=256", "0 to 255" },
+        { "spare=101", "spare=101", "0 to 100" },
+        { "defects=1001", "defects=1001", "0 to 1000" },
+        { "errors=x", "errors=x", "0 to 1000" },
+        { "self-test-result=f", "self-test-result=f", "0 to e" },
+        { "attribute-0=1", "attribute-0=1", "RAW[/VALUE" },
+        { "attribute-5=", "attribute-5=", "RAW[/VALUE" },
+        { "attribute-5=1/256", "attribute-5=1/256", "RAW[/VALUE" },
+        { "attribute-5=1/2/3/4/5", "attribute-5=1/2/3/4/5", "RAW[/VALUE" },
+        { "attribute-x=1", "attribute-x=1", "attribute-1 to 255" },
+        { "attribute-=1", "attribute-=1", "there is no such key" },
         { "faults", "faults=", "FAULT;FAULT" },
         { "faults=explode", "explode", "allowed are stall, hang" },
 };
@@ -188,6 +208,29 @@ START_TEST(an_optical_drive_is_removable_and_read_only_with_blocks_of_2048) {
 }
 END_TEST
 
+START_TEST(what_is_said_of_a_drive_reaches_it) {
+        SimulatorDrive drive = parse("smart=ata,registers=fixed,failing,temperature=50,errors=3,"
+                                     "attribute-5=12,attribute-77=1/2/3/4,wear=7")
+                                               .drive;
+
+        ck_assert_int_eq(drive.kind, SIMULATOR_DRIVE_ATA);
+        ck_assert_int_eq(drive.bridge, SIMULATOR_BRIDGE_SAT);
+        ck_assert_int_eq(drive.registers, SIMULATOR_REGISTERS_FIXED);
+        ck_assert(drive.is_failing);
+        ck_assert_uint_eq(drive.celsius, 50);
+        ck_assert_uint_eq(drive.n_errors, 3);
+        ck_assert_uint_eq(drive.wear_percent, 7);
+        ck_assert_uint_eq(drive.attributes[1].raw, 12);
+        ck_assert_uint_eq(drive.attributes[1].threshold, 140);
+        ck_assert_uint_eq(drive.attributes[8].id, 77);
+        ck_assert_uint_eq(drive.attributes[8].value, 2);
+        ck_assert_uint_eq(drive.attributes[8].worst, 3);
+        ck_assert_uint_eq(drive.attributes[8].threshold, 4);
+        ck_assert_int_eq(parse("smart=nvme").drive.bridge, SIMULATOR_BRIDGE_NVME_JMICRON);
+        ck_assert_int_eq(parse("").drive.kind, SIMULATOR_DRIVE_NONE);
+}
+END_TEST
+
 START_TEST(files_become_luns_in_their_order) {
         SimulatorSpec spec = parse("file=/a/b+/c=d,file=e,luns=4");
 
@@ -209,6 +252,7 @@ int main(void) {
         tcase_add_test(tcase, an_empty_text_is_a_gibibyte_at_super_speed);
         tcase_add_test(tcase, every_key_reaches_its_field);
         tcase_add_test(tcase, an_optical_drive_is_removable_and_read_only_with_blocks_of_2048);
+        tcase_add_test(tcase, what_is_said_of_a_drive_reaches_it);
         tcase_add_test(tcase, files_become_luns_in_their_order);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
