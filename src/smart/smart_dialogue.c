@@ -23,13 +23,14 @@ typedef struct SmartDelivery {
 } SmartDelivery;
 
 int smart_dialogue_init(SmartDialogue *dialogue, const SmartMonitor *monitor, ScsiTarget *target,
-                        Task *task) {
+                        Task *task, bool may_wake) {
         *dialogue = (SmartDialogue){
                 .target = target,
                 .task = task,
                 .handlers = monitor->handlers,
                 .userdata = monitor->userdata,
                 .lun = monitor->options.lun,
+                .may_wake = may_wake,
                 .data = staging_get(target->staging, SMART_DIALOGUE_DATA_SIZE),
                 .bytes = staging_get(target->staging, SMART_BRIDGE_BYTES_SIZE),
         };
@@ -87,6 +88,11 @@ static void note_sense(SmartDialogue *dialogue, const ScsiCommand *command) {
                 dialogue->handlers->told(command, dialogue->userdata);
 }
 
+static ScsiCommandFlags get_flags(const SmartDialogue *dialogue, const SmartDelivery *delivery) {
+        return FLAGS | (delivery->is_holder ? SCSI_COMMAND_HOLDER : 0) |
+               (dialogue->may_wake ? 0 : SCSI_COMMAND_NO_WAKE);
+}
+
 static ScsiResult send_once(SmartDialogue *dialogue, const SmartDelivery *delivery) {
         ScsiCommand command;
 
@@ -95,7 +101,7 @@ static ScsiResult send_once(SmartDialogue *dialogue, const SmartDelivery *delive
         scsi_command_init(&command, dialogue->lun, delivery->deadline_ns);
         scsi_command_set_cdb(&command, delivery->cdb, delivery->cdb_size);
         scsi_command_set_data(&command, delivery->direction, delivery->data, delivery->size);
-        command.flags = FLAGS | (delivery->is_holder ? SCSI_COMMAND_HOLDER : 0);
+        command.flags = get_flags(dialogue, delivery);
         command.raw_sense = dialogue->raw_sense;
         scsi_target_await(dialogue->target, dialogue->task, &command);
         dialogue->error = note_result(dialogue, &command);

@@ -19,6 +19,7 @@ typedef struct SmartDialogue {
         const SmartMonitorHandlers *handlers; /* borrowed */
         void *userdata;
         uint8_t lun;
+        bool may_wake;  /* else what is sent is no use of the device */
         uint8_t *data;  /* owned, staging memory: what came last, the rest zeroes */
         uint8_t *bytes; /* owned, likewise: of the bridge's own commands */
         size_t actual_size;
@@ -36,7 +37,7 @@ typedef struct SmartDialogue {
 
 /* -ENOMEM. */
 int smart_dialogue_init(SmartDialogue *dialogue, const SmartMonitor *monitor, ScsiTarget *target,
-                        Task *task);
+                        Task *task, bool may_wake);
 void smart_dialogue_done(SmartDialogue *dialogue);
 /* Through the bridge, which may learn its port by it. NONE: the dialogue has ended. */
 SmartAnswer smart_dialogue_ask(SmartDialogue *dialogue, SmartBridge *bridge,

@@ -283,7 +283,7 @@ int smart_monitor_poll(SmartMonitor *monitor, Task *task, ScsiTarget *target, un
         r = refuse(monitor, flags);
         if (r < 0)
                 return r;
-        r = smart_dialogue_init(&dialogue, monitor, target, task);
+        r = smart_dialogue_init(&dialogue, monitor, target, task, flags & SMART_MONITOR_MAY_WAKE);
         if (r < 0)
                 return r;
         r = judge_end(monitor, &dialogue, ask(monitor, &dialogue, flags, &data));
@@ -383,7 +383,7 @@ static int send_test(SmartMonitor *monitor, Task *task, ScsiTarget *target, Smar
         SmartDialogue dialogue;
         int r;
 
-        r = smart_dialogue_init(&dialogue, monitor, target, task);
+        r = smart_dialogue_init(&dialogue, monitor, target, task, /* may_wake= */ true);
         if (r < 0)
                 return r;
         r = translate_test(ask_test(monitor, &dialogue, kind, is_abort), words);
