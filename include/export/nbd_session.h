@@ -46,3 +46,8 @@ void nbd_session_set_request_timeout(NbdSession *session, uint64_t timeout_ns);
  * then ends; at the latest a moment after the last request in flight has ended.
  */
 void nbd_session_shut_down(NbdSession *session);
+/*
+ * The export closes, and comes again: finishes what is in flight, and ends. What was not answered by
+ * then is for the client's next connection, so nobody is told that it failed.
+ */
+void nbd_session_hang_up(NbdSession *session);

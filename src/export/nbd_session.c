@@ -62,6 +62,7 @@ struct NbdSession {
         bool is_throttled; /* the next request in the buffer must wait for others to be answered */
 
         bool is_shut_down;
+        bool is_hung_up;  /* what can't be done any more gets no answer */
         EventDefer defer; /* sends replies, goes on reading, ends */
         EventTimer send_timer;
         EventTimer closing_timer;
@@ -138,7 +139,8 @@ static void enter(NbdSession *session, NbdSessionState state) {
 
 static void answer(NbdSession *session, NbdRequest *request, int error) {
         request->error = error;
-        if (session->state == NBD_SESSION_STATE_BROKEN) {
+        if (session->state == NBD_SESSION_STATE_BROKEN ||
+            (session->is_hung_up && (error == -ESHUTDOWN || error == -ENODEV))) {
                 recycle(session, request);
         } else {
                 nbd_reply_encode(request, &session->agreement);
@@ -406,8 +408,7 @@ static void on_send_timer(EventTimer *timer) {
 static void on_closing_timer(EventTimer *timer) {
         NbdSession *session = container_of(timer, NbdSession, closing_timer);
 
-        enter(session, session->state == NBD_SESSION_STATE_CLOSING ? NBD_SESSION_STATE_DRAINING
-                                                                   : NBD_SESSION_STATE_BROKEN);
+        enter(session, is_reading(session) ? NBD_SESSION_STATE_DRAINING : NBD_SESSION_STATE_BROKEN);
         settle(session);
 }
 
@@ -424,6 +425,19 @@ void nbd_session_set_request_timeout(NbdSession *session, uint64_t timeout_ns) {
 void nbd_session_shut_down(NbdSession *session) {
         session->is_shut_down = true;
         enter(session, NBD_SESSION_STATE_CLOSING);
+        event_defer_schedule(&session->defer);
+}
+
+/* What the client has sent already is still read, up to the end that comes behind it. With a unix
+ * socket the client knows at once that it can't send more; one with TCP may go on for a moment. */
+void nbd_session_hang_up(NbdSession *session) {
+        session->is_shut_down = true;
+        session->is_hung_up = true;
+        if (!is_reading(session))
+                return;
+        (void) shutdown(session->fd, SHUT_RD);
+        event_timer_set(&session->closing_timer,
+                        event_loop_now_ns(session->device->loop) + CLOSING_NS);
         event_defer_schedule(&session->defer);
 }
 

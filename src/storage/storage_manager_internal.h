@@ -55,6 +55,7 @@ struct StorageManager {
         bool is_waiting;
         bool is_tending;      /* the task opens, closes or exchanges units */
         bool must_stop;       /* asked to, from without */
+        bool is_given_up;     /* then: nobody drives the device afterwards */
         bool must_stop_media; /* as they are about to be unplugged */
         bool is_gone;
         bool has_failed;   /* the error handler gave up */

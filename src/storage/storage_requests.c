@@ -286,6 +286,7 @@ static int run_release(StorageRequest *request, Task *task) {
                 return r;
         if (has_clients(manager) && !is_forced)
                 return refuse_busy(request);
+        manager->is_given_up = true;
         manager->must_stop_media |= request->request.kind == CONTROL_REQUEST_KIND_REMOVE;
         storage_manager_stop(manager);
         return 0;

@@ -206,9 +206,15 @@ void storage_unit_set_timeout(StorageUnit *unit, uint64_t timeout_ns) {
                                                 timeout_ns);
 }
 
-void storage_unit_end_sessions(StorageUnit *unit) {
-        LIST_FOR_EACH (node, &unit->sessions)
-                nbd_session_shut_down(list_entry(node, StorageSession, node)->session);
+void storage_unit_end_sessions(StorageUnit *unit, bool comes_again) {
+        LIST_FOR_EACH (node, &unit->sessions) {
+                NbdSession *session = list_entry(node, StorageSession, node)->session;
+
+                if (comes_again)
+                        nbd_session_hang_up(session);
+                else
+                        nbd_session_shut_down(session);
+        }
 }
 
 typedef struct UnitFlush {

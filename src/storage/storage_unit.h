@@ -88,7 +88,7 @@ int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
 /* Of requests that come, and commands that are sent, from now on. */
 void storage_unit_set_timeout(StorageUnit *unit, uint64_t timeout_ns);
 /* Sessions finish what is in flight, then end. */
-void storage_unit_end_sessions(StorageUnit *unit);
+void storage_unit_end_sessions(StorageUnit *unit, bool comes_again);
 /* Writes and synchronises all that is dirty. -errno; -ETIMEDOUT: what is written stays so. */
 int storage_unit_flush(StorageUnit *unit, Task *task, uint64_t deadline_ns);
 

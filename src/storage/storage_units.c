@@ -35,7 +35,8 @@ static void unit_announce_closed(StorageManager *manager, StorageUnit *unit) {
 
 void storage_units_begin_close(StorageManager *manager, StorageUnit *unit) {
         unit_announce_closed(manager, unit);
-        storage_unit_end_sessions(unit);
+        storage_unit_end_sessions(unit,
+                                  /* comes_again= */ manager->must_stop && !manager->is_given_up);
         storage_mounts_shut_down(manager, unit);
 }
 

@@ -220,6 +220,49 @@ START_TEST(a_client_that_is_too_fast_is_not_read_from) {
 }
 END_TEST
 
+/* Who connects again must not have been told that it failed. */
+START_TEST(an_export_that_comes_again_answers_what_was_sent_and_takes_nothing_more) {
+        uint8_t more[NBD_REQUEST_SIZE] = {};
+
+        begin_structured();
+        fixture.memory->is_held = true;
+        fixture_request(&fixture, 0, NBD_CMD_READ, 1, 0, 512);
+        fixture_run(&fixture);
+        fixture_request(&fixture, 0, NBD_CMD_READ, 2, 0, 512);
+        nbd_session_hang_up(fixture.session);
+        ck_assert_int_eq(send(fixture.client_fd, more, sizeof(more), MSG_NOSIGNAL), -1);
+        ck_assert_int_eq(errno, EPIPE);
+        fixture_run_for(&fixture, 5 * NS_PER_S);
+        ck_assert_uint_eq(fixture.n_ended, 0);
+        memory_block_device_release(fixture.memory);
+        ck_assert_uint_eq(next_reply().type, NBD_REPLY_TYPE_OFFSET_DATA);
+        ck_assert_uint_eq(next_reply().type, NBD_REPLY_TYPE_OFFSET_DATA);
+        expect_no_reply();
+        ck_assert(fixture.has_end);
+        ck_assert_uint_eq(fixture.n_ended, 1);
+        finish();
+}
+END_TEST
+
+START_TEST(an_export_that_comes_again_tells_nobody_that_it_ends) {
+        static const int errors[] = { -ESHUTDOWN, -ENODEV };
+
+        for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
+                begin_simple();
+                fixture.memory->is_held = true;
+                fixture.memory->error = errors[i];
+                fixture_request(&fixture, 0, NBD_CMD_READ, 1, 0, 512);
+                fixture_run(&fixture);
+                nbd_session_hang_up(fixture.session);
+                memory_block_device_release(fixture.memory);
+                expect_no_reply();
+                ck_assert(fixture.has_end);
+                ck_assert_uint_eq(fixture.n_ended, 1);
+                finish();
+        }
+}
+END_TEST
+
 START_TEST(a_client_that_waits_for_its_turn_is_told_of_the_end) {
         RateBudget budget = { .rate_max = 64 * KIB };
         Reply reply;
@@ -835,6 +878,8 @@ int main(void) {
                 a_client_that_reads_nothing_is_dropped_in_time,
                 a_slow_client_is_kept_as_long_as_it_reads,
                 a_closing_export_answers_for_a_moment_and_ends,
+                an_export_that_comes_again_answers_what_was_sent_and_takes_nothing_more,
+                an_export_that_comes_again_tells_nobody_that_it_ends,
                 a_closing_export_does_not_wait_for_a_client_that_reads_nothing,
                 a_closing_export_does_not_wait_for_one_that_had_finished_either,
                 a_client_may_vanish_at_any_byte,

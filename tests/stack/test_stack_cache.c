@@ -406,6 +406,17 @@ static void write_places(unsigned n) {
                 ck_assert_int_eq(stack_write(&stack, 0, 2 * MIB + i * 256 * KIB, data, 4096, 0), 0);
 }
 
+/* The service comes again, and then its clients do. */
+START_TEST(a_stop_tells_no_client_that_what_waits_has_failed) {
+        stack_unplug(&stack);
+        stack_send_command(&stack, 0, NBD_CMD_FLUSH, 0, 0);
+        stack_sleep_ms(&stack, 1000);
+        ck_assert(!stack_has_reply(&stack, 0));
+        stack_stop(&stack);
+        ck_assert_int_eq(stack_await_reply(&stack, 0), STACK_CLOSED);
+}
+END_TEST
+
 /* In all longer than a FLUSH of so little should need. */
 START_TEST(a_stop_waits_for_a_slow_device_as_long_as_it_gets_on) {
         write_places(18);
@@ -627,6 +638,7 @@ int main(void) {
                 what_can_not_be_saved_is_left_to_a_successor,
                 remains_of_another_medium_are_left,
                 a_stop_writes_everything,
+                a_stop_tells_no_client_that_what_waits_has_failed,
                 a_stop_waits_for_a_slow_device_as_long_as_it_gets_on,
                 a_stop_ends_when_a_slow_device_takes_too_long,
                 a_stop_has_saved_what_the_device_does_not_take,
