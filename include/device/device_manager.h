@@ -133,6 +133,6 @@ void device_manager_stop(DeviceManager *manager);
  * `present_devices`.
  */
 void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptions *options);
-/* In force; NULL: none. Borrowed until they are set anew. */
-const UsbQuirksList *device_manager_get_quirks(const DeviceManager *manager);
+/* In force. Borrowed until they are set anew. */
+const DeviceManagerOptions *device_manager_get_options(const DeviceManager *manager);
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager);

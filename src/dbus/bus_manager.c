@@ -170,6 +170,10 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("PerformanceMonitoring", "b", NULL, FIELD(facts.is_monitored),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("DeviceTimeout", "t", NULL, FIELD(facts.device_timeout_us),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ParkTimeout", "t", NULL, FIELD(facts.park_timeout_us),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ListenAddresses", "as", get_listen_addresses, 0,
                         SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_METHOD_WITH_ARGS("Take", SD_BUS_ARGS("s", device, "a{sv}", options),
@@ -206,6 +210,7 @@ int bus_manager_attach(BusService *service, sd_bus *bus) {
 
 void bus_manager_update(BusService *service, sd_bus *bus) {
         DeviceManagerCounts counts = device_manager_get_counts(service->manager);
+        const DeviceManagerOptions *options = device_manager_get_options(service->manager);
         BusService former = { .facts = service->facts };
 
         service->facts = (BusManagerFacts){
@@ -213,6 +218,11 @@ void bus_manager_update(BusService *service, sd_bus *bus) {
                 .n_exports = counts.n_exports,
                 .is_monitored = service->options.configuration->is_monitored(
                                 service->options.userdata),
+                .device_timeout_us = options->device_timeout_ms * (NS_PER_MS / NS_PER_US),
+                .park_timeout_us = options->cache.is_enabled
+                                                   ? options->cache.park_timeout_ms *
+                                                                     (NS_PER_MS / NS_PER_US)
+                                                   : 0,
         };
         BUS_PROPERTIES_SET_TEXT(service->facts.log_level, log_level_to_string(log_get_level()));
         bus_service_announce_changes(bus, BUS_SERVICE_PATH, MANAGER_INTERFACE, manager_vtable,

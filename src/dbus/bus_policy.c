@@ -51,7 +51,7 @@ static int append_quirks(sd_bus_message *reply, const UsbQuirksList *list,
 int bus_policy_on_list_quirks(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         BusService *service = userdata;
-        const UsbQuirksList *list = device_manager_get_quirks(service->manager);
+        const UsbQuirksList *list = device_manager_get_options(service->manager)->quirks;
         int r;
 
         r = sd_bus_message_new_method_return(message, &reply);

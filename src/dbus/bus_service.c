@@ -241,6 +241,7 @@ int bus_service_new(BusService **ret, EventLoop *loop, DeviceManager *manager,
         if (r < 0)
                 return r;
         add_present_devices(service);
+        bus_manager_update(service, NULL);
         *ret = TAKE_PTR(service);
         return 0;
 }

@@ -41,6 +41,8 @@ typedef struct BusManagerFacts {
         uint32_t n_devices;
         uint32_t n_exports;
         int is_monitored;
+        uint64_t device_timeout_us;
+        uint64_t park_timeout_us;
         char log_level[16];
 } BusManagerFacts;
 

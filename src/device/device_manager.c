@@ -633,8 +633,8 @@ void device_manager_set_options(DeviceManager *manager, const DeviceManagerOptio
         }
 }
 
-const UsbQuirksList *device_manager_get_quirks(const DeviceManager *manager) {
-        return manager->options.quirks;
+const DeviceManagerOptions *device_manager_get_options(const DeviceManager *manager) {
+        return &manager->options;
 }
 
 DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager) {

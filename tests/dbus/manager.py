@@ -134,10 +134,26 @@ class Checks:
         self.bus.programs[-1].send_signal(1)
         self.watcher.wait_for_property(ROOT, "Manager", "LogLevel", "warning")
 
+    def timeouts_follow_the_configuration(self):
+        self.watcher.forget()
+        self.configure("warning", "storage_device_timeout = 45s")
+        self.root.call(*RELOAD)
+        self.watcher.wait_for_property(ROOT, "Manager", "DeviceTimeout", 45_000_000)
+
+
+def a_service_without_devices_tells_what_it_is():
+    with private_bus() as bus:
+        bus.start_service("--log-level", "info", specs=[])
+        caller = bus.caller(STRANGER)
+        assert caller.get("Manager", "LogLevel") == "info"
+        assert caller.get("Manager", "DeviceTimeout") == 30_000_000
+        assert caller.get("Manager", "ParkTimeout") == 60_000_000
+
 
 def main():
     skip_unless_root()
     results = Results()
+    results.check(a_service_without_devices_tells_what_it_is)
     with private_bus() as bus:
         bus.start_polkit()
         checks = Checks(bus)
@@ -153,6 +169,7 @@ def main():
             checks.what_needs_a_restart_is_told,
             checks.a_mistake_changes_nothing_and_is_told,
             checks.sighup_is_told_as_well,
+            checks.timeouts_follow_the_configuration,
         ):
             results.check(check)
     results.finish()
