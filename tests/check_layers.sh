@@ -44,6 +44,7 @@ homes=(
         'libudev|^src/device/'
         'json-c/|^src/cli/'
         'libnbd|^src/cli/'
+        'netlink/|^src/cli/'
         'nettle/|^src/device/'
         'valgrind/|^src/base/'
         'sanitizer/|^src/base/'

@@ -37,6 +37,8 @@ declare -gA _usb_storagectl_verbs=(
         [copy]='--map= --retry --depth= --yes'
         [mount]='--read-only --allow-other --all --follow'
         [umount]='--force'
+        [attach]='--all'
+        [detach]='--force'
         [benchmark]='--write --yes --seconds= --depth='
 )
 
@@ -55,7 +57,7 @@ _usb_storagectl_arguments() {
                 _usb_storagectl_names NAME
                 compgen -f -- "$2"
                 ;;
-        benchmark | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | smart) _usb_storagectl_names NAME ;;
+        attach | benchmark | detach | eject | load | scsi-* | cache-flush | performance-stats | optimization-info | smart) _usb_storagectl_names NAME ;;
         smart-test)
                 _usb_storagectl_names NAME
                 echo short extended conveyance offline abort

@@ -49,7 +49,7 @@ const CtlOption ctl_options_table[_CTL_OPTION_MAX] = {
         [CTL_OPTION_DEFAULT_TIMEOUTS] = { 0, "default-timeouts", NULL, "as configured again" },
         [CTL_OPTION_READ_ONLY] = { 'r', "read-only", NULL, "nothing may be written" },
         [CTL_OPTION_ALLOW_OTHER] = { 0, "allow-other", NULL, "root may use it, too" },
-        [CTL_OPTION_ALL] = { 0, "all", NULL, "every unit, in a folder" },
+        [CTL_OPTION_ALL] = { 0, "all", NULL, "every unit, as it comes" },
         [CTL_OPTION_FOLLOW] = { 0, "follow", NULL, "stay, and see to those that come and go" },
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/ctl_verb.h"
+#include "cli/verb_attach.h"
 #include "cli/verb_benchmark.h"
 #include "cli/verb_cache.h"
 #include "cli/verb_copy.h"
@@ -91,6 +92,10 @@ const CtlVerb ctl_verbs[] = {
           BIT(READ_ONLY) | BIT(ALLOW_OTHER) | BIT(ALL) | BIT(FOLLOW), false, verb_mount },
         { "umount", NULL, "FILE | DEV[.LUN]", "no longer", 1, 1, BIT(FORCE), false,
           verb_mount_end },
+        { "attach", NULL, "DEV[.LUN] [/dev/nbdN] | --all", "make it a block device of the kernel",
+          0, 2, BIT(ALL), false, verb_attach },
+        { "detach", NULL, "DEV[.LUN] | /dev/nbdN", "end that", 1, 1, BIT(FORCE), false,
+          verb_attach_detach },
         { "benchmark", NULL, "DEV[.LUN]", "how fast it is", 1, 1,
           BIT(WRITE) | BIT(YES) | BIT(SECONDS) | BIT(DEPTH), false, verb_benchmark },
 };

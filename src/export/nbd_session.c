@@ -120,6 +120,7 @@ static void enter(NbdSession *session, NbdSessionState state) {
                 session->sender.is_blocked = false;
                 /* fallthrough */
         case NBD_SESSION_STATE_DRAINING:
+                event_timer_clear(&session->closing_timer);
                 if (session->receiving)
                         recycle(session, TAKE_PTR(session->receiving));
                 event_defer_schedule(&session->defer);

@@ -1,8 +1,36 @@
 #!/bin/bash
-# service.sh: starts and stops a service of our own in a folder, without a bus, and finds its exports. Needs
+# service.sh: starts and stops a service of our own in a folder, and finds its exports. Needs
 # results.sh, BUILD_FOLDER and service_folder.
 
 service_pid=
+bus_pid=
+service_bus=none
+
+# A bus of its own for the services that are started afterwards.
+start_bus() {
+        mkdir -p "$service_folder"
+        service_bus=unix:path=$service_folder/bus
+        cat > "$service_folder/bus.conf" <<CONFIG
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>system</type><listen>$service_bus</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>
+<allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>
+CONFIG
+        dbus-daemon --config-file="$service_folder/bus.conf" --nofork &
+        bus_pid=$!
+        wait_until 20 test -S "$service_folder/bus"
+}
+
+stop_bus() {
+        kill "$bus_pid" && wait "$bus_pid"
+        service_bus=none
+}
+
+storagectl() { # ARGUMENT...
+        "$BUILD_FOLDER/src/cli/usb-storagectl" --address "$service_bus" "$@"
+}
+
 service_socket() {
         echo "$service_folder/nbd.sock"
 }
@@ -13,7 +41,7 @@ service_log() {
 
 start_service() { # [ARGUMENT]...
         mkdir -p "$service_folder"/{runtime,state}
-        "$BUILD_FOLDER/daemon/usb-storaged" --bus none --nbd "unix:$(service_socket)" \
+        "$BUILD_FOLDER/daemon/usb-storaged" --bus "$service_bus" --nbd "unix:$(service_socket)" \
                 --runtime-dir "$service_folder/runtime" --state-dir "$service_folder/state" "$@" \
                 >> "$(service_log)" 2>&1 &
         service_pid=$!

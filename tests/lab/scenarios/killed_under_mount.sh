@@ -11,12 +11,12 @@ machine() {
 
 # Stays until SIGTERM; what it says is in a file.
 start_attach() { # EXPORT
-        "$here/attach.py" "$(service_socket)" "$1" /dev/nbd0 > "$state/attach" 2>&1 &
+        storagectl attach "$1" /dev/nbd0 > "$state/attach" 2>&1 &
         attach_pid=$!
 }
 
 is_attached() {
-        wait_until 30 grep -qx attached "$state/attach" || { cat "$state/attach"; return 1; }
+        wait_until 30 grep -q '^/dev/nbd0 is ' "$state/attach" || { cat "$state/attach"; return 1; }
 }
 
 stop_attach() {
@@ -24,7 +24,7 @@ stop_attach() {
 }
 
 n_reconnects() {
-        grep -cx 'attached again' "$state/attach"
+        grep -c 'is again' "$state/attach"
 }
 
 has_reconnected() { # COUNT BEFORE
@@ -53,7 +53,7 @@ survives_kills() {
         local work
 
         write_files /mnt/disk 4096 before
-        "$here/files.py" /mnt/disk/work --seconds 80 > "$state/work" &
+        "$here/files.py" /mnt/disk/work --seconds 110 > "$state/work" &
         work=$!
         sleep 8
         loses_worker "the worker is killed and has a successor"
@@ -70,6 +70,7 @@ survives_kills() {
 guest() {
         local name
 
+        start_bus || fail "a bus is started"
         start_daemon "present_devices = take"
         name=$(wait_for_export DISK 0) || fail "the disk is exported"
         start_attach "$name"
