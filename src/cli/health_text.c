@@ -62,9 +62,10 @@ static void print_identity(const Ctl *ctl, json_object *data) {
         const char *firmware = ctl_objects_string(data, "firmware");
         const char *serial = ctl_objects_string(data, "serial");
 
-        ctl_facts_print(ctl, "Drive", "%s%s%s%s%s%s%s", ctl_objects_string(data, "kind"),
-                        *model != '\0' ? ", " : "", model, *serial != '\0' ? ", serial " : "",
-                        serial, *firmware != '\0' ? ", firmware " : "", firmware);
+        ctl_facts_print(ctl, "Drive", "%s%s%s", ctl_objects_string(data, "kind"),
+                        *model != '\0' ? ", " : "", model);
+        ctl_facts_print(ctl, "Serial", "%s%s%s", serial, *firmware != '\0' ? ", firmware " : "",
+                        firmware);
 }
 
 static char *format_celsius(const Ctl *ctl, json_object *data, const char *name) {

@@ -114,7 +114,7 @@ def smart_text(host):
     """smart tells the verdict, why, and what it stands on, within 80 columns and without control characters"""
     out = expect(host.run("smart", "1-4"), 32 | 64).out
     for words in ("Health: warning", "Why: 3 sectors were replaced\n", "3 sectors were replaced since 2026-11-20\n",
-                  "SAT, 16 bytes", "Drive: ATA, WDC WD10JMVW, serial WX1", "Temperature: 41 °C, most 60 °C",
+                  "SAT, 16 bytes", "Drive: ATA, WDC WD10JMVW\n", "Serial: WX1, firmware 01.01A01\n", "Temperature: 41 °C, most 60 °C",
                   "Switched on: 1234 hours, 56 times", "Sectors: 3 replaced, 0 pending", "Errors: 2 in its log",
                   "Self-test: short, completed without error, at 1200 hours"):  # fmt: skip
         assert words in out, (words, out)

@@ -32,12 +32,14 @@ serial_number string
 user_capacity.blocks number
 user_capacity.bytes number
 logical_block_size number
+rotation_rate number
 smart_support.available boolean
 smart_support.enabled boolean
 smart_status.passed boolean
 temperature.current number
 power_on_time.hours number
 power_cycle_count number
+nvme_self_test_log.current_self_test_operation.value number
 """
 # smartctl can't replay these (smartmontools 7.4's manual and sources of its JSON).
 NVME = """
@@ -297,4 +299,5 @@ def main():
     results.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()
