@@ -509,7 +509,9 @@ static int storage_park(StorageManager *manager, Task *task) {
                 storage_enter(manager, STORAGE_STATE_PARKED);
                 storage_collector_set_parked(manager, /* is_parked= */ true);
                 storage_power_tell(manager);
-                manager->handlers->parked(manager, manager->userdata);
+                /* One may have come while the last one was found to be gone. */
+                if (!manager->returned)
+                        manager->handlers->parked(manager, manager->userdata);
                 while (!manager->returned && !manager->must_stop) {
                         uint64_t next_ns = storage_description_update(manager);
 
