@@ -234,6 +234,27 @@ START_TEST(polls_neither_keep_it_awake_nor_wake_it) {
 }
 END_TEST
 
+START_TEST(health_is_not_asked_of_a_device_that_sleeps) {
+        ControlRequest request = { .kind = CONTROL_REQUEST_KIND_SMART_UPDATE };
+
+        stack_init_with_options(
+                        &stack, DISK,
+                        &(StorageOptions){ .power = suspends, .smart.period_ms = TIMEOUT_MS / 2 });
+        stack_sleep_ms(&stack, 2 * TIMEOUT_MS + 10000);
+        sleeps(POWER_STATE_SUSPENDED);
+        stack_sleep_ms(&stack, 600 * 1000);
+        ck_assert_uint_eq(counters()->n_resumes, 0);
+
+        request.flags = CONTROL_REQUEST_NO_WAKE;
+        ck_assert_int_eq(stack_ask(&stack, &request), -EAGAIN);
+        ck_assert_uint_eq(counters()->n_resumes, 0);
+        request.flags = 0;
+        ck_assert_int_ne(stack_ask(&stack, &request), -EAGAIN);
+        ck_assert_uint_eq(counters()->n_resumes, 1);
+        finish();
+}
+END_TEST
+
 START_TEST(an_empty_slot_is_watched) {
         set_up(DISK ",removable,luns=2", _i == 1, &suspends);
         simulated_device_remove_medium(stack.device, 1);
@@ -617,6 +638,7 @@ static void add_sleeping(TCase *tcase) {
         tcase_add_loop_test(tcase, a_client_that_reads_keeps_it_awake, 0, 2);
         tcase_add_loop_test(tcase, a_device_asleep_wakes_nobody, 0, 2);
         tcase_add_loop_test(tcase, polls_neither_keep_it_awake_nor_wake_it, 0, 2);
+        tcase_add_test(tcase, health_is_not_asked_of_a_device_that_sleeps);
         tcase_add_loop_test(tcase, an_empty_slot_is_watched, 0, 2);
         tcase_add_loop_test(tcase, a_disk_that_says_that_it_has_stopped_is_known_to_be_in_standby,
                             0, 2);

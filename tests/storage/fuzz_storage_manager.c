@@ -17,6 +17,9 @@
 /* Virtual: more than bring-up, a request and the way down may take one after the other. */
 #define PATIENCE_NS (UINT64_C(7200) * NS_PER_S)
 #define WORK_NS (120 * NS_PER_S)
+/* In which it falls asleep in both ways, is woken, and falls asleep again. */
+#define STANDBY_TIMEOUT_MS 20000
+#define SUSPEND_TIMEOUT_MS 40000
 #define OPTIONS_BITS 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -122,9 +125,25 @@ static void life_init(Life *life, HostileForm form, const HostileScript *script,
                                                 .is_read_only = options & 1,
                                                 .is_trim_enabled = options & 2,
                                                 .starts_with_reset = options & 4,
+                                                .power = {
+                                                        .standby_timeout_ms = STANDBY_TIMEOUT_MS,
+                                                        .suspend_timeout_ms = SUSPEND_TIMEOUT_MS,
+                                                        .is_enabled = true,
+                                                },
                                 },
                                 &handlers, life) < 0)
                 abort();
+}
+
+static void life_wake(Life *life) {
+        storage_manager_request(life->storage,
+                                &(ControlRequest){
+                                                .id = 1,
+                                                .kind = CONTROL_REQUEST_KIND_POWER_STATE,
+                                                .lun = CONTROL_LUN_ALL,
+                                                .power_state = POWER_STATE_ACTIVE,
+                                },
+                                -1);
 }
 
 static void life_done(Life *life) {
@@ -146,6 +165,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(life.is_brought_up || life.has_ended);
         if (!life.has_ended)
                 life_run(&life, WORK_NS, &life.has_ended);
+        if (!life.has_ended) {
+                life_wake(&life);
+                life_run(&life, WORK_NS, &life.has_ended);
+        }
         if (!life.has_ended)
                 storage_manager_stop(life.storage);
         life_run(&life, PATIENCE_NS, &life.has_ended);

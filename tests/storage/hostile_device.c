@@ -413,6 +413,7 @@ UsbDevice *hostile_device_new(EventLoop *loop, HostileForm form, const HostileSc
         device->device.speed = has_streams(form) ? USB_SPEED_SUPER : USB_SPEED_HIGH;
         describe(&device->descriptors, form);
         device->device.descriptors = &device->descriptors;
+        device->device.can_suspend = true;
         device->form = form;
         select_alternate(device, 0);
         device->script = *script;
