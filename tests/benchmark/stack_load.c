@@ -19,6 +19,7 @@
 #include "block/lun.h"
 #include "cache/cache_volume.h"
 #include "error/error_handler.h"
+#include "power/power_manager.h"
 #include "scsi/scsi_bring_up.h"
 #include "simulator/simulated_device.h"
 #include "transport/bot_transport.h"
@@ -53,11 +54,13 @@ struct Load {
         ScsiProcessor *processor;    /* owned */
         ScsiHistory history;         /* as a worker keeps it */
         ErrorHandler *error_handler; /* owned */
-        BlockDevice *lun;            /* owned */
-        CacheManager *cache;         /* owned; NULL: none */
-        BlockDevice *volume;         /* owned; NULL: no cache */
-        BlockDevice *block;          /* borrowed: the top */
-        int arena_fd;                /* owned */
+        PowerManager *power;         /* owned */
+        PowerStatistics power_statistics;
+        BlockDevice *lun;    /* owned */
+        CacheManager *cache; /* owned; NULL: none */
+        BlockDevice *volume; /* owned; NULL: no cache */
+        BlockDevice *block;  /* borrowed: the top */
+        int arena_fd;        /* owned */
         UsbStorageDevice storage_device;
         ScsiDisk disk;
         int usb_fd; /* owned */
@@ -161,7 +164,7 @@ static void slot_start_command(LoadSlot *slot) {
                                    slot->segment.iov_base, arg_size);
         else
                 scsi_command_read(&slot->command, lba, n_blocks, slot->segment.iov_base, arg_size);
-        scsi_target_submit(error_handler_get_target(load->error_handler), &slot->command);
+        scsi_target_submit(power_manager_get_target(load->power), &slot->command);
 }
 
 static void slot_start_request(LoadSlot *slot) {
@@ -270,6 +273,37 @@ static bool is_uas(const Load *load) {
         return load->storage_device.protocol == USB_STORAGE_PROTOCOL_UAS;
 }
 
+static int on_flush(Task *task, bool is_asked, void *userdata) { return -EAGAIN; }
+
+static bool on_is_clean(void *userdata) { return false; }
+
+static void on_power_changed(void *userdata) {}
+
+static void on_error_event(ErrorHandler *handler, ErrorHandlerEvent event, uint8_t lun,
+                           void *userdata) {
+        Load *load = userdata;
+
+        if (load->power)
+                power_manager_on_event(load->power, event);
+}
+
+/* As a worker has it where nothing sleeps. */
+static int make_gate(Load *load) {
+        static const PowerManagerOps ops = {
+                .flush = on_flush,
+                .is_clean = on_is_clean,
+                .changed = on_power_changed,
+        };
+
+        return power_manager_new(&load->power,
+                                 &(PowerManagerSetup){
+                                                 .handler = load->error_handler,
+                                                 .device = load->device,
+                                                 .statistics = &load->power_statistics,
+                                                 .ops = &ops,
+                                 });
+}
+
 static int bring_up(Load *load, Task *task) {
         ScsiBringUpResult result;
         int r;
@@ -288,14 +322,15 @@ static int bring_up(Load *load, Task *task) {
         if (r < 0)
                 return r;
         r = error_handler_new(&load->error_handler, load->processor, load->transport,
-                              &(ErrorHandlerOptions){ 0 }, NULL, NULL);
+                              &(ErrorHandlerOptions){ 0 }, on_error_event, load);
+        if (r == 0)
+                r = make_gate(load);
         if (r < 0)
                 return r;
-        result = scsi_bring_up(task, error_handler_get_target(load->error_handler), 0, NULL,
-                               &load->disk);
+        result = scsi_bring_up(task, power_manager_get_target(load->power), 0, NULL, &load->disk);
         if (result != SCSI_BRING_UP_RESULT_READY)
                 return -ENODEV;
-        r = lun_new(&load->lun, error_handler_get_target(load->error_handler), &load->disk,
+        r = lun_new(&load->lun, power_manager_get_target(load->power), &load->disk,
                     &(LunOptions){ .name = "load", .is_trim_enabled = true });
         load->block = load->lun;
         return r < 0 || !arg_has_cache ? r : add_cache(load);
@@ -401,6 +436,11 @@ static int load_main(Task *task, void *userdata) {
                 task_sleep(task, NS_PER_MS);
         remove_cache(load, task);
         block_device_free(load->lun);
+        if (load->power)
+                power_manager_end(load->power, task);
+        while (load->power && !power_manager_is_idle(load->power))
+                task_sleep(task, NS_PER_MS);
+        power_manager_free(load->power);
         release_interface(load, task);
         return r;
 }
