@@ -27,8 +27,10 @@ static bool is_over(const SmartNumber *number, uint64_t limit) {
         return number->is_known && number->value > limit;
 }
 
-static bool say_count(char *reason, const SmartNumber *number, const char *what) {
-        return is_over(number, 0) && say(reason, "%" PRIu64 " %s", number->value, what);
+static bool say_count(char *reason, const SmartNumber *number, const char *one,
+                      const char *several) {
+        return is_over(number, 0) &&
+               say(reason, "%" PRIu64 " %s", number->value, number->value == 1 ? one : several);
 }
 
 static const SmartAttribute *find_attribute_in(const SmartData *data, SmartAttributeState state,
@@ -70,9 +72,12 @@ static bool check_status_fails(const SmartData *data, char *reason) {
 }
 
 static bool check_sectors(const SmartData *data, char *reason) {
-        return say_count(reason, &data->pending_sectors, "sectors cannot be read") ||
-               say_count(reason, &data->uncorrectable_sectors, "sectors cannot be corrected") ||
-               say_count(reason, &data->reallocated_sectors, "sectors were replaced");
+        return say_count(reason, &data->pending_sectors, "sector cannot be read",
+                         "sectors cannot be read") ||
+               say_count(reason, &data->uncorrectable_sectors, "sector cannot be corrected",
+                         "sectors cannot be corrected") ||
+               say_count(reason, &data->reallocated_sectors, "sector was replaced",
+                         "sectors were replaced");
 }
 
 static bool check_old_age(const SmartData *data, char *reason) {
@@ -151,10 +156,13 @@ static bool check_scsi(const SmartData *data, char *reason) {
 
         if (data->status != SMART_STATUS_FAILING && scsi->asc != 0)
                 return say(reason, "it tells of an exception (%02X/%02X)", scsi->asc, scsi->ascq);
-        return say_count(reason, &scsi->grown_defects, "defects have grown") ||
-               say_count(reason, &scsi->read.uncorrected, "reads could not be corrected") ||
-               say_count(reason, &scsi->write.uncorrected, "writes could not be corrected") ||
-               say_count(reason, &scsi->verify.uncorrected, "blocks could not be verified");
+        return say_count(reason, &scsi->grown_defects, "defect has grown", "defects have grown") ||
+               say_count(reason, &scsi->read.uncorrected, "read could not be corrected",
+                         "reads could not be corrected") ||
+               say_count(reason, &scsi->write.uncorrected, "write could not be corrected",
+                         "writes could not be corrected") ||
+               say_count(reason, &scsi->verify.uncorrected, "block could not be verified",
+                         "blocks could not be verified");
 }
 
 static bool check_support(const SmartData *data, char *reason) {

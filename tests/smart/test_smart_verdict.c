@@ -224,7 +224,7 @@ static const VerdictCase cases[] = {
         { be_scsi, KIND(GOOD), "" },
         { scsi_exception, KIND(WARNING), "it tells of an exception (0B/01)" },
         { scsi_defects, KIND(WARNING), "12 defects have grown" },
-        { scsi_uncorrected, KIND(WARNING), "1 reads could not be corrected" },
+        { scsi_uncorrected, KIND(WARNING), "1 read could not be corrected" },
         { scsi_silent, KIND(UNKNOWN), "its status was not asked for" },
 };
 
