@@ -239,7 +239,7 @@ static const char *get_when_failed(json_object *attribute) {
 }
 
 /* Of temperatures the low byte alone is one; what is above differs from maker to maker. */
-static char *format_raw(json_object *attribute) {
+char *health_json_format_raw(json_object *attribute) {
         uint64_t id = ctl_objects_number(attribute, "id");
         uint64_t raw = ctl_objects_number(attribute, "raw");
 
@@ -248,7 +248,7 @@ static char *format_raw(json_object *attribute) {
 
 static void add_attribute(json_object *table, json_object *attribute) {
         json_object *entry = append_object(table), *raw;
-        _cleanup_(freep) char *text = format_raw(attribute);
+        _cleanup_(freep) char *text = health_json_format_raw(attribute);
 
         copy_number(entry, "id", attribute, "id");
         copy_text(entry, "name", attribute, "name");

@@ -22,5 +22,7 @@ typedef struct HealthReport {
 
 /* The caller's. */
 json_object *health_json_format(const HealthReport *report);
+/* An attribute's raw value as people read it; to be freed. */
+char *health_json_format_raw(json_object *attribute);
 /* "completed", "interrupted"… of a self-test's result as GetData names it. */
 const char *health_json_describe_result(const char *result);

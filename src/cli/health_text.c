@@ -214,16 +214,18 @@ static const CtlColumn columns[_HEALTH_COLUMN_MAX] = {
 };
 
 static void add_attribute(CtlTable *table, json_object *attribute) {
-        static const char *const names[_HEALTH_COLUMN_MAX] = {
+        static const char *const names[HEALTH_COLUMN_RAW] = {
                 [HEALTH_COLUMN_ID] = "id",       [HEALTH_COLUMN_NAME] = "name",
                 [HEALTH_COLUMN_VALUE] = "value", [HEALTH_COLUMN_WORST] = "worst",
                 [HEALTH_COLUMN_STATE] = "state", [HEALTH_COLUMN_THRESHOLD] = "threshold",
-                [HEALTH_COLUMN_RAW] = "raw",
         };
         const char *state = ctl_objects_string(attribute, "state");
+        _cleanup_(freep) char *raw = health_json_format_raw(attribute);
 
         ctl_table_begin_row(table);
-        for (size_t i = 0; i < _HEALTH_COLUMN_MAX; i++) {
+        ctl_table_set(table, HEALTH_COLUMN_RAW,
+                      json_object_get(ctl_objects_property(attribute, "raw")), raw);
+        for (size_t i = 0; i < HEALTH_COLUMN_RAW; i++) {
                 json_object *value = ctl_objects_property(attribute, names[i]);
 
                 if (value)

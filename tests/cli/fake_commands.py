@@ -120,6 +120,8 @@ def smart_text(host):
         assert words in out, (words, out)
     assert max(map(len, out.splitlines())) <= 80 and "\x1b" not in out, out
     row = next(line.split() for line in out.splitlines() if "Reallocated_Sector_Ct" in line)
+    temperature = next(line.split() for line in out.splitlines() if "Temperature_Celsius" in line)
+    assert temperature[-1] == "41", temperature
     assert row == ["5", "Reallocated_Sector_Ct", "200", "100", "140", "failed-before", "3"], row
     assert host.said()[-1] == "Update {'nowakeup': True}"
     expect(host.run("1-4", "--force", name="usb_storage_smart_info"), 32 | 64)

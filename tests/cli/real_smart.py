@@ -42,7 +42,7 @@ def start(host):
 def text(host):
     """each kind of drive is told with its verdict, in 80 columns"""
     for name, status, words in (
-        (ATA, 0, ("Health: warning", "Why: 1 sectors cannot be read", "Drive: ATA", "Temperature: 41", "Reallocated_Sector_Ct")),
+        (ATA, 0, ("Health: warning", "Why: 1 sector cannot be read", "Drive: ATA", "Temperature: 41", "Reallocated_Sector_Ct")),
         (NVME_DRIVE, 0, ("Health: good", "Drive: NVMe", "Temperature: 50", "Worn: 7%")),
         (SCSI_DRIVE, 8, ("Health: failing", "Drive: SCSI", "Temperature: 35")),
     ):  # fmt: skip
