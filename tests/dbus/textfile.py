@@ -129,9 +129,29 @@ class Checks:
         assert os.listdir(self.folder) == ["usb-storage.prom"]
 
 
+def every_family_is_in_the_manual():
+    with open(os.path.join(HERE, "../../man/usb-storage-metrics.5.scd"), encoding="utf-8") as file:
+        documented = set(re.findall(r"^\*(usb_storage_\w+)\*$", file.read(), re.M))
+    with private_bus() as bus:
+        bus.start_service(
+            specs=["size=8M,serial=A,smart=ata", "size=8M,serial=N,vid=152d,pid=0583,smart=nvme,bridge=nvme-jmicron"]
+        )
+        caller = bus.caller()
+        wait_until(lambda: caller.get("Manager", "NExports") == 2, "all is exported")
+        program = os.path.join(BUILD_FOLDER, "src/cli/usb-storagectl")
+        for disk in ("A", "N"):
+            subprocess.run([program, "--address", bus.address, "smart", disk], stdout=subprocess.DEVNULL, check=False)
+        text = subprocess.run(
+            [program, "--address", bus.address, "metrics"], capture_output=True, check=True, text=True
+        ).stdout
+    told = set(re.findall(r"^# HELP (\w+)", text, re.M))
+    assert told == documented, f"not in the manual: {told - documented}; only there: {documented - told}"
+
+
 def main():
     skip_unless_root()
     results = Results()
+    results.check(every_family_is_in_the_manual)
     with private_bus() as bus:
         service = bus.start_service(specs=["size=8M,luns=2,serial=ONE", 'size=1M,serial=ODD,model=a"\\b'])
         checks = Checks(bus, service)
