@@ -162,10 +162,74 @@ static bool is_mount_valid(const ControlMount *mount) {
         return mount->lun < CONTROL_LUNS_MAX && control_is_bool(mount->is_read_only);
 }
 
+static bool is_settings_valid(const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_CONFIGURE)
+                return is_configure_valid(&message->body.configure);
+        if (message->type == CONTROL_TYPE_POWER_OPTIONS)
+                return control_power_options_is_valid(&message->body.power_options);
+        return control_smart_options_is_valid(&message->body.smart_options);
+}
+
+static bool is_front_message_valid(const ControlMessage *message, size_t n_fds) {
+        if (message->type == CONTROL_TYPE_EXPORT)
+                return is_export_valid(&message->body.export);
+        if (message->type == CONTROL_TYPE_EXPORT_CLOSED)
+                return message->body.export_closed.lun < CONTROL_LUNS_MAX;
+        if (message->type == CONTROL_TYPE_TLS)
+                return is_tls_valid(&message->body.tls, n_fds);
+        return is_access_valid(&message->body.access);
+}
+
+static bool is_remains_message_valid(const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_REMAINS)
+                return is_some_luns(message->body.remains.luns);
+        if (message->type == CONTROL_TYPE_REMAINS_LEFT)
+                return is_luns(message->body.remains.luns);
+        if (message->type == CONTROL_TYPE_SAVE)
+                return is_some_luns(message->body.save.luns) && message->body.save.error == 0;
+        return is_some_luns(message->body.save.luns) && message->body.save.error <= 0;
+}
+
+/* What a worker tells of its device. */
+static bool is_description_valid(const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_DEVICE_INFO)
+                return control_device_info_is_valid(&message->body.device_info);
+        if (message->type == CONTROL_TYPE_LUN_INFO)
+                return control_lun_info_is_valid(&message->body.lun_info);
+        if (message->type == CONTROL_TYPE_LEARNED)
+                return usb_learned_facts_is_valid(&message->body.learned.facts);
+        if (message->type == CONTROL_TYPE_LUN_STATS)
+                return message->body.lun_stats.lun < CONTROL_LUNS_MAX &&
+                       storage_stats_is_valid(&message->body.lun_stats.stats);
+        if (message->type == CONTROL_TYPE_DEVICE_STATS)
+                return storage_device_stats_is_valid(&message->body.device_stats);
+        if (message->type == CONTROL_TYPE_POWER)
+                return control_power_is_valid(&message->body.power);
+        return control_smart_is_valid(&message->body.smart);
+}
+
+static bool is_request_message_valid(const ControlMessage *message, size_t n_fds) {
+        if (message->type == CONTROL_TYPE_REQUEST)
+                return control_request_is_valid(&message->body.request, n_fds);
+        if (message->type == CONTROL_TYPE_REPLY)
+                return control_reply_is_valid(&message->body.reply);
+        return control_progress_is_valid(&message->body.progress);
+}
+
+static bool is_mount_message_valid(const ControlMessage *message) {
+        if (message->type == CONTROL_TYPE_MOUNT)
+                return is_mount_valid(&message->body.mount);
+        if (message->type == CONTROL_TYPE_MOUNT_ENDED)
+                return message->body.mount_state.error <= 0;
+        return message->body.mount_state.error == 0;
+}
+
 static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
-                return is_configure_valid(&message->body.configure);
+        case CONTROL_TYPE_POWER_OPTIONS:
+        case CONTROL_TYPE_SMART_OPTIONS:
+                return is_settings_valid(message);
         case CONTROL_TYPE_LOG:
                 return is_log_valid(&message->body.log);
         case CONTROL_TYPE_USB_DEVICE:
@@ -173,9 +237,10 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_SIMULATE:
                 return is_simulate_valid(&message->body.simulate);
         case CONTROL_TYPE_EXPORT:
-                return is_export_valid(&message->body.export);
         case CONTROL_TYPE_EXPORT_CLOSED:
-                return message->body.export_closed.lun < CONTROL_LUNS_MAX;
+        case CONTROL_TYPE_TLS:
+        case CONTROL_TYPE_ACCESS:
+                return is_front_message_valid(message, n_fds);
         case CONTROL_TYPE_BROUGHT_UP:
                 return message->body.brought_up.n_luns <= CONTROL_LUNS_MAX &&
                        message->body.brought_up.n_exports <= CONTROL_LUNS_MAX;
@@ -189,49 +254,27 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_CACHE_OPTIONS:
                 return is_cache_valid(&message->body.cache);
         case CONTROL_TYPE_REMAINS:
-                return is_some_luns(message->body.remains.luns);
         case CONTROL_TYPE_REMAINS_LEFT:
-                return is_luns(message->body.remains.luns);
         case CONTROL_TYPE_SAVE:
-                return is_some_luns(message->body.save.luns) && message->body.save.error == 0;
         case CONTROL_TYPE_SAVED:
-                return is_some_luns(message->body.save.luns) && message->body.save.error <= 0;
+                return is_remains_message_valid(message);
         case CONTROL_TYPE_DEVICE_INFO:
-                return control_device_info_is_valid(&message->body.device_info);
         case CONTROL_TYPE_LUN_INFO:
-                return control_lun_info_is_valid(&message->body.lun_info);
-        case CONTROL_TYPE_REQUEST:
-                return control_request_is_valid(&message->body.request, n_fds);
-        case CONTROL_TYPE_REPLY:
-                return control_reply_is_valid(&message->body.reply);
-        case CONTROL_TYPE_PROGRESS:
-                return control_progress_is_valid(&message->body.progress);
         case CONTROL_TYPE_LEARNED:
-                return usb_learned_facts_is_valid(&message->body.learned.facts);
         case CONTROL_TYPE_LUN_STATS:
-                return message->body.lun_stats.lun < CONTROL_LUNS_MAX &&
-                       storage_stats_is_valid(&message->body.lun_stats.stats);
         case CONTROL_TYPE_DEVICE_STATS:
-                return storage_device_stats_is_valid(&message->body.device_stats);
-        case CONTROL_TYPE_POWER_OPTIONS:
-                return control_power_options_is_valid(&message->body.power_options);
         case CONTROL_TYPE_POWER:
-                return control_power_is_valid(&message->body.power);
-        case CONTROL_TYPE_SMART_OPTIONS:
-                return control_smart_options_is_valid(&message->body.smart_options);
         case CONTROL_TYPE_SMART:
-                return control_smart_is_valid(&message->body.smart);
+                return is_description_valid(message);
+        case CONTROL_TYPE_REQUEST:
+        case CONTROL_TYPE_REPLY:
+        case CONTROL_TYPE_PROGRESS:
+                return is_request_message_valid(message, n_fds);
         case CONTROL_TYPE_MOUNT:
-                return is_mount_valid(&message->body.mount);
         case CONTROL_TYPE_MOUNT_ENDED:
-                return message->body.mount_state.error <= 0;
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_UNMOUNT:
-                return message->body.mount_state.error == 0;
-        case CONTROL_TYPE_TLS:
-                return is_tls_valid(&message->body.tls, n_fds);
-        case CONTROL_TYPE_ACCESS:
-                return is_access_valid(&message->body.access);
+                return is_mount_message_valid(message);
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:
