@@ -190,9 +190,14 @@ START_TEST(what_was_saved_is_read_back) {
         ck_assert_int_eq(access(path_of(FILE_NAME), F_OK), 0);
         ck_assert(smart_history_file_load(&file, store, &read));
         ck_assert_uint_eq(read.n_samples, history.n_samples);
-        ck_assert_int_eq(memcmp(read.samples, history.samples,
-                                history.n_samples * sizeof(history.samples[0])),
-                         0);
+        for (size_t i = 0; i < read.n_samples; i++) {
+                const SmartHistorySample *is = &read.samples[i], *was = &history.samples[i];
+
+                ck_assert_uint_eq(is->first_s, was->first_s);
+                ck_assert_uint_eq(is->last_s, was->last_s);
+                ck_assert_int_eq(is->verdict, was->verdict);
+                ck_assert_mem_eq(is->values, was->values, sizeof(is->values));
+        }
         ck_assert_str_eq(log_text, "");
 }
 END_TEST
