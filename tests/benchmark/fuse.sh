@@ -31,9 +31,12 @@ mount_ours() { # FILE
                 give_up "our file can't be mounted"
 }
 
+# Its disk is a file in memory, as ours is simulated there.
 mount_qemu() { # FILE
         : > "$1"
-        qemu-storage-daemon --blockdev "null-co,node-name=disk,size=$((512 * 1024 * 1024)),read-zeroes=on" \
+        qemu_image=$(mktemp /dev/shm/benchmark.XXXXXX)
+        head -c "$FUSE_SIZE" /dev/zero > "$qemu_image"
+        qemu-storage-daemon --blockdev "driver=file,node-name=disk,filename=$qemu_image" \
                 --export "type=fuse,id=export,node-name=disk,mountpoint=$1,writable=on" &
         peer_pids+=($!)
         wait_until 10 test -s "$1" || give_up "qemu-storage-daemon does not mount"
@@ -70,6 +73,7 @@ measure_fuse() {
                 sample fuse_qemu_write buffered_1m "$qemu" write
         done
         umount "$qemu" "$ours"
+        rm "$qemu_image"
         stop_service || give_up "the service does not end well"
 
         row "FUSE, 4 KiB reads, queue depth 16, requests/s" fuse_ours_4k.iops fuse_qemu_4k.iops "qemu-storage-daemon, FUSE" ">= 3 x (from the cache)"

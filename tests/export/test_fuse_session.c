@@ -21,12 +21,12 @@ static void expect(uint64_t unique, int error) {
 }
 
 static void ask(uint32_t opcode, const void *body, size_t size, int error) {
-        expect(fuse_fixture_send(&fixture, opcode, body, size), error);
+        expect(fuse_kernel_send(&fixture.kernel, opcode, body, size), error);
 }
 
 static void expect_no_reply(void) {
         fuse_fixture_run(&fixture);
-        ck_assert(!fuse_fixture_receive(&fixture, &reply));
+        ck_assert(!fuse_kernel_receive(&fixture.kernel, &reply));
 }
 
 static bool is_all(const uint8_t *bytes, uint8_t value, size_t size) {
@@ -41,7 +41,7 @@ START_TEST(a_megabyte_at_once_and_no_page_cache_are_agreed_on) {
 
         fuse_fixture_set_up(&fixture);
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
-        expect(fuse_fixture_send_init(&fixture), 0);
+        expect(fuse_kernel_send_init(&fixture.kernel), 0);
         ck_assert_uint_eq(init->major, FUSE_KERNEL_VERSION);
         ck_assert_uint_eq(init->max_write, 1 * MIB);
         ck_assert_uint_eq(init->max_pages, 256);
@@ -77,7 +77,7 @@ START_TEST(a_write_changes_the_time) {
         begin_ns = event_loop_now_ns(fixture.loop);
         fuse_fixture_run_for(&fixture, 60 * NS_PER_S); /* virtual time goes as far as a timer */
         ck_assert_uint_ge(event_loop_now_ns(fixture.loop) - begin_ns, 5 * NS_PER_S);
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0), 0);
         ask(FUSE_GETATTR, &body, sizeof(body), 0);
         ck_assert_uint_eq(attributes->attr.mtime,
                           1000 + (event_loop_now_ns(fixture.loop) - begin_ns) / NS_PER_S);
@@ -101,7 +101,7 @@ START_TEST(a_read_is_answered_with_the_bytes_at_any_offset) {
 
         begin();
         for (size_t i = 0; i < N_ELEMENTS(ranges); i++) {
-                expect(fuse_fixture_send_read(&fixture, ranges[i].offset, ranges[i].size), 0);
+                expect(fuse_kernel_send_read(&fixture.kernel, ranges[i].offset, ranges[i].size), 0);
                 ck_assert_uint_eq(reply.body_size, ranges[i].answer_size);
                 ck_assert(memcmp(reply.body, fixture.memory->memory + (ranges[i].offset & 0xfffff),
                                  ranges[i].answer_size) == 0);
@@ -113,7 +113,7 @@ END_TEST
 START_TEST(what_the_device_lends_is_sent_from_where_it_is) {
         begin();
         fixture.memory->loan_size = 4096;
-        expect(fuse_fixture_send_read(&fixture, 1000, 16384), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 1000, 16384), 0);
         ck_assert_uint_eq(reply.body_size, 16384);
         ck_assert_mem_eq(reply.body, fixture.memory->memory + 1000, 16384);
         ck_assert_uint_eq(fixture.memory->n_loans, 1);
@@ -126,21 +126,23 @@ START_TEST(a_write_arrives_and_is_cut_off_at_the_end) {
         const struct fuse_write_out *written = (void *) reply.body;
 
         begin();
-        expect(fuse_fixture_send_write(&fixture, 4000, 8192, 0xab, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 4000, 8192, 0xab, 0), 0);
         ck_assert_uint_eq(written->size, 8192);
         ck_assert(is_all(fixture.memory->memory + 4000, 0xab, 8192));
-        expect(fuse_fixture_send_write(&fixture, FUSE_FIXTURE_DEVICE_SIZE - 10, 512, 0xcd, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, FUSE_FIXTURE_DEVICE_SIZE - 10, 512, 0xcd, 0),
+               0);
         ck_assert_uint_eq(written->size, 10);
-        expect(fuse_fixture_send_write(&fixture, FUSE_FIXTURE_DEVICE_SIZE, 512, 0xcd, 0), ENOSPC);
+        expect(fuse_kernel_send_write(&fixture.kernel, FUSE_FIXTURE_DEVICE_SIZE, 512, 0xcd, 0),
+               ENOSPC);
         finish();
 }
 END_TEST
 
 START_TEST(a_write_of_a_file_opened_for_it_is_on_the_medium) {
         begin();
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, O_WRONLY), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, O_WRONLY), 0);
         ck_assert_int_eq(fixture.memory->last_flags, 0);
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, O_WRONLY | O_DSYNC), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, O_WRONLY | O_DSYNC), 0);
         ck_assert_int_eq(fixture.memory->last_flags, BLOCK_REQUEST_FUA);
         finish();
 }
@@ -195,12 +197,12 @@ START_TEST(a_read_only_file_can_not_be_written) {
         fuse_fixture_set_up(&fixture);
         fixture.options.is_read_only = true;
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
-        expect(fuse_fixture_send_init(&fixture), 0);
+        expect(fuse_kernel_send_init(&fixture.kernel), 0);
         ask(FUSE_GETATTR, &body, sizeof(body), 0);
         ck_assert_uint_eq(((struct fuse_attr_out *) reply.body)->attr.mode, S_IFREG | 0400);
         open_file(O_WRONLY, EROFS);
         open_file(O_RDONLY, 0);
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, 0), EROFS);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0), EROFS);
         ask(FUSE_FALLOCATE, &hole, sizeof(hole), EROFS);
         ask(FUSE_FSYNC, &sync, sizeof(sync), 0);
         ck_assert_uint_eq(fixture.memory->n_submitted[BLOCK_OPERATION_WRITE], 0);
@@ -316,7 +318,7 @@ START_TEST(a_failed_read_is_never_a_short_one) {
         fixture.memory->error = -EIO;
         fixture.memory->has_error_position = true;
         fixture.memory->error_position = 8192;
-        expect(fuse_fixture_send_read(&fixture, 0, 65536), EIO);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 65536), EIO);
         finish();
 }
 END_TEST
@@ -334,14 +336,14 @@ START_TEST(errors_are_those_of_a_file) {
         begin();
         for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
                 fixture.memory->error = errors[i].error;
-                expect(fuse_fixture_send_write(&fixture, 0, 512, 1, 0), errors[i].expected);
+                expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0), errors[i].expected);
                 fixture.memory->error = 0;
                 fixture.memory->submit_error = errors[i].error;
-                expect(fuse_fixture_send_read(&fixture, 0, 512), errors[i].expected);
+                expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), errors[i].expected);
                 fixture.memory->submit_error = 0;
         }
         fixture.memory->has_no_memory = true;
-        expect(fuse_fixture_send_read(&fixture, 0, 65536), ENOMEM);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 65536), ENOMEM);
         fixture.memory->has_no_memory = false;
         finish();
 }
@@ -352,10 +354,10 @@ START_TEST(what_nobody_knows_is_told_so_and_notices_are_not_answered) {
         ask(FUSE_LOOKUP, "name", 5, ENOSYS);
         ask(FUSE_GETXATTR, "12345678name", 13, ENOSYS);
         ask(4711, NULL, 0, ENOSYS);
-        fuse_fixture_send(&fixture, FUSE_INTERRUPT, &(uint64_t){ 2 }, 8);
-        fuse_fixture_send(&fixture, FUSE_FORGET, &(uint64_t){ 1 }, 8);
-        fuse_fixture_send(&fixture, FUSE_BATCH_FORGET, "\377\377\377\377", 8);
-        fuse_fixture_send(&fixture, FUSE_NOTIFY_REPLY, NULL, 0);
+        fuse_kernel_send(&fixture.kernel, FUSE_INTERRUPT, &(uint64_t){ 2 }, 8);
+        fuse_kernel_send(&fixture.kernel, FUSE_FORGET, &(uint64_t){ 1 }, 8);
+        fuse_kernel_send(&fixture.kernel, FUSE_BATCH_FORGET, &(uint64_t){ UINT32_MAX }, 8);
+        fuse_kernel_send(&fixture.kernel, FUSE_NOTIFY_REPLY, NULL, 0);
         expect_no_reply();
         ask(FUSE_DESTROY, NULL, 0, 0);
         finish();
@@ -369,7 +371,7 @@ START_TEST(a_request_that_is_not_whole_is_refused) {
         ask(FUSE_READ, "short", 5, EIO);
         ask(FUSE_WRITE, &lie, sizeof(lie), EIO);
         ask(FUSE_INIT, "short", 5, EIO);
-        expect(fuse_fixture_send_init(&fixture), EIO); /* a second one */
+        expect(fuse_kernel_send_init(&fixture.kernel), EIO); /* a second one */
         ck_assert_uint_eq(fixture.memory->n_submitted[BLOCK_OPERATION_WRITE], 0);
         finish();
 }
@@ -380,15 +382,15 @@ START_TEST(replies_come_in_any_order_and_each_once) {
         uint64_t first;
 
         begin();
-        first = fixture.unique + 2;
+        first = fixture.kernel.unique + 2;
         fixture.memory->delay_ns_max = NS_PER_MS;
         for (unsigned i = 0; i < 50; i++)
-                fuse_fixture_send_read(&fixture, i * 4096, 512);
+                fuse_kernel_send_read(&fixture.kernel, i * 4096, 512);
         for (unsigned i = 0; i < 50; i++) {
                 unsigned index;
 
                 fuse_fixture_run(&fixture);
-                ck_assert(fuse_fixture_receive(&fixture, &reply));
+                ck_assert(fuse_kernel_receive(&fixture.kernel, &reply));
                 ck_assert_int_eq(reply.header.error, 0);
                 index = (unsigned) (reply.header.unique - first) / 2;
                 ck_assert(index < 50 && !has_come[index]);
@@ -406,14 +408,14 @@ START_TEST(more_requests_than_slots_wait_in_the_kernel) {
         begin();
         fixture.memory->is_held = true;
         for (unsigned i = 0; i < 100; i++) {
-                fuse_fixture_send_read(&fixture, i * 4096, 512);
+                fuse_kernel_send_read(&fixture.kernel, i * 4096, 512);
                 fuse_fixture_run(&fixture);
         }
         ck_assert_uint_eq(fixture.memory->n_in_flight, 64);
         fixture.memory->is_held = false;
         memory_block_device_release(fixture.memory);
         fuse_fixture_run(&fixture);
-        while (fuse_fixture_receive(&fixture, &reply)) {
+        while (fuse_kernel_receive(&fixture.kernel, &reply)) {
                 n++;
                 fuse_fixture_run(&fixture);
         }
@@ -427,7 +429,7 @@ START_TEST(requests_have_deadlines_and_a_flush_more_time) {
 
         begin();
         fuse_session_set_request_timeout(fixture.session, 10 * NS_PER_S);
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0), 0);
         ck_assert_uint_le(fixture.memory->last_deadline_ns,
                           event_loop_now_ns(fixture.loop) + 12 * NS_PER_S);
         ask(FUSE_FSYNC, &body, sizeof(body), 0);
@@ -444,11 +446,11 @@ START_TEST(a_largest_rate_is_kept) {
         fuse_fixture_set_up(&fixture);
         fixture.options.budget = &budget;
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
-        expect(fuse_fixture_send_init(&fixture), 0);
+        expect(fuse_kernel_send_init(&fixture.kernel), 0);
         for (unsigned i = 0; i < 10; i++)
-                fuse_fixture_send_read(&fixture, 0, 64 * KIB);
+                fuse_kernel_send_read(&fixture.kernel, 0, 64 * KIB);
         fuse_fixture_run_for(&fixture, 5 * NS_PER_S);
-        while (fuse_fixture_receive(&fixture, &reply))
+        while (fuse_kernel_receive(&fixture.kernel, &reply))
                 n++;
         ck_assert_uint_ge(n, 4);
         ck_assert_uint_le(n, 7);
@@ -459,9 +461,9 @@ END_TEST
 START_TEST(an_unmounted_file_ends_the_session) {
         begin();
         fixture.memory->is_held = true;
-        fuse_fixture_send_read(&fixture, 0, 512);
+        fuse_kernel_send_read(&fixture.kernel, 0, 512);
         fuse_fixture_run(&fixture);
-        fixture.kernel_fd = fd_close(fixture.kernel_fd);
+        fixture.kernel.fd = fd_close(fixture.kernel.fd);
         fuse_fixture_run(&fixture);
         ck_assert_uint_eq(fixture.n_ended, 0); /* something is in flight */
         memory_block_device_release(fixture.memory);
@@ -477,10 +479,10 @@ START_TEST(a_closing_export_answers_what_it_has) {
 
         begin();
         fixture.memory->is_held = true;
-        unique = fuse_fixture_send_read(&fixture, 0, 512);
+        unique = fuse_kernel_send_read(&fixture.kernel, 0, 512);
         fuse_fixture_run(&fixture);
         fuse_session_shut_down(fixture.session);
-        fuse_fixture_send_read(&fixture, 0, 512); /* comes too late */
+        fuse_kernel_send_read(&fixture.kernel, 0, 512); /* comes too late */
         fuse_fixture_run(&fixture);
         ck_assert_uint_eq(fixture.n_ended, 0);
         fixture.memory->is_held = false;
@@ -497,14 +499,14 @@ START_TEST(memory_goes_back_after_a_while) {
         struct stat status;
 
         begin();
-        expect(fuse_fixture_send_write(&fixture, 0, 65536 + 4096, 1, 0), 0);
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 65536 + 4096, 1, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0), 0);
         ck_assert_int_eq(fstat(fixture.slots_fd, &status), 0);
         ck_assert_uint_ge((uint64_t) status.st_blocks * 512, 1 * MIB);
         fuse_fixture_run_for(&fixture, 30 * NS_PER_S);
         ck_assert_int_eq(fstat(fixture.slots_fd, &status), 0);
         ck_assert_uint_le((uint64_t) status.st_blocks * 512, 64 * KIB);
-        expect(fuse_fixture_send_write(&fixture, 512, 65536, 2, 0), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 512, 65536, 2, 0), 0);
         ck_assert(is_all(fixture.memory->memory + 512, 2, 65536));
         finish();
 }

@@ -24,7 +24,7 @@ static void expect(uint64_t unique, int error) {
 
 static void expect_no_reply(void) {
         fuse_fixture_run(&fixture);
-        ck_assert(!fuse_fixture_receive(&fixture, &reply));
+        ck_assert(!fuse_kernel_receive(&fixture.kernel, &reply));
 }
 
 static void succeed(void) {
@@ -59,15 +59,15 @@ START_TEST(a_successor_answers_what_was_received) {
         fuse_fixture_begin(&fixture);
         hold();
         for (unsigned i = 0; i < 3; i++)
-                reads[i] = fuse_fixture_send_read(&fixture, i * 4096, 4096);
-        write = fuse_fixture_send_write(&fixture, 65536, 65536, 0x5a, 0);
+                reads[i] = fuse_kernel_send_read(&fixture.kernel, i * 4096, 4096);
+        write = fuse_kernel_send_write(&fixture.kernel, 65536, 65536, 0x5a, 0);
         fuse_fixture_run(&fixture);
         ck_assert_uint_eq(fixture.memory->n_in_flight, 4);
 
         succeed();
         memset(fixture.memory->memory + 65536, 0, 65536);
         fuse_fixture_run(&fixture);
-        while (fuse_fixture_receive(&fixture, &reply)) {
+        while (fuse_kernel_receive(&fixture.kernel, &reply)) {
                 ck_assert_int_eq(reply.header.error, 0);
                 n_writes += reply.header.unique == write;
                 for (unsigned i = 0; i < 3; i++)
@@ -82,18 +82,18 @@ START_TEST(a_successor_answers_what_was_received) {
         for (unsigned i = 0; i < 65536; i++)
                 ck_assert_uint_eq(fixture.memory->memory[65536 + i], 0x5a);
 
-        expect(fuse_fixture_send_read(&fixture, 0, 512), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
         fuse_fixture_tear_down(&fixture);
 }
 END_TEST
 
 START_TEST(what_was_answered_is_not_answered_again) {
         fuse_fixture_begin(&fixture);
-        expect(fuse_fixture_send_read(&fixture, 0, 512), 0);
-        expect(fuse_fixture_send_write(&fixture, 0, 512, 1, 0), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
+        expect(fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0), 0);
         succeed();
         expect_no_reply();
-        expect(fuse_fixture_send_read(&fixture, 0, 512), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
         fuse_fixture_tear_down(&fixture);
 }
 END_TEST
@@ -103,12 +103,12 @@ START_TEST(nothing_new_is_received_before_all_that_is_answered) {
 
         fuse_fixture_begin(&fixture);
         hold();
-        old = fuse_fixture_send_write(&fixture, 0, 512, 1, 0);
+        old = fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0);
         fuse_fixture_run(&fixture);
         fuse_fixture_kill(&fixture);
         hold();
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
-        new = fuse_fixture_send_write(&fixture, 0, 512, 2, 0);
+        new = fuse_kernel_send_write(&fixture.kernel, 0, 512, 2, 0);
         fuse_fixture_run(&fixture);
         ck_assert_uint_eq(fixture.memory->n_in_flight, 1);
         fixture.memory->is_held = false;
@@ -125,8 +125,8 @@ START_TEST(a_worker_may_die_before_the_first_request) {
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
         fuse_fixture_run(&fixture);
         succeed();
-        expect(fuse_fixture_send_init(&fixture), 0);
-        expect(fuse_fixture_send_read(&fixture, 0, 512), 0);
+        expect(fuse_kernel_send_init(&fixture.kernel), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
         fuse_fixture_tear_down(&fixture);
 }
 END_TEST
@@ -137,7 +137,7 @@ START_TEST(an_init_that_may_not_have_been_answered_is_answered) {
 
         fuse_fixture_set_up(&fixture);
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
-        unique = fuse_fixture_send_init(&fixture);
+        unique = fuse_kernel_send_init(&fixture.kernel);
         fuse_fixture_run(&fixture);
         fuse_fixture_kill(&fixture);
         memory = map_slots();
@@ -147,7 +147,7 @@ START_TEST(an_init_that_may_not_have_been_answered_is_answered) {
         *get_armed(memory, 0) = 1;
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
         expect(unique, 0);
-        expect(fuse_fixture_send_read(&fixture, 0, 512), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
         munmap(memory, FUSE_SESSION_SLOTS_SIZE);
         fuse_fixture_tear_down(&fixture);
 }
@@ -158,7 +158,7 @@ START_TEST(three_in_a_row_may_die) {
 
         fuse_fixture_begin(&fixture);
         hold();
-        unique = fuse_fixture_send_read(&fixture, 0, 512);
+        unique = fuse_kernel_send_read(&fixture.kernel, 0, 512);
         fuse_fixture_run(&fixture);
         for (unsigned i = 0; i < 3; i++) {
                 fuse_fixture_kill(&fixture);
@@ -179,7 +179,7 @@ START_TEST(a_session_that_is_told_to_end_answers_what_was_left) {
 
         fuse_fixture_begin(&fixture);
         hold();
-        unique = fuse_fixture_send_read(&fixture, 0, 512);
+        unique = fuse_kernel_send_read(&fixture.kernel, 0, 512);
         fuse_fixture_run(&fixture);
         succeed();
         fuse_session_shut_down(fixture.session);
@@ -194,7 +194,7 @@ START_TEST(what_a_failed_device_gives_back_is_left_to_a_successor) {
 
         fuse_fixture_begin(&fixture);
         hold();
-        unfinished = fuse_fixture_send_write(&fixture, 0, 512, 1, 0);
+        unfinished = fuse_kernel_send_write(&fixture.kernel, 0, 512, 1, 0);
         fuse_fixture_run(&fixture);
         fuse_session_leave(fixture.session);
         fixture.memory->error = -ESHUTDOWN;
@@ -295,13 +295,13 @@ START_TEST(what_a_hostile_predecessor_left_does_no_harm) {
         put_message(memory, 9, FUSE_READ, 8, FUSE_ROOT_ID);    /* dropped */
         ck_assert_int_eq(fuse_fixture_start(&fixture), 0);
         fuse_fixture_run(&fixture);
-        while (fuse_fixture_receive(&fixture, &reply)) {
+        while (fuse_kernel_receive(&fixture.kernel, &reply)) {
                 n++;
                 ck_assert_int_lt(reply.header.error, 0);
         }
         ck_assert_uint_eq(n, 7);
         ck_assert_uint_eq(fixture.memory->n_submitted[BLOCK_OPERATION_WRITE], 0);
-        expect(fuse_fixture_send_read(&fixture, 0, 512), 0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
         munmap(memory, FUSE_SESSION_SLOTS_SIZE);
         fuse_fixture_tear_down(&fixture);
 }

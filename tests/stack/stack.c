@@ -189,6 +189,17 @@ static void init_fds(Stack *stack) {
         }
 }
 
+static void on_mount_served(StorageManager *storage, uint32_t id, void *userdata) {
+        ((Stack *) userdata)->n_mounts_served++;
+}
+
+static void on_mount_ended(StorageManager *storage, uint32_t id, int error, void *userdata) {
+        Stack *stack = userdata;
+
+        stack->n_mounts_ended++;
+        stack->mount_error = error;
+}
+
 static void start(Stack *stack, const char *text, const StorageOptions *options,
                   const StackRemains *remains) {
         static const StorageHandlers handlers = {
@@ -207,6 +218,8 @@ static void start(Stack *stack, const char *text, const StorageOptions *options,
                 .returned = on_returned,
                 .save = on_save,
                 .remains_left = on_remains_left,
+                .mount_served = on_mount_served,
+                .mount_ended = on_mount_ended,
                 .lun_stats = on_lun_stats,
                 .device_stats = on_device_stats,
         };

@@ -76,6 +76,10 @@ typedef struct Stack {
         ControlPower power; /* likewise */
         unsigned n_power;
 
+        unsigned n_mounts_served;
+        unsigned n_mounts_ended;
+        int mount_error; /* of the last that ended */
+
         /* With a cache */
         SimulatorSpec spec;
         int image_fds[STACK_LUNS_MAX]; /* owned unless they were given; outlive the device */
