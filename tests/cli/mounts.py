@@ -333,6 +333,10 @@ def takes_no_other_descriptor(host):
         for fd in (file.fileno(), os.open("/dev/null", os.O_RDWR)):
             failure = call_mount(host.bus, fd)
             assert "InvalidArgument" in failure and "/dev/fuse" in failure, failure
+    fd = os.open("/dev/fuse", os.O_RDWR)  # that nothing was mounted with
+    assert call_mount(host.bus, fd) == ""
+    wait_until(lambda: host.mounts(DISK + "/lun0") == [], "it was given up")
+    os.close(fd)
 
 
 def call_mount(bus, fd):
