@@ -3,31 +3,14 @@
 
 FUSE_SIZE=512M
 
-# A bus of our own: the mount's descriptor goes over it.
-start_bus() {
-        cat > "$service_folder/bus.conf" <<-CONFIGURATION
-		<busconfig>
-		  <type>system</type>
-		  <listen>unix:path=$service_folder/bus</listen>
-		  <auth>EXTERNAL</auth>
-		  <policy context="default">
-		    <allow own="*"/> <allow send_destination="*"/> <allow receive_sender="*"/>
-		  </policy>
-		</busconfig>
-	CONFIGURATION
-        dbus-daemon --config-file="$service_folder/bus.conf" --nofork --nopidfile &
-        peer_pids+=($!)
-        wait_until 10 test -S "$service_folder/bus" || give_up "no bus"
-}
-
 mount_ours() { # FILE
         printf '[usb_storage]\ncache_size = "1GB"\n' > "$service_folder/fuse.conf"
-        start_service --no-usb --log-level warning --bus "unix:path=$service_folder/bus" \
+        start_service --no-usb --log-level warning --bus "$(bus_address)" \
                 --config "$service_folder/fuse.conf" --simulate "size=$FUSE_SIZE,link=ideal,serial=FUSE" ||
                 give_up "no service"
         wait_for_export FUSE 0 > /dev/null || give_up "FUSE is not exported"
         : > "$1"
-        "$BUILD_FOLDER/src/cli/usb-storagectl" --address="unix:path=$service_folder/bus" mount FUSE "$1" >&2 ||
+        "$BUILD_FOLDER/src/cli/usb-storagectl" --address="$(bus_address)" mount FUSE "$1" >&2 ||
                 give_up "our file can't be mounted"
 }
 
@@ -60,7 +43,8 @@ buffered_1m() { # FILE OPERATION
 measure_fuse() {
         local ours=$service_folder/ours.img qemu=$service_folder/qemu.img i
 
-        start_bus
+        start_bus || give_up "no bus"
+        peer_pids+=("$bus_pid")
         mount_ours "$ours"
         mount_qemu "$qemu"
         buffered_1m "$ours" write > /dev/null # so that the cache has it
