@@ -4,7 +4,7 @@
  * ScsiTarget
  *
  * Where commands are sent: submit one, get its result and sense. ScsiProcessor is one, ErrorHandler
- * wraps that with retries and recovery, PowerManager will wrap that with its gate. Bring-up, block
+ * wraps that with retries and recovery, PowerManager wraps that with its gate. Bring-up, block
  * and SMART are given a ScsiTarget and never know how deep it is. One for a device, for all of its
  * LUNs.
  */

@@ -3,7 +3,7 @@
 /*
  * StorageManager
  *
- * One device's life in the worker: its stack up to the error handler, bring-up of its LUNs, the
+ * One device's life in the worker: its stack up to the gate, bring-up of its LUNs, the
  * pipe of BlockDevices above each, and the sessions on them; and the way back down. With a cache,
  * the units outlive an unplug: they are parked until the device comes back or the park time ends.
  */
