@@ -327,6 +327,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_MOUNT:
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_MOUNT_ENDED:
+        case CONTROL_TYPE_CLIENT_ENDED:
         case CONTROL_TYPE_UNMOUNT:
                 log_warning("The manager sent %s, which is not for the front, ignoring",
                             control_type_to_string((ControlType) message->type));

@@ -250,6 +250,18 @@ static void on_power_changed(StorageManager *storage, const ControlPower *power,
         worker_send(userdata, &message);
 }
 
+static void worker_send_client_ended(Worker *worker, uint64_t id) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_CLIENT_ENDED);
+        message.body.client_ended.id = id;
+        worker_send(worker, &message);
+}
+
+static void on_client_ended(StorageManager *storage, uint64_t client_id, void *userdata) {
+        worker_send_client_ended(userdata, client_id);
+}
+
 static void on_remains_left(StorageManager *storage, uint32_t id, unsigned luns, void *userdata) {
         worker_send_luns(userdata, CONTROL_TYPE_REMAINS_LEFT, id, luns);
 }
@@ -333,6 +345,7 @@ static void worker_start_storage(Worker *worker, UsbDevice *device, const Device
                 .smart_told = on_smart_told,
                 .progressed = on_progressed,
                 .power_changed = on_power_changed,
+                .client_ended = on_client_ended,
                 .replied = on_replied,
                 .parked = on_parked,
                 .returned = on_returned,
@@ -526,14 +539,16 @@ static void on_smart_options(Worker *worker, const ControlSmartOptions *message)
 }
 
 static void on_client(Worker *worker, const ControlHandover *message, int *fd) {
-        int r;
+        int r = -ESTALE;
 
-        if (!worker->storage)
+        if (worker->storage)
+                r = storage_manager_add_client(worker->storage, message->lun, message->generation,
+                                               TAKE_FD(*fd), &message->agreement);
+        if (r == 0)
                 return;
-        r = storage_manager_add_client(worker->storage, message->lun, message->generation,
-                                       TAKE_FD(*fd), &message->agreement);
-        if (r < 0)
-                log_info("A client of LUN %u is refused: %s", message->lun, strerror(-r));
+        log_info("A client of LUN %u is refused: %s", message->lun, strerror(-r));
+        if (message->agreement.client_id != 0)
+                worker_send_client_ended(worker, message->agreement.client_id);
 }
 
 static void on_mount(Worker *worker, const ControlMount *message, int *fds) {
@@ -708,6 +723,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_MOUNT_ENDED:
         case CONTROL_TYPE_TLS:
         case CONTROL_TYPE_ACCESS:
+        case CONTROL_TYPE_CLIENT_ENDED:
         case CONTROL_TYPE_DEVICE_INFO:
         case CONTROL_TYPE_LUN_INFO:
         case CONTROL_TYPE_REPLY:

@@ -133,4 +133,5 @@ typedef struct NbdAgreement {
         uint8_t has_base_allocation; /* the meta context was selected for this export */
         uint8_t has_block_size;      /* the client asked for the block size information */
         uint8_t is_read_only;        /* this client may not write, whatever the export is */
+        uint64_t client_id;          /* whose it is; 0: nobody wants to know when that ends */
 } NbdAgreement;

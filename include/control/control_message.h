@@ -13,7 +13,7 @@
  *                   REMAINS of what was saved, before SAVED; REQUEST, CANCEL; MOUNT, UNMOUNT.
  * worker → manager: HELLO, READY, EXPORT, EXPORT_CLOSED, BROUGHT_UP, REMAINS_LEFT, SAVE, PARKED,
  *                   LEARNED, PONG, LOG, STOPPED, FAILED; DEVICE_INFO, LUN_INFO; PROGRESS, REPLY;
- *                   LUN_STATS, DEVICE_STATS; MOUNT_SERVED, MOUNT_ENDED.
+ *                   LUN_STATS, DEVICE_STATS; MOUNT_SERVED, MOUNT_ENDED, CLIENT_ENDED.
  * A device that goes: GONE; the worker answers PARKED, or stops. A parked worker that is sent
  * USB_DEVICE answers as it did the first time, BROUGHT_UP or FAILED; one whose park time is over
  * asks to SAVE what it has, and stops.
@@ -37,7 +37,7 @@
 #include "negotiation/nbd_access.h"
 #include "usb/usb_learned_facts.h"
 
-#define CONTROL_VERSION 11
+#define CONTROL_VERSION 12
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -99,6 +99,7 @@ typedef enum ControlType {
         CONTROL_TYPE_TLS,          /* fds: files, in the order of ControlTls; before LISTEN, and
                                        when something in it changed */
         CONTROL_TYPE_ACCESS,       /* one rule of the list of who may open what; likewise */
+        CONTROL_TYPE_CLIENT_ENDED, /* of a CLIENT that had an id: once, unless the worker ends */
         _CONTROL_TYPE_MAX,
 } ControlType;
 
@@ -190,6 +191,10 @@ typedef struct ControlExportClosed {
         uint64_t generation;
 } ControlExportClosed;
 
+typedef struct ControlClientEnded {
+        uint64_t id; /* NbdAgreement::client_id, not 0 */
+} ControlClientEnded;
+
 typedef struct ControlConnect { /* fd 0: a connected socket, before negotiation */
         uint64_t generation;    /* of the export, by the manager's numbering */
 } ControlConnect;
@@ -269,6 +274,7 @@ typedef struct ControlMessage {
                 ControlExport export;
                 ControlExportClosed export_closed;
                 ControlConnect connect;
+                ControlClientEnded client_ended;
                 ControlBroughtUp brought_up;
                 ControlFailed failed;
                 ControlHandover handover;

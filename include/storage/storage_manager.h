@@ -100,6 +100,8 @@ typedef struct StorageHandlers {
         /* Optional. How awake the device is: once it is brought up, when it falls asleep or wakes,
          * and when something else of it has changed, at most once a second. */
         void (*power_changed)(StorageManager *manager, const ControlPower *power, void *userdata);
+        /* Optional. Once for each client that was accepted and has NbdAgreement::client_id. */
+        void (*client_ended)(StorageManager *manager, uint64_t client_id, void *userdata);
         /* Once for each request, before `stopped` at the latest. */
         void (*replied)(StorageManager *manager, const ControlReply *reply, void *userdata);
 

@@ -67,6 +67,7 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_UNMOUNT] = { "UNMOUNT", sizeof(ControlMountState) },
         [CONTROL_TYPE_TLS] = { "TLS", sizeof(ControlTls), 0, _CONTROL_TLS_FILE_MAX },
         [CONTROL_TYPE_ACCESS] = { "ACCESS", sizeof(ControlAccess) },
+        [CONTROL_TYPE_CLIENT_ENDED] = { "CLIENT_ENDED", sizeof(ControlClientEnded) },
 };
 
 static_assert(sizeof(ControlMessage) <= CONTROL_MESSAGE_SIZE_MAX, "a message must fit");
@@ -275,6 +276,8 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_UNMOUNT:
                 return is_mount_message_valid(message);
+        case CONTROL_TYPE_CLIENT_ENDED:
+                return message->body.client_ended.id != 0;
         case CONTROL_TYPE_HELLO: /* who receives it compares the version, to say so */
         case CONTROL_TYPE_READY:
         case CONTROL_TYPE_PING:

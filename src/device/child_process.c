@@ -178,6 +178,7 @@ static void child_on_message(ControlChannel *channel, const ControlMessage *mess
         case CONTROL_TYPE_MOUNT:
         case CONTROL_TYPE_MOUNT_SERVED:
         case CONTROL_TYPE_MOUNT_ENDED:
+        case CONTROL_TYPE_CLIENT_ENDED:
         case CONTROL_TYPE_UNMOUNT:
         case CONTROL_TYPE_TLS:
         case CONTROL_TYPE_ACCESS:

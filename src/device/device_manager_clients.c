@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "device/device_manager_internal.h"
+#include "device/device_peer.h"
 
 /* As the front has it: replies of a megabyte leave in one piece. */
 #define SEND_BUFFER_SIZE (2 * MIB)
@@ -88,4 +89,11 @@ int device_manager_attach(DeviceManager *manager, uint64_t id, unsigned lun, int
         ret_info->transmission_flags |= NBD_FLAG_HAS_FLAGS;
         ret_info->transmission_flags &= (uint16_t) ~NBD_FLAG_SEND_DF;
         return 0;
+}
+
+bool device_manager_get_peer(const DeviceManager *manager, uint64_t id, size_t index,
+                             DevicePeer *ret) {
+        const ManagedDevice *device = device_manager_get(manager, id);
+
+        return device && device_peers_get(&device->peers, index, ret);
 }

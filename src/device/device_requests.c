@@ -193,6 +193,20 @@ static void complete_with_data(ManagedDevice *device, DeviceRequest *request,
                 complete(device, request, reply, data);
 }
 
+/* Who is in the way knows nothing of it: who asked is told whom to turn to. */
+static bool is_refused_for_others(const DeviceRequest *request, const ControlReply *reply) {
+        return reply->error == -EBUSY &&
+               (ends_device(request) || request->request.kind == CONTROL_REQUEST_KIND_POWER_STATE);
+}
+
+static void complete_refused(ManagedDevice *device, DeviceRequest *request,
+                             const ControlReply *reply) {
+        ControlReply named = *reply;
+
+        device_peers_append_names(&device->peers, named.words);
+        complete(device, request, &named, NULL);
+}
+
 int device_requests_on_reply(ManagedDevice *device, const ControlReply *reply) {
         DeviceRequest *request = find(device, reply->id);
 
@@ -200,6 +214,10 @@ int device_requests_on_reply(ManagedDevice *device, const ControlReply *reply) {
                 return -EBADMSG;
         if (reply->error == 0 && request->request.kind == CONTROL_REQUEST_KIND_CACHE_MODE)
                 device_cache_set_mode(&device->cache, (CacheMode) request->request.cache_mode);
+        if (is_refused_for_others(request, reply)) {
+                complete_refused(device, request, reply);
+                return 0;
+        }
         if (reply->error < 0 || !ends_device(request)) {
                 complete_with_data(device, request, reply);
                 return 0;

@@ -280,6 +280,9 @@ static void on_statement(ManagedDevice *device, const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_SAVE &&
             device_cache_on_save(&device->cache, &message->body.save) < 0)
                 child_process_kill(device->worker, "asked to save too much");
+        if (message->type == CONTROL_TYPE_CLIENT_ENDED &&
+            device_peers_remove(&device->peers, message->body.client_ended.id) < 0)
+                child_process_kill(device->worker, "told of a client that it was not given");
         if (message->type == CONTROL_TYPE_REPLY &&
             device_requests_on_reply(device, &message->body.reply) < 0)
                 child_process_kill(device->worker, "answered what it was not asked");
@@ -347,6 +350,7 @@ static void on_worker_message(ChildProcess *worker, const ControlMessage *messag
                 return;
         case CONTROL_TYPE_REMAINS_LEFT:
         case CONTROL_TYPE_SAVE:
+        case CONTROL_TYPE_CLIENT_ENDED:
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
                 on_statement(device, message);
@@ -420,6 +424,7 @@ static void on_worker_ended(ChildProcess *worker, const char *how, void *userdat
         device_close_exports(device);
         device_learned_flush(&device->learned);
         device_stats_end_worker(&device->stats);
+        device_peers_clear(&device->peers);
         device_power_end_worker(&device->power, event_loop_now_ns(device->loop), get_realtime_us());
         device_mounts_on_worker_ended(device);
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
@@ -626,6 +631,7 @@ int managed_device_new(ManagedDevice **ret, EventLoop *loop, const char *name,
         device->userdata = userdata;
         list_init(&device->node_of_manager);
         device_requests_init(&device->requests);
+        device_peers_init(&device->peers);
         device->taken_us = get_realtime_us();
         snprintf(device->name, sizeof(device->name), "%s", name);
         snprintf(device->base_name, sizeof(device->base_name), "%s", base_name);
@@ -641,6 +647,7 @@ ManagedDevice *managed_device_free(ManagedDevice *device) {
         device->worker = child_process_free(device->worker);
         device->state = MANAGED_DEVICE_STATE_ENDED;
         device_requests_end(device);
+        device_peers_clear(&device->peers);
         device_mounts_done(device);
         device_cache_done(&device->cache);
         device_stats_done(&device->stats);
@@ -832,6 +839,8 @@ int managed_device_add_client(ManagedDevice *device, const ControlHandover *hand
                 message.body.handover = *handover;
                 message.body.handover.lun = lun;
                 message.body.handover.generation = export->worker_generation;
+                message.body.handover.agreement.client_id =
+                                device_peers_add(&device->peers, lun, fd);
                 child_process_send(device->worker, &message, &fd, 1);
                 return 0;
         }

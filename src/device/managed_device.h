@@ -12,6 +12,7 @@
 #include "device/device_learned.h"
 #include "device/device_mounts.h"
 #include "device/device_observer.h"
+#include "device/device_peers.h"
 #include "device/device_policy.h"
 #include "device/device_power.h"
 #include "device/device_requests.h"
@@ -102,6 +103,7 @@ struct ManagedDevice {
         bool has_info;
         ControlLunInfo luns[CONTROL_LUNS_MAX]; /* likewise */
         DeviceRequests requests;
+        DevicePeers peers;
         DeviceMounts mounts;
         char failure_reason[CONTROL_DESCRIPTION_SIZE_MAX]; /* "": none */
         uint64_t taken_us;                                 /* of CLOCK_REALTIME */

@@ -71,6 +71,13 @@ static void unit_on_active(StorageUnit *unit) {
         storage_collector_note(container_of(unit - unit->lun, StorageManager, units[0]));
 }
 
+static void unit_on_client_ended(StorageUnit *unit, uint64_t client_id) {
+        StorageManager *manager = container_of(unit - unit->lun, StorageManager, units[0]);
+
+        if (manager->handlers->client_ended)
+                manager->handlers->client_ended(manager, client_id, manager->userdata);
+}
+
 static void storage_note_gone(StorageManager *manager) {
         if (manager->is_gone)
                 return;
@@ -802,6 +809,7 @@ int storage_manager_new(StorageManager **ret, UsbDevice *device, const StorageOp
         for (unsigned i = 0; i < STORAGE_LUNS_MAX; i++) {
                 storage_unit_init(&manager->units[i], manager->loop, i, unit_on_idle,
                                   unit_on_active);
+                manager->units[i].on_client_ended = unit_on_client_ended;
                 manager->units[i].budget = &manager->budget;
         }
 

@@ -20,6 +20,7 @@
 typedef struct StorageSession {
         StorageUnit *unit;   /* borrowed: its owner */
         NbdSession *session; /* owned */
+        uint64_t client_id;  /* 0: nobody wants to know */
         ListNode node;       /* StorageUnit::sessions */
 } StorageSession;
 
@@ -155,6 +156,7 @@ void storage_unit_start_sampling(StorageUnit *unit) {
 static void session_on_ended(NbdSession *nbd_session, void *userdata) {
         StorageSession *session = userdata;
         StorageUnit *unit = session->unit;
+        uint64_t client_id = session->client_id;
 
         nbd_session_free(nbd_session);
         list_unlink(&session->node);
@@ -162,6 +164,8 @@ static void session_on_ended(NbdSession *nbd_session, void *userdata) {
 
         assert(unit->n_sessions > 0);
         unit->n_sessions--;
+        if (client_id != 0 && unit->on_client_ended)
+                unit->on_client_ended(unit, client_id);
         unit->on_idle(unit);
 }
 
@@ -180,6 +184,7 @@ int storage_unit_add_session(StorageUnit *unit, uint64_t generation, int fd,
         if (!session)
                 return -ENOMEM;
         session->unit = unit;
+        session->client_id = agreement->client_id;
         list_init(&session->node);
 
         r = nbd_session_new(&session->session, unit->block, TAKE_FD(owned_fd), agreement,

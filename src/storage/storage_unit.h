@@ -28,6 +28,8 @@ typedef struct StorageUnit StorageUnit;
 typedef void (*StorageUnitIdle)(StorageUnit *unit);
 /* Its clients want something again, since storage_unit_rest(). */
 typedef void (*StorageUnitActive)(StorageUnit *unit);
+/* NbdAgreement::client_id */
+typedef void (*StorageUnitClientEnded)(StorageUnit *unit, uint64_t client_id);
 
 struct StorageUnit {
         unsigned lun;
@@ -66,6 +68,7 @@ struct StorageUnit {
         unsigned n_sessions; /* of both kinds */
         StorageUnitIdle on_idle;
         StorageUnitActive on_active;
+        StorageUnitClientEnded on_client_ended; /* NULL: nobody wants to know */
 };
 
 void storage_unit_init(StorageUnit *unit, EventLoop *loop, unsigned lun, StorageUnitIdle on_idle,

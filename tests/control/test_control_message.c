@@ -69,6 +69,7 @@ static const TypeCase type_cases[] = {
         { CONTROL_TYPE_UNMOUNT, sizeof(ControlMountState), 0, 0 },
         { CONTROL_TYPE_TLS, sizeof(ControlTls), 0, 5 },
         { CONTROL_TYPE_ACCESS, sizeof(ControlAccess), 0, 0 },
+        { CONTROL_TYPE_CLIENT_ENDED, sizeof(ControlClientEnded), 0, 0 },
 };
 
 static_assert(N_ELEMENTS(type_cases) == _CONTROL_TYPE_MAX, "a type is missing in the table");
@@ -139,6 +140,7 @@ static const LieCase lie_cases[] = {
         LIE(MOUNT, mount.is_read_only, 2),
         LIE(MOUNT_SERVED, mount_state.error, 0xff),
         LIE(MOUNT_ENDED, mount_state.error, 1),
+        LIE(CLIENT_ENDED, client_ended.id, 0),
         LIE(UNMOUNT, mount_state.error, 1),
         LIE(REMAINS, remains.luns, 0xff),
         LIE(REMAINS_LEFT, remains.luns, 0xff),
@@ -364,6 +366,8 @@ static void make_valid(ControlMessage *message, ControlType type) {
                 message->body.remains.luns = CONTROL_LUNS_ALL;
         if (type == CONTROL_TYPE_SAVE || type == CONTROL_TYPE_SAVED)
                 message->body.save.luns = UINT32_C(1) << (CONTROL_LUNS_MAX - 1);
+        if (type == CONTROL_TYPE_CLIENT_ENDED)
+                message->body.client_ended.id = 1;
 }
 
 static void set_tls_files(ControlTls *tls, size_t n_files) {

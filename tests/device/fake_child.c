@@ -11,7 +11,8 @@
  * there is no medium.
  *
  * Of requests: "holds" answers when it is cancelled; "misleads" answers another; "overfills" with
- * more than was asked for; "perishes" dies; "refuses-requests" says EBUSY. Others do what they are
+ * more than was asked for; "perishes" dies; "refuses-requests" says EBUSY; "miscounts"
+ * tells that a client has gone that never was. Others do what they are
  * asked: a reset is told as one, and takes LUN 1 away; a state of power is told as one.
  */
 
@@ -290,7 +291,10 @@ static void reply_to(FakeChild *child, const ControlRequest *request, int fd) {
 
         control_message_init(&message, CONTROL_TYPE_REPLY);
         reply->id = request->id + does(child, "misleads");
-        reply->error = does(child, "refuses-requests") ? -EBUSY : 0;
+        if (does(child, "refuses-requests")) {
+                reply->error = -EBUSY;
+                strcpy(reply->words, "it is used");
+        }
         if (request->kind == CONTROL_REQUEST_KIND_SCSI_COMMAND)
                 on_scsi(&request->scsi, fd, reply);
         if (request->kind == CONTROL_REQUEST_KIND_HISTORY)
@@ -413,6 +417,13 @@ static void on_client(FakeChild *child, const ControlMessage *message, int fd) {
 
         if (write(fd, child->name, strlen(child->name)) < 0)
                 abort();
+        if (does(child, "miscounts")) {
+                ControlMessage ended;
+
+                control_message_init(&ended, CONTROL_TYPE_CLIENT_ENDED);
+                ended.body.client_ended.id = 99;
+                control_channel_send(child->channel, &ended, NULL, 0);
+        }
         if (message->type == CONTROL_TYPE_CONNECT)
                 tell(child, "negotiates about export %llu",
                      (unsigned long long) message->body.connect.generation);
