@@ -154,8 +154,33 @@ static void print_health(const Ctl *ctl, json_object *smart, const char *line) {
                        (int) strcspn(reason, ";"), reason);
 }
 
-static void print_lun(const Ctl *ctl, json_object *lun, json_object *optical, json_object *smart,
-                      bool is_last) {
+/* Of Clients: unit, process, user, name. */
+static void print_clients(json_object *device, uint64_t number, const char *line) {
+        json_object *clients = ctl_objects_property(device, "Clients");
+        size_t n = json_object_is_type(clients, json_type_array) ? json_object_array_length(clients)
+                                                                 : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *client = json_object_array_get_idx(clients, i);
+                uint64_t unit = json_object_get_uint64(json_object_array_get_idx(client, 0));
+                uint64_t pid = json_object_get_uint64(json_object_array_get_idx(client, 1));
+                const char *name = json_object_get_string(json_object_array_get_idx(client, 3));
+
+                if (unit != number)
+                        continue;
+                printf("%*s%s    client %s", CTL_FACTS_INDENT + 2, "", line,
+                       name && *name != '\0' ? name : "somebody");
+                if (pid > 0)
+                        printf(" (process %" PRIu64 ", user %" PRIu64 ")", pid,
+                               json_object_get_uint64(json_object_array_get_idx(client, 2)));
+                putchar('\n');
+        }
+}
+
+static void print_lun(const Ctl *ctl, const CtlObjects *objects, const char *path,
+                      json_object *device, bool is_last) {
+        json_object *lun = ctl_objects_get(objects, path, CTL_LUN);
+        json_object *optical = ctl_objects_get(objects, path, CTL_OPTICAL);
         _cleanup_(freep) char *size = ctl_text_size(ctl_objects_number(lun, "Size"), false);
         const char *export = ctl_objects_string(lun, "Export");
         uint64_t n_clients = ctl_objects_number(lun, "NClients");
@@ -173,7 +198,8 @@ static void print_lun(const Ctl *ctl, json_object *lun, json_object *optical, js
         if (*export != '\0')
                 printf("%*s%s    export %s, %" PRIu64 " client%s\n", CTL_FACTS_INDENT + 2, "", line,
                        export, n_clients, n_clients == 1 ? "" : "s");
-        print_health(ctl, smart, line);
+        print_clients(device, ctl_objects_number(lun, "Number"), line);
+        print_health(ctl, ctl_objects_get(objects, path, CTL_SMART), line);
         if (optical)
                 print_optical(ctl, optical, line);
 }
@@ -199,9 +225,7 @@ static CtlExit show_device(Ctl *ctl, const CtlObjects *objects, const char *path
         if (n > 0)
                 ctl_facts_print(ctl, "Units", "%zu", n);
         for (size_t i = 0; i < n; i++)
-                print_lun(ctl, ctl_objects_get(objects, luns[i], CTL_LUN),
-                          ctl_objects_get(objects, luns[i], CTL_OPTICAL),
-                          ctl_objects_get(objects, luns[i], CTL_SMART), i + 1 == n);
+                print_lun(ctl, objects, luns[i], device, i + 1 == n);
         return CTL_EXIT_OK;
 }
 

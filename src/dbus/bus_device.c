@@ -10,6 +10,7 @@
 #include "dbus/bus_device_methods.h"
 #include "dbus/bus_lun.h"
 #include "dbus/bus_properties.h"
+#include "device/device_peer.h"
 
 #define FIELD(name) offsetof(BusDeviceFacts, name)
 
@@ -43,6 +44,23 @@ static int get_learned(sd_bus *bus, const char *path, const char *interface, con
                 if (*learned & UINT32_C(1) << bit)
                         r = sd_bus_message_append(reply, "s", name);
         }
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(reply);
+}
+
+/* As they are now: who changes tells NClients of the unit. */
+static int get_clients(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const BusDevice *device = container_of(userdata, BusDevice, facts);
+        DevicePeer peer;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(uuus)");
+        for (size_t i = 0;
+             r >= 0 && device_manager_get_peer(device->service->manager, device->id, i, &peer); i++)
+                r = sd_bus_message_append(reply, "(uuus)", peer.lun, (uint32_t) peer.pid,
+                                          (uint32_t) peer.uid, peer.name);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(reply);
@@ -111,6 +129,7 @@ static const sd_bus_vtable device_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("TimeTaken", "t", NULL, FIELD(taken_us), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Luns", "ao", get_luns, FIELD(luns), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Clients", "a(uuus)", get_clients, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                                 bus_device_methods_on_release, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 import nbd
 from gi.repository import Gio, GLib
-from private_bus import NAME, ROOT, STRANGER, expect_failure, private_bus, skip_unless_root, wait_until
+from private_bus import NAME, ROOT, STRANGER, connect, expect_failure, private_bus, skip_unless_root, wait_until
 from results import Results
 
 LUN = f"{ROOT}/devices/sim0/lun1"
@@ -42,6 +42,11 @@ def ask(connection, command, offset, size, data=b""):
     magic, error, handle = struct.unpack(">IIQ", reply[:16])
     assert (magic, error, handle) == (REPLY, 0, 7), reply[:16]
     return reply[16:]
+
+
+def read_name():
+    with open("/proc/self/comm", encoding="utf-8") as file:
+        return file.read().strip()
 
 
 class Checks:
@@ -81,8 +86,24 @@ class Checks:
         ask(connection, FLUSH, 0, 0)
         assert ask(connection, READ, 4096, 4096) == b"kernel!!" * 512
         wait_until(lambda: self.root.get("Lun", "NClients", LUN) == 1, "it is counted")
+        assert (1, 0, 0, "over the bus") in self.clients()
         assert ask(connection, DISCONNECT, 0, 0) == b""
         wait_until(lambda: self.root.get("Lun", "NClients", LUN) == 0, "it is gone")
+
+    def clients(self):
+        return self.root.get("Device", "Clients", f"{ROOT}/devices/sim0")
+
+    def who_is_connected_is_told_and_in_the_way(self):
+        wait_until(lambda: self.clients() == [], "the others are gone")
+        handle = connect(self.bus, EXPORT)
+        client = (1, os.getpid(), os.getuid(), read_name())
+        assert wait_until(self.clients, "it is listed") == [client]
+        failure = expect_failure(
+            "DeviceBusy", self.root.call, "Device", "Remove", "(@a{sv} {},)", path=f"{ROOT}/devices/sim0"
+        )
+        assert failure.message.endswith(f": {client[3]} (process {client[1]}, user {client[2]})"), failure.message
+        handle.shutdown()
+        wait_until(lambda: self.clients() == [], "it is gone")
 
     def strangers_get_no_socket_unless_polkit_says_so(self):
         for method in ("OpenNbd", "Attach"):
@@ -107,6 +128,7 @@ def main():
         for check in (
             checks.a_client_before_negotiation_sees_its_export_alone,
             checks.a_client_in_transmission_phase_is_served_at_once,
+            checks.who_is_connected_is_told_and_in_the_way,
             checks.strangers_get_no_socket_unless_polkit_says_so,
             checks.what_is_not_exported_has_no_clients,
         ):
