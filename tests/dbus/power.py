@@ -12,6 +12,7 @@ from private_bus import (
     SERVICE_USER,
     STRANGER,
     Watcher,
+    connect,
     expect_failure,
     is_there,
     private_bus,
@@ -154,6 +155,33 @@ class Checks:
         assert (self.get("SpinUps"), self.get("Suspends")) == (1, 1)
 
 
+def simulated_disk(results):
+    def a_disk_sleeps_by_itself_and_wakes_for_who_wants_something():
+        with private_bus() as bus:
+            path = write_configuration(bus, "[power]\nstandby_timeout = 300ms\n")
+            bus.start_service("--config", path, specs=["size=16M,serial=REAL"])
+            caller, watcher = bus.caller(), Watcher(bus)
+            wait_until(lambda: is_there(caller, f"{DEVICE}/lun0"), "the unit is there")
+            wait_until(lambda: caller.get("Power", "State", DEVICE) == "standby", "it sleeps")
+            assert caller.get("Power", "MaxPower", DEVICE) > 0 and caller.get("Power", "CanStandby", DEVICE)
+            handle = connect(bus, "1209-0001-REAL-lun0")
+            handle.pread(4096, 0)
+            wait_until(lambda: caller.get("Power", "SpinUps", DEVICE) == 1, "it is woken")
+            watcher.wait_for_event("awake", DEVICE)
+            wait_until(lambda: caller.get("Power", "State", DEVICE) == "standby", "it sleeps again")
+            write_configuration(bus, "[power]\nstandby_timeout = 0\n")
+            caller.call("Manager", "Reload", f"({NONE},)")
+            caller.call("Power", "SetState", f"('active', {NONE})", path=DEVICE)
+            caller.call("Power", "SetState", f"('suspended', {NONE})", path=DEVICE)
+            wait_until(lambda: caller.get("Power", "State", DEVICE) == "suspended", "it is suspended")
+            handle.pread(4096, 8 << 20)
+            wait_until(lambda: caller.get("Power", "Wakes", DEVICE) >= 3, "it is woken")
+            assert caller.get("Power", "WakeLatency", DEVICE)[2] > 0
+            handle.shutdown()
+
+    results.check(a_disk_sleeps_by_itself_and_wakes_for_who_wants_something)
+
+
 def write_configuration(bus, text):
     path = f"{bus.folder}/power.conf"
     with open(path, "w", encoding="utf-8") as file:
@@ -193,6 +221,7 @@ def main():
             if callable(check) and not name.startswith(("_", "get")):
                 results.check(getattr(checks, name))
     service_as_its_own_user(results)
+    simulated_disk(results)
     results.finish()
 
 
