@@ -4,6 +4,7 @@
  * the worker stops when it is told to, with everything closed.
  */
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,6 +22,7 @@
 #define STANDBY_TIMEOUT_MS 20000
 #define SUSPEND_TIMEOUT_MS 40000
 #define OPTIONS_BITS 3
+#define SMART_PERIOD_MS 20000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,6 +97,14 @@ static void on_stopped(StorageManager *storage, int result, void *userdata) {
         life->has_ended = true;
 }
 
+static void on_smart_told(StorageManager *storage, const ControlSmart *smart, void *userdata) {
+        assert(control_smart_is_valid(smart));
+}
+
+static void on_replied(StorageManager *storage, const ControlReply *reply, void *userdata) {
+        assert(control_reply_is_valid(reply));
+}
+
 static void life_run(Life *life, uint64_t duration_ns, const bool *condition) {
         uint64_t end_ns = event_loop_now_ns(life->loop) + duration_ns;
 
@@ -114,8 +124,15 @@ static void life_init(Life *life, HostileForm form, const HostileScript *script,
                 .export_closed = on_export_closed,
                 .brought_up = on_brought_up,
                 .stopped = on_stopped,
+                .smart_told = on_smart_told,
+                .replied = on_replied,
         };
+        SmartBridge bridge;
+        ControlSmartOptions smart = { .period_ms = SMART_PERIOD_MS };
 
+        /* Any of them, so that each is tried by some script. */
+        smart_bridge_init(&bridge, (SmartBridgeKind) (script->size % _SMART_BRIDGE_KIND_MAX));
+        control_smart_options_set_bridge(&smart, &bridge);
         *life = (Life){ .client_fd = -1 };
         log_set_sink(drop_log, NULL);
         if (virtual_event_loop_new(&life->loop) < 0 ||
@@ -130,6 +147,7 @@ static void life_init(Life *life, HostileForm form, const HostileScript *script,
                                                         .suspend_timeout_ms = SUSPEND_TIMEOUT_MS,
                                                         .is_enabled = true,
                                                 },
+                                                .smart = smart,
                                 },
                                 &handlers, life) < 0)
                 abort();
@@ -144,6 +162,20 @@ static void life_wake(Life *life) {
                                                 .power_state = POWER_STATE_ACTIVE,
                                 },
                                 -1);
+}
+
+/* For a unit's health, and that its drive tests itself: answered by the end at the latest. */
+static void life_ask(Life *life) {
+        static const ControlRequest requests[] = {
+                { .id = 2, .kind = CONTROL_REQUEST_KIND_SMART_UPDATE },
+                { .id = 3,
+                  .kind = CONTROL_REQUEST_KIND_SMART_TEST,
+                  .self_test = SMART_SELF_TEST_KIND_SHORT },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(requests); i++)
+                storage_manager_request(life->storage, &requests[i], -EBADF);
+        life_run(life, WORK_NS, &life->has_ended);
 }
 
 static void life_done(Life *life) {
@@ -169,6 +201,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 life_wake(&life);
                 life_run(&life, WORK_NS, &life.has_ended);
         }
+        if (!life.has_ended)
+                life_ask(&life);
         if (!life.has_ended)
                 storage_manager_stop(life.storage);
         life_run(&life, PATIENCE_NS, &life.has_ended);
