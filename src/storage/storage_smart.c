@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "storage/storage_manager_internal.h"
 
-/* After a unit has come. */
+/* After a unit has come; a shorter period counts more. */
 #define FIRST_NS (1 * NS_PER_S)
 /* Nobody has wanted anything of the device for so long. */
 #define QUIET_NS (1 * NS_PER_S)
@@ -122,7 +122,8 @@ static void refresh(StorageManager *manager, const StorageUnit *unit,
         }
         smart_unit->generation = unit->generation;
         smart_unit->n_attachment = manager->smart.n_attachments;
-        smart_unit->next_ns = event_loop_now_ns(manager->loop) + FIRST_NS;
+        smart_unit->next_ns = event_loop_now_ns(manager->loop) +
+                              MIN(FIRST_NS, manager->smart.options.period_ms * NS_PER_MS);
 }
 
 /* NULL: there is no drive that could be asked. */
@@ -343,7 +344,7 @@ static uint64_t tend_unit(StorageManager *manager, unsigned lun) {
         }
         if (manager->units[lun].is_exclusive ||
             (!is_quiet(manager) && !is_overdue(manager, smart_unit)))
-                return now_ns + QUIET_NS;
+                return now_ns + MIN(QUIET_NS, get_period_ns(manager, smart_unit));
         return now_ns;
 }
 

@@ -221,6 +221,10 @@ static void ask_power(Disturbances *disturbances) {
                 worker_ask_power(disturbances->world->worker, CHOOSE(disturbances, states));
 }
 
+static void ask_smart(Disturbances *disturbances) {
+        worker_ask_smart(disturbances->world->worker, /* is_test= */ one_in(disturbances, 4));
+}
+
 /* What was written is on the medium by then: nobody notices but by waiting. */
 static void wake_badly(Disturbances *disturbances) {
         static const char *const faults[] = {
@@ -334,6 +338,7 @@ static const Kind kinds[] = {
         { change_policy, PLAN_WEATHER_ROUGH, 1 },
         { change_power, PLAN_WEATHER_ROUGH, 2 },
         { ask_power, PLAN_WEATHER_ROUGH, 6 },
+        { ask_smart, PLAN_WEATHER_ROUGH, 3 },
         { wake_badly, PLAN_WEATHER_ROUGH, 5 },
         { wake_worse, PLAN_WEATHER_STORM, 3 },
         { lose_client, PLAN_WEATHER_ROUGH, 1 },

@@ -89,6 +89,8 @@ static void make_spec(const Hardware *hardware, SimulatorSpec *spec, uint64_t se
         spec->spin_up_ms = plan->spin_up_ms;
         spec->stop_after_ms = plan->stop_after_ms;
         spec->starts_by_itself = plan->starts_by_itself;
+        spec->drive.kind = plan->drive;
+        spec->drive.bridge = plan->bridge;
         spec->seed = seed;
         if (hardware->disk == HARDWARE_DISK_OTHER_DEVICE)
                 snprintf(spec->model, sizeof(spec->model), "FOREIGN");

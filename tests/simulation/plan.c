@@ -66,6 +66,29 @@ static void choose_power(Plan *plan, Random *random) {
         plan->starts_by_itself = one_in(random, 2);
 }
 
+typedef struct PlanDrive {
+        SimulatorDriveKind kind;
+        SimulatorBridge bridge;
+        SmartBridgeKind bridge_kind;
+} PlanDrive;
+
+/* Bridges that keep state as well: they have the processor for themselves. */
+static void choose_drive(Plan *plan, Random *random) {
+        static const PlanDrive drives[] = {
+                { SIMULATOR_DRIVE_ATA, SIMULATOR_BRIDGE_SAT, SMART_BRIDGE_KIND_SAT_16 },
+                { SIMULATOR_DRIVE_ATA, SIMULATOR_BRIDGE_SUNPLUS, SMART_BRIDGE_KIND_SUNPLUS },
+                { SIMULATOR_DRIVE_NVME, SIMULATOR_BRIDGE_NVME_JMICRON,
+                  SMART_BRIDGE_KIND_NVME_JMICRON },
+                { SIMULATOR_DRIVE_SCSI, SIMULATOR_BRIDGE_NONE, SMART_BRIDGE_KIND_NONE },
+        };
+        const PlanDrive *drive = &drives[below(random, N_ELEMENTS(drives))];
+
+        plan->smart_period_ms = (uint32_t) CHOOSE(random, 0, 0, 20, 300, 3000);
+        plan->drive = drive->kind;
+        plan->bridge = drive->bridge;
+        plan->bridge_kind = drive->bridge_kind;
+}
+
 static PlanMix choose_mix(const Plan *plan, Random *random) {
         static const PlanMix mixes[] = {
                 { .n_read = 10,
@@ -152,6 +175,7 @@ void plan_make(Plan *plan, uint64_t seed) {
                         SIMULATOR_TRANSPORT_UAS, SIMULATOR_TRANSPORT_UAS_ONLY);
         plan->disorder_us = CHOOSE(&random, 0, 0, 300, 3000);
         choose_power(plan, &random);
+        choose_drive(plan, &random);
 }
 
 const char *plan_weather_to_string(PlanWeather weather) {
@@ -212,6 +236,8 @@ void plan_print(const Plan *plan) {
                yes_no(plan->power.is_enabled), plan->power.standby_timeout_ms,
                plan->power.suspend_timeout_ms, (uintmax_t) plan->spin_up_ms,
                (uintmax_t) plan->stop_after_ms, yes_no(plan->starts_by_itself));
+        printf("health: asked for every %u ms by %s\n", plan->smart_period_ms,
+               smart_bridge_kind_to_string(plan->bridge_kind));
         if (plan->has_cache)
                 printf("cache: %s %s line=%u arena=%ju read-ahead=%s verifies=%s age=%ju ms "
                        "park=%u ms\n",

@@ -11,6 +11,7 @@
 #include "cache/cache_manager.h"
 #include "power/power_state.h"
 #include "simulator/simulator_spec.h"
+#include "smart/smart_bridge.h"
 #include "usb/usb_device.h"
 
 #define PLAN_LUNS_MAX 3
@@ -81,6 +82,11 @@ typedef struct Plan {
         uint64_t spin_up_ms;
         uint64_t stop_after_ms; /* by itself */
         bool starts_by_itself;
+
+        uint32_t smart_period_ms; /* the drive's health is asked for so often; 0: it is not */
+        SimulatorDriveKind drive;
+        SimulatorBridge bridge;      /* as the device has it, */
+        SmartBridgeKind bridge_kind; /* and as the worker is told */
 
         unsigned n_clients;
         PlanClient clients[PLAN_LUNS_MAX * PLAN_CONNECTIONS_MAX];

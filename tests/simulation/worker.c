@@ -274,6 +274,36 @@ static void on_replied(StorageManager *storage, const ControlReply *reply, void 
                              reply->error, reply->words);
 }
 
+static void on_smart_told(StorageManager *storage, const ControlSmart *smart, void *userdata) {
+        Worker *worker = userdata;
+
+        if (!control_smart_is_valid(smart))
+                journal_fail(worker->journal, "what is told of a drive's health makes no sense");
+        if (smart->verdict.kind == SMART_VERDICT_KIND_FAILING)
+                journal_fail(worker->journal, "a good drive is told to fail: %s",
+                             smart->verdict.reason);
+        if (!worker->is_killed)
+                journal_note(worker->journal, "health of LUN %u: %d, %s (%s)", smart->lun,
+                             smart->error, smart_verdict_kind_to_string(smart->verdict.kind),
+                             smart->verdict.reason);
+}
+
+void worker_ask_smart(Worker *worker, bool is_test) {
+        ControlRequest request = {
+                .id = ++worker->last_request,
+                .kind = is_test ? CONTROL_REQUEST_KIND_SMART_TEST
+                                : CONTROL_REQUEST_KIND_SMART_UPDATE,
+                .self_test = is_test ? SMART_SELF_TEST_KIND_SHORT : 0,
+        };
+
+        if (!worker->storage || worker->is_killed || worker->has_ended)
+                return;
+        journal_note(worker->journal, "request %ju: the drive's health is asked for",
+                     (uintmax_t) request.id);
+        worker->n_requests++;
+        storage_manager_request(worker->storage, &request, -EBADF);
+}
+
 void worker_set_power(Worker *worker, const PowerOptions *options) {
         worker->power = *options;
         if (worker->storage && !worker->is_killed)
@@ -317,6 +347,7 @@ static const StorageHandlers handlers = {
         .remains_left = on_remains_left,
         .replied = on_replied,
         .power_changed = on_power_changed,
+        .smart_told = on_smart_told,
         .lun_stats = on_lun_stats,
         .device_stats = on_device_stats,
 };
@@ -332,12 +363,16 @@ static void start(Worker *worker) {
                 .n_luns_max = PLAN_LUNS_MAX,
                 .starts_with_reset = worker->has_failed,
                 .power = worker->power,
+                .smart = { .period_ms = plan->smart_period_ms },
                 .has_cache = plan->has_cache,
                 .cache = plan->cache,
                 .park_timeout_ms = plan->park_timeout_ms,
         };
+        SmartBridge bridge;
         int r;
 
+        smart_bridge_init(&bridge, plan->bridge_kind);
+        control_smart_options_set_bridge(&options.smart, &bridge);
         worker->is_brought_up = false;
         worker->is_stopping = false;
         worker->is_parked = false;

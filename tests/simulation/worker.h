@@ -86,6 +86,8 @@ bool worker_add_client(Worker *worker, unsigned lun, int fd, const NbdAgreement 
 
 /* Of this one, and of those that follow. */
 void worker_set_power(Worker *worker, const PowerOptions *options);
+/* Asks for the health of the first unit's drive, or that it tests itself. */
+void worker_ask_smart(Worker *worker, bool is_test);
 /* Asks for a state; whatever comes of it. */
 void worker_ask_power(Worker *worker, PowerState state);
 void worker_stop(Worker *worker);
