@@ -106,6 +106,21 @@ static void init_monitor(StorageManager *manager, const StorageUnit *unit,
         smart_monitor_init(&smart_unit->monitor, &options, &monitor_handlers, manager);
 }
 
+static void tell(StorageManager *manager, unsigned lun, int error) {
+        const SmartMonitor *monitor = &manager->smart.units[lun].monitor;
+        ControlSmart *told = &manager->smart.told;
+
+        memset(told, 0, sizeof(*told));
+        told->lun = lun;
+        told->error = error;
+        told->n_asked = monitor->n_asked;
+        told->verdict = monitor->verdict;
+        told->data = monitor->data;
+        snprintf(told->way, sizeof(told->way), "%s", smart_monitor_describe_way(monitor));
+        if (manager->handlers->smart_told)
+                manager->handlers->smart_told(manager, told, manager->userdata);
+}
+
 /* The same drive is known as it was, however the device is attached. */
 static void refresh(StorageManager *manager, const StorageUnit *unit,
                     StorageSmartUnit *smart_unit) {
@@ -124,6 +139,9 @@ static void refresh(StorageManager *manager, const StorageUnit *unit,
         smart_unit->n_attachment = manager->smart.n_attachments;
         smart_unit->next_ns = event_loop_now_ns(manager->loop) +
                               MIN(FIRST_NS, manager->smart.options.period_ms * NS_PER_MS);
+        /* Why nothing is known of it. */
+        if (smart_unit->monitor.is_given_up)
+                tell(manager, unit->lun, -EIO);
 }
 
 /* NULL: there is no drive that could be asked. */
@@ -156,21 +174,6 @@ void storage_smart_set_options(StorageManager *manager, const ControlSmartOption
 }
 
 /* Jobs */
-
-static void tell(StorageManager *manager, unsigned lun, int error) {
-        const SmartMonitor *monitor = &manager->smart.units[lun].monitor;
-        ControlSmart *told = &manager->smart.told;
-
-        memset(told, 0, sizeof(*told));
-        told->lun = lun;
-        told->error = error;
-        told->n_asked = monitor->n_asked;
-        told->verdict = monitor->verdict;
-        told->data = monitor->data;
-        snprintf(told->way, sizeof(told->way), "%s", smart_monitor_describe_way(monitor));
-        if (manager->handlers->smart_told)
-                manager->handlers->smart_told(manager, told, manager->userdata);
-}
 
 static bool runs_test(const SmartMonitor *monitor) {
         const SmartTruth *is_running = &monitor->data.self_tests.is_running;

@@ -590,6 +590,8 @@ START_TEST(a_device_that_falls_silent_is_never_asked_again) {
         start_with("smart=ata", NULL, PERIOD_MS, &known);
         stack_sleep_ms(&stack, 3600 * 1000);
         ck_assert_uint_eq(get_counters()->n_commands_by_opcode[OPCODE_SAT_16], 0);
+        ck_assert_uint_eq(stack.n_smart[0], 1);
+        ck_assert_int_eq(stack.smart[0].error, -EIO);
         ck_assert_int_eq(update(), -EIO);
         stack_done(&stack);
 }
