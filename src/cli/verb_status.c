@@ -177,6 +177,16 @@ static void print_clients(json_object *device, uint64_t number, const char *line
         }
 }
 
+static void print_mounts(json_object *lun, const char *line) {
+        json_object *mounts = ctl_objects_property(lun, "Mounts");
+
+        for (size_t i = 0;
+             json_object_is_type(mounts, json_type_array) && i < json_object_array_length(mounts);
+             i++)
+                printf("%*s%s    mounted at %s\n", CTL_FACTS_INDENT + 2, "", line,
+                       json_object_get_string(json_object_array_get_idx(mounts, i)));
+}
+
 static void print_lun(const Ctl *ctl, const CtlObjects *objects, const char *path,
                       json_object *device, bool is_last) {
         json_object *lun = ctl_objects_get(objects, path, CTL_LUN);
@@ -199,6 +209,7 @@ static void print_lun(const Ctl *ctl, const CtlObjects *objects, const char *pat
                 printf("%*s%s    export %s, %" PRIu64 " client%s\n", CTL_FACTS_INDENT + 2, "", line,
                        export, n_clients, n_clients == 1 ? "" : "s");
         print_clients(device, ctl_objects_number(lun, "Number"), line);
+        print_mounts(lun, line);
         print_health(ctl, ctl_objects_get(objects, path, CTL_SMART), line);
         if (optical)
                 print_optical(ctl, optical, line);

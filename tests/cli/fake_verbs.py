@@ -59,8 +59,9 @@ def status_device(host):
                   "Transport: BOT at 5Gb/s", "Quirks: gu", "Learned: read-ahead helps",
                   "Cache: write-back, up to 256M, 3M not written yet, 87% hits",
                   "└─0 disk Kingston DataTraveler 3.0 8M", "export 0951-1666-60A44C413C-lun0, 1 client",
-                  "(process 4712, user 1000)"):
+                  "(process 4712, user 1000)", "mounted at /images/st"):
         assert words in out, out
+    assert "\x1b" not in out, out
     out = host.run("status", "2-1.3").out
     assert "Degraded: write-through" in out and "├─0" in out and "no medium" in out, out
     assert "State: failed: it does not answer" in host.run("status", "3-1").out
