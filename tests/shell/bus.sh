@@ -7,6 +7,7 @@ bus_address() {
 }
 
 start_bus() {
+        mkdir -p "$service_folder"
         cat > "$service_folder/bus.conf" <<-CONFIGURATION
 		<busconfig>
 		  <type>system</type>
