@@ -41,14 +41,14 @@ buffered_1m() { # FILE OPERATION
 }
 
 measure_fuse() {
-        local ours=$service_folder/ours.img qemu=$service_folder/qemu.img i
+        local ours=$service_folder/ours.img qemu=$service_folder/qemu.img
 
         start_bus || give_up "no bus"
         peer_pids+=("$bus_pid")
         mount_ours "$ours"
         mount_qemu "$qemu"
         buffered_1m "$ours" write > /dev/null # so that the cache has it
-        for i in $(seq "$repetitions"); do
+        for _ in $(seq "$repetitions"); do
                 sample fuse_ours_4k random_4k "$ours"
                 sample fuse_qemu_4k random_4k "$qemu"
                 sample fuse_ours_read buffered_1m "$ours" read

@@ -38,7 +38,7 @@ median() { # VALUE...
 }
 
 median_of() { # KEY
-        # Unquoted: the values are words.
+        # shellcheck disable=SC2086 # the values are words
         median ${samples[$1]:-}
 }
 

@@ -47,13 +47,13 @@ measure_load() {
 }
 
 measure_scaling() {
-        local n_devices simulations i
+        local n_devices simulations
 
-        for i in $(seq "$repetitions"); do
+        for _ in $(seq "$repetitions"); do
                 for n_devices in "${scaling_devices[@]}"; do
                         mapfile -t simulations < <(seq "$n_devices" | tr 0-9 A-J |
                                 sed "s/^/size=64M,link=ideal,luns=$scaling_luns,serial=/")
-                        start_with $(without_cache) "${simulations[@]}"
+                        start_without_cache "${simulations[@]}"
                         sample "scaling_$n_devices" measure_load
                         stop_service || give_up "the service does not end well"
                 done

@@ -37,13 +37,13 @@ static void read_ends_at(uint64_t offset, uint64_t size, uint64_t bad_offset) {
 static const struct {
         bool is_told;
         uint64_t told_lba;
-} informations[] = { { true, 0 }, { false, 0 }, { true, 1 }, { true, 5000 }, { true, 100 } };
+} answers[] = { { true, 0 }, { false, 0 }, { true, 1 }, { true, 5000 }, { true, 100 } };
 
 START_TEST(a_bad_block_is_found_wherever_it_is) {
         static const uint64_t bad_lbas[] = { 1, 2, 63, 64, 77, 127, 128, 200, 510 };
 
-        fixture.ram.is_bad_lba_told = informations[_i].is_told;
-        fixture.ram.told_lba = informations[_i].told_lba;
+        fixture.ram.is_bad_lba_told = answers[_i].is_told;
+        fixture.ram.told_lba = answers[_i].told_lba;
         for (size_t i = 0; i < N_ELEMENTS(bad_lbas); i++) {
                 fixture.ram.bad_lba = bad_lbas[i];
                 lun_fixture_forget_journal(&fixture);
@@ -209,8 +209,7 @@ int main(void) {
         TCase *tcase = tcase_create("lun_search");
 
         tcase_add_checked_fixture(tcase, set_up, tear_down);
-        tcase_add_loop_test(tcase, a_bad_block_is_found_wherever_it_is, 0,
-                            N_ELEMENTS(informations));
+        tcase_add_loop_test(tcase, a_bad_block_is_found_wherever_it_is, 0, N_ELEMENTS(answers));
         for (size_t i = 0; i < N_ELEMENTS(tests); i++)
                 tcase_add_test(tcase, tests[i]);
         suite_add_tcase(suite, tcase);

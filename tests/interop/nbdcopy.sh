@@ -11,7 +11,7 @@ printf 'island' | dd of="$SCRATCH/sparse" bs=1 seek=20000001 conv=notrunc status
 other="nbd+unix:///$(sed -n 2p <<< "$EXPORTS")?socket=$SOCKET"
 
 same() { # URI FILE
-        nbdcopy "$1" - | head -c $size | cmp - "$2"
+        nbdcopy "$1" - | head -c "$size" | cmp - "$2"
 }
 
 check "data is copied in over one connection" nbdcopy --connections=1 --flush "$SCRATCH/data" "$URI"

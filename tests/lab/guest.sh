@@ -261,6 +261,7 @@ kernel_agrees() { # SERIAL LUN
 }
 
 # The whole way for a machine's disks, each given as SERIAL:LUN:KILOBYTES.
+# shellcheck disable=SC2086 # these are words
 round_trips() { # DISK...
         local disk
 

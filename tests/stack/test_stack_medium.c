@@ -17,9 +17,10 @@ static Stack stack;
 static uint8_t data[64 * KIB], other[64 * KIB];
 
 /* How the device tells of a bad block. */
-static const char *const informations[] = { "", ";information-missing", ";information-wrong:2048" };
+static const char *const information_options[] = { "", ";information-missing",
+                                                   ";information-wrong:2048" };
 
-#define N_CASES (2 * N_ELEMENTS(informations))
+#define N_CASES (2 * N_ELEMENTS(information_options))
 
 static void set_up_case(int i) {
         char faults[128];
@@ -36,7 +37,7 @@ static void set_up_case(int i) {
                         simulated_device_write_medium(stack.device, 0, 1 * MIB, data, sizeof(data)),
                         0);
         snprintf(faults, sizeof(faults), "medium-error@lba=%u;medium-error@lba=%u..%u%s", FIRST_BAD,
-                 SECOND_BAD, SECOND_BAD + 1, informations[i / 2]);
+                 SECOND_BAD, SECOND_BAD + 1, information_options[i / 2]);
         stack_add_faults(&stack, faults);
 }
 

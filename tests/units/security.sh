@@ -11,7 +11,7 @@ score_is_good() { # UNIT
         output=$(systemd-analyze security --no-pager --offline=true --threshold="$threshold" "$1")
         status=$?
         grep -vF '✓' <<< "$output"
-        return $status
+        return "$status"
 }
 
 for unit in "$@"; do

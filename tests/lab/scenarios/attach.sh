@@ -91,7 +91,7 @@ survives() {
 
 guest() {
         start_udev || fail "udevd starts"
-        modprobe -r nbd && modprobe nbd nbds_max=4 || fail "the kernel's NBD driver loads"
+        { modprobe -r nbd && modprobe nbd nbds_max=4; } || fail "the kernel's NBD driver loads"
         start_bus || fail "a bus is started"
         start_daemon "present_devices = take"
         start_attach

@@ -1,13 +1,13 @@
 # A disk that can't read some of its sectors (QEMU's blkdebug): a read fails at the exact place, all around is
 # good, and neither the kernel's client nor ours has to wait.
 
-BAD_SECTORS="4096 4100 20000"
+BAD_SECTORS=(4096 4100 20000)
 
 machine() {
         local drive sector i=0
 
         drive="driver=blkdebug,node-name=bad,image.driver=file,image.filename=$(make_pattern_image)"
-        for sector in $BAD_SECTORS; do
+        for sector in "${BAD_SECTORS[@]}"; do
                 drive+=",inject-error.$i.event=none,inject-error.$i.errno=5"
                 drive+=",inject-error.$i.iotype=read,inject-error.$i.sector=$sector"
                 i=$((i + 1))
@@ -30,13 +30,14 @@ guest() {
 
         disk=$(wait_for_kernel_disk BAD 0) || fail "the kernel's driver has the disk"
         check "the kernel reads all but the bad sectors" \
-                "$here/bad_sectors.py" device "$disk" $BAD_SECTORS
+                "$here/bad_sectors.py" device "$disk" "${BAD_SECTORS[@]}"
         start_daemon "present_devices = take" "[usb_storage]" "cache_enabled = false"
         name=$(wait_for_export BAD 0) || fail "the disk is exported"
         check "we read all but the bad sectors, and tell where they are" \
-                "$here/bad_sectors.py" export "$(export_uri "$name")" $BAD_SECTORS
+                "$here/bad_sectors.py" export "$(export_uri "$name")" "${BAD_SECTORS[@]}"
         stop_daemon
         start_daemon "present_devices = take"
         name=$(wait_for_export BAD 0) || fail "the disk is exported with a cache"
-        check "with a cache, too" "$here/bad_sectors.py" export "$(export_uri "$name")" $BAD_SECTORS
+        check "with a cache, too" \
+                "$here/bad_sectors.py" export "$(export_uri "$name")" "${BAD_SECTORS[@]}"
 }
