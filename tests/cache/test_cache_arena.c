@@ -354,6 +354,7 @@ static void refuse_system_calls(void) {
 
 static void use_arena_without_system_calls(void *argument) {
         refuse_system_calls();
+        fixture.arena = cache_arena_free(fixture.arena);
         memset(fixture.memory, 0xff, ARENA_SIZE);
         if (cache_arena_new(&fixture.arena, fixture.fd, LINE_SIZE) < 0)
                 _exit(EXIT_FAILURE);
