@@ -2,7 +2,7 @@
 # fuzz.sh: runs the fuzz targets, each for a while. What they find on the way is kept in the build folder and
 # begins the next run; what fails is left there as crash-*, to become a seed.
 
-FUZZ_SECONDS=10
+FUZZ_SECONDS=3
 FUZZ_INPUT_TIMEOUT=25
 FUZZ_MEMORY_MB=2048
 
