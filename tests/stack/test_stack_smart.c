@@ -546,8 +546,8 @@ START_TEST(beside_clients_the_answer_is_still_right) {
                 "smart=ata,bridge=sunplus,vid=04fc,pid=0c15,latency-us=200,link=real",
                 "smart=ata,bridge=cypress,vid=04b4,pid=6830,latency-us=200,link=real",
                 "smart=nvme,bridge=nvme-jmicron,vid=152d,pid=0583,latency-us=200,link=real",
-                "smart=nvme,bridge=nvme-jmicron,vid=152d,pid=0583,latency-us=200,link=real,"
-                "transport=uas",
+                ("smart=nvme,bridge=nvme-jmicron,vid=152d,pid=0583,latency-us=200,link=real,"
+                 "transport=uas"),
         };
         unsigned number;
         ControlRequest request = make_update(0);
