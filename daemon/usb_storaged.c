@@ -272,13 +272,18 @@ static int daemon_start_devices(Daemon *daemon) {
                 .state_dir = daemon->options.state_dir,
                 .has_usb = daemon->options.has_usb,
         };
+        char taken_dir[PATH_SIZE_MAX];
         int r;
 
         find_program(daemon->worker_path, "usb-storage-worker");
         find_program(daemon->front_path, "usb-storage-front");
         daemon_config_fill(daemon->config, &options);
-        /* Else systemd keeps them over a restart. */
-        if (!getenv("NOTIFY_SOCKET"))
+        snprintf(taken_dir, sizeof(taken_dir), "%s/taken", daemon->options.runtime_dir);
+        options.taken_dir = taken_dir;
+        /* systemd keeps arenas over a restart, and drops that folder at a stop that is none. */
+        if (getenv("NOTIFY_SOCKET"))
+                options.keeps_taken = true;
+        else
                 options.runtime_dir = daemon->options.runtime_dir;
 
         r = device_manager_new(&daemon->manager, daemon->loop, &options, on_stopped, daemon);

@@ -80,6 +80,10 @@ typedef struct DeviceManagerOptions {
         bool is_monitored;        /* what clients do is counted */
         const char *state_dir;    /* copied: of orphan files and what devices taught */
         const char *runtime_dir; /* copied: where arenas lie without systemd; NULL: they are memfds */
+        /* Copied: where it is noted which USB devices were taken, for a service after this one, which takes
+         * them though they were there before it; NULL: nowhere. */
+        const char *taken_dir;
+        bool keeps_taken;            /* a stop leaves them noted, too: it may be for a restart */
         const UsbQuirksList *quirks; /* borrowed, until there are other options; NULL: none */
         DevicePolicy *policy;        /* likewise; NULL: all are allowed */
         DeviceCacheOptions cache;

@@ -195,6 +195,13 @@ static void remember_other(DeviceManager *manager, const ManagedDevice *device) 
                 device_others_set(&manager->others, &device->node, DEVICE_OTHER_REASON_UNSUPPORTED);
 }
 
+static void forget_taken(DeviceManager *manager, const ManagedDevice *device) {
+        if (!device->udev)
+                return;
+        if (manager->state == DEVICE_MANAGER_STATE_RUNNING || !manager->options.keeps_taken)
+                taken_devices_remove(manager->taken, &device->node);
+}
+
 static void tell_removed(DeviceManager *manager, ManagedDevice *device) {
         for (unsigned lun = 0; lun < CONTROL_LUNS_MAX; lun++)
                 if (device->luns[lun].is_present)
@@ -210,6 +217,7 @@ static void on_device_ended(ManagedDevice *device, void *userdata) {
         UsbNode successor = device->successor;
 
         remember_other(manager, device);
+        forget_taken(manager, device);
         tell_removed(manager, device);
         list_unlink(&device->node_of_manager);
         manager->n_devices--;
@@ -494,6 +502,10 @@ int device_manager_new(DeviceManager **ret, EventLoop *loop, const DeviceManager
         r = learned_store_new(&manager->learned, options->state_dir);
         if (r < 0)
                 return r;
+        r = taken_devices_new(&manager->taken, options->taken_dir);
+        if (r < 0)
+                return r;
+        manager->options.taken_dir = NULL; /* it has its copy */
         r = state_store_new(&manager->smart, options->state_dir, SMART_HISTORY_FOLDER_NAME,
                             SMART_HISTORY_FILES_MAX);
         if (r < 0)
@@ -512,6 +524,7 @@ DeviceManager *device_manager_free(DeviceManager *manager) {
         device_others_done(&manager->others);
         cache_store_free(manager->store);
         learned_store_free(manager->learned);
+        taken_devices_free(manager->taken);
         state_store_free(manager->smart);
         child_process_free(manager->spare);
         device_front_done(&manager->front);

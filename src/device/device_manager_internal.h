@@ -10,6 +10,7 @@
 #include "device/device_observer.h"
 #include "device/device_others.h"
 #include "device/managed_device.h"
+#include "device/taken_devices.h"
 #include "device/usb_monitor.h"
 
 typedef enum DeviceManagerState {
@@ -25,6 +26,7 @@ struct DeviceManager {
         DeviceManagerOptions options;
         CacheStore *store;     /* owned */
         LearnedStore *learned; /* owned */
+        TakenDevices *taken;   /* owned */
         StateStore *smart;     /* owned: the history of drives */
         DeviceManagerStopped stopped;
         void *userdata;

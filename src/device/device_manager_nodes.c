@@ -83,6 +83,7 @@ static int take(DeviceManager *manager, const UsbNode *node, ManagedDevice **ret
         log_device_info(node->name, "taking %04x:%04x %s %s", node->vendor_id, node->product_id,
                         node->manufacturer, node->product);
         device_others_remove(&manager->others, node->name);
+        taken_devices_add(manager->taken, node);
         managed_device_start_usb(device, node, usb_monitor_get_udev(manager->monitor), takeover.fd,
                                  takeover.needs_reset);
         *ret = device;
@@ -101,6 +102,7 @@ static int resume(DeviceManager *manager, ManagedDevice *device, const UsbNode *
         log_device_info(node->name, "%04x:%04x %s is back", node->vendor_id, node->product_id,
                         node->product);
         device_others_remove(&manager->others, node->name);
+        taken_devices_add(manager->taken, node);
         managed_device_resume_usb(device, node, takeover.fd);
         return 0;
 }
@@ -175,8 +177,10 @@ static bool is_left(const DeviceManager *manager, const UsbNode *node) {
                (manager->is_rescanning || other->reason == DEVICE_OTHER_REASON_RELEASED);
 }
 
-/* Of those that were there before the service. */
+/* Of those that were there before the service. What a former service had is ours. */
 static bool is_kernels(const DeviceManager *manager, const UsbNode *node) {
+        if (taken_devices_has(manager->taken, node))
+                return false;
         switch (manager->options.present_devices) {
         case DEVICE_PRESENT_POLICY_KEEP:
                 return true;

@@ -138,6 +138,15 @@ void state_folder_drop_oldest(const char *path, const char *newest, size_t n_max
         }
 }
 
+int state_folder_remove(const char *path, const char *name) {
+        _cleanup_(fd_closep) int folder_fd = -EBADF;
+
+        folder_fd = state_folder_open(path);
+        if (folder_fd < 0)
+                return folder_fd;
+        return unlinkat(folder_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 bool state_folder_is_unfinished(const char *name) {
         size_t size = strlen(name);
 

@@ -23,6 +23,8 @@ int state_folder_open_file(const char *path, const char *name);
 /* What is read under `name` from now on is all of this, also after a power cut, or what was there
  * before. -errno. */
 int state_folder_replace(const char *path, const char *name, const void *bytes, size_t size);
+/* 0, also if there is none of that name; -errno. */
+int state_folder_remove(const char *path, const char *name);
 /*
  * With more than `n_max` files, those go that were neither changed nor marked as used for longest, but
  * never `newest`. One is added at a time, so one goes at a time, more only where somebody else has

@@ -498,6 +498,84 @@ START_TEST(cache_that_was_saved_is_not_saved_again) {
 }
 END_TEST
 
+/* A service that notes what it takes has a disk. */
+static void take_noted(Ports *ports, bool keeps_taken) {
+        static char folder[192];
+
+        ports_init(ports, "good");
+        snprintf(folder, sizeof(folder), "%s/taken", ports->broker.children.folder);
+        ports->broker.options.taken_dir = folder;
+        ports->broker.options.keeps_taken = keeps_taken;
+        broker_crash(&ports->broker);
+        broker_start(&ports->broker);
+        plug(ports, "1-1", "First");
+        run_until(ports, &ports->broker.has_worker);
+}
+
+static void stop_service(Ports *ports) {
+        device_manager_stop(ports->broker.manager);
+        run_until(ports, &ports->broker.has_stopped);
+        ports->broker.has_stopped = false;
+}
+
+/* After a stop, a crash, or a removal. */
+static void start_next(Ports *ports) {
+        ports->broker.has_worker = false;
+        broker_forget(&ports->broker);
+        broker_crash(&ports->broker);
+        broker_start(&ports->broker);
+}
+
+START_TEST(disk_of_a_service_that_died_is_the_next_ones) {
+        Ports ports;
+
+        take_noted(&ports, /* keeps_taken= */ false);
+        start_next(&ports);
+        run_until(&ports, &ports.broker.has_worker);
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(disk_of_a_service_that_stopped_is_the_next_ones_where_it_is_kept) {
+        const bool keeps_taken = _i != 0;
+        Ports ports;
+
+        take_noted(&ports, keeps_taken);
+        stop_service(&ports);
+        start_next(&ports);
+        if (keeps_taken)
+                run_until(&ports, &ports.broker.has_worker);
+        else
+                ck_assert(broker_was_told(&ports.broker, "the kernel keeps it"));
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(disk_that_was_plugged_in_between_two_services_is_the_kernels) {
+        Ports ports;
+
+        take_noted(&ports, /* keeps_taken= */ true);
+        stop_service(&ports);
+        vanish(&ports, "1-1");
+        plug(&ports, "1-1", "First");
+        start_next(&ports);
+        ck_assert(broker_was_told(&ports.broker, "the kernel keeps it"));
+        ports_done(&ports);
+}
+END_TEST
+
+START_TEST(disk_that_goes_takes_its_note_with_it) {
+        Ports ports;
+
+        take_noted(&ports, /* keeps_taken= */ true);
+        ports.broker.has_no_devices = false;
+        unplug(&ports, "1-1");
+        run_until(&ports, &ports.broker.has_no_devices);
+        ck_assert_int_eq(rmdir(ports.broker.options.taken_dir), 0);
+        ports_done(&ports);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("device plugging");
         TCase *tcase = tcase_create("ports");
@@ -525,6 +603,11 @@ int main(void) {
         tcase_add_test(tcase, cache_of_a_disk_that_goes_is_saved);
         tcase_add_test(tcase, disk_that_cannot_be_taken_whole_is_given_back);
         tcase_add_test(tcase, second_disk_with_a_serial_is_named_after_its_port);
+        tcase_add_test(tcase, disk_of_a_service_that_died_is_the_next_ones);
+        tcase_add_loop_test(tcase, disk_of_a_service_that_stopped_is_the_next_ones_where_it_is_kept,
+                            0, 2);
+        tcase_add_test(tcase, disk_that_was_plugged_in_between_two_services_is_the_kernels);
+        tcase_add_test(tcase, disk_that_goes_takes_its_note_with_it);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
