@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/systemd_event_loop.h"
 #include "control/control_channel.h"
+#include "control/control_version.h"
 #include "negotiation/nbd_server.h"
 #include "sandbox/sandbox.h"
 
@@ -374,10 +375,12 @@ static int front_start(Front *front) {
         return 0;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
         Front front = {};
         int r;
 
+        if (control_version_check(argc, argv) < 0)
+                return EXIT_FAILURE;
         signal(SIGPIPE, SIG_IGN);
         /*
          * Signals of a terminal and of systemd are for the manager, which stops its children in

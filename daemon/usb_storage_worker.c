@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/systemd_event_loop.h"
 #include "control/control_channel.h"
+#include "control/control_version.h"
 #include "sandbox/sandbox.h"
 #include "scsi/scsi_command_pool.h"
 #include "simulator/simulated_device.h"
@@ -793,10 +794,12 @@ static void worker_done(Worker *worker) {
         event_loop_free(worker->loop);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
         Worker worker = { .usb_fd = -EBADF, .arena_fd = -EBADF };
         int r;
 
+        if (control_version_check(argc, argv) < 0)
+                return EXIT_FAILURE;
         signal(SIGPIPE, SIG_IGN);
         /*
          * Signals of a terminal and of systemd are for the manager, which stops its children in

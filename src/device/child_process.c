@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "control/control_version.h"
 #include "device/child_process.h"
 
 #define CHILD_NAME_SIZE_MAX 64
@@ -231,12 +232,14 @@ static void child_on_timer(EventTimer *timer) {
 }
 
 static int child_spawn(pid_t *ret, const char *path, int control_fd) {
-        char *const arguments[] = { (char *) path, NULL };
+        char version[CONTROL_VERSION_TEXT_SIZE];
+        char *const arguments[] = { (char *) path, version, NULL };
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none, all;
         int r;
 
+        control_version_format(version);
         sigemptyset(&none);
         sigfillset(&all);
         posix_spawn_file_actions_init(&actions);
