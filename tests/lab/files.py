@@ -63,6 +63,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--until", help="ends sooner, when there is this file")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -71,7 +72,7 @@ def main():
     steps = 8 * [file.write] + 8 * [file.read] + [file.truncate, file.punch, file.synchronise]
     deadline = time.monotonic() + arguments.seconds
     n_steps = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not (arguments.until and os.path.exists(arguments.until)):
         choice.choice(steps)(choice)
         n_steps += 1
     file.synchronise(choice)
