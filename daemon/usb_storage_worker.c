@@ -665,6 +665,11 @@ static void on_mount_message(Worker *worker, const ControlMessage *message, int 
                 on_unmount(worker, message->body.mount_state.id);
 }
 
+static void worker_refuse(const ControlMessage *message) {
+        log_warning("The manager sent %s, which is not for a worker, ignoring",
+                    control_type_to_string((ControlType) message->type));
+}
+
 static void on_message(ControlChannel *channel, const ControlMessage *message, int *fds,
                        size_t n_fds, void *userdata) {
         Worker *worker = userdata;
@@ -730,8 +735,7 @@ static void on_message(ControlChannel *channel, const ControlMessage *message, i
         case CONTROL_TYPE_REPLY:
         case CONTROL_TYPE_PROGRESS:
         case CONTROL_TYPE_LEARNED:
-                log_warning("The manager sent %s, which is not for a worker, ignoring",
-                            control_type_to_string((ControlType) message->type));
+                worker_refuse(message);
                 return;
         case _CONTROL_TYPE_MAX:
                 break;

@@ -225,6 +225,14 @@ static bool is_mount_message_valid(const ControlMessage *message) {
         return message->body.mount_state.error == 0;
 }
 
+static bool is_brought_up_valid(const ControlBroughtUp *brought_up) {
+        return brought_up->n_luns <= CONTROL_LUNS_MAX && brought_up->n_exports <= CONTROL_LUNS_MAX;
+}
+
+static bool is_failed_valid(const ControlFailed *failed) {
+        return failed->error <= 0 && IS_TERMINATED(failed->reason);
+}
+
 static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         switch ((ControlType) message->type) {
         case CONTROL_TYPE_CONFIGURE:
@@ -243,11 +251,9 @@ static bool is_body_valid(const ControlMessage *message, size_t n_fds) {
         case CONTROL_TYPE_ACCESS:
                 return is_front_message_valid(message, n_fds);
         case CONTROL_TYPE_BROUGHT_UP:
-                return message->body.brought_up.n_luns <= CONTROL_LUNS_MAX &&
-                       message->body.brought_up.n_exports <= CONTROL_LUNS_MAX;
+                return is_brought_up_valid(&message->body.brought_up);
         case CONTROL_TYPE_FAILED:
-                return message->body.failed.error <= 0 &&
-                       IS_TERMINATED(message->body.failed.reason);
+                return is_failed_valid(&message->body.failed);
         case CONTROL_TYPE_HANDOVER:
         case CONTROL_TYPE_CLIENT:
                 return is_handover_valid(&message->body.handover);

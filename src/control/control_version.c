@@ -9,7 +9,7 @@
 #include "control/control_message.h"
 
 void control_version_format(char text[static CONTROL_VERSION_TEXT_SIZE]) {
-        snprintf(text, CONTROL_VERSION_TEXT_SIZE, "%u", CONTROL_VERSION);
+        snprintf(text, CONTROL_VERSION_TEXT_SIZE, "%d", CONTROL_VERSION);
 }
 
 int control_version_check(int argc, char **argv) {

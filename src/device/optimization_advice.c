@@ -384,12 +384,13 @@ static bool sleep_failures_applies(const OptimizationFacts *facts) {
 }
 
 static void sleep_failures_say(const OptimizationFacts *facts, char *text) {
+        unsigned long long n_failures = facts->power.n_sleep_failures;
+        unsigned long long n_sleeps = facts->power.n_standbys + facts->power.n_suspends;
+
         say(text,
             "It could not be put to sleep %llu times, and did sleep %llu times: set its timeouts "
-            "to "
-            "never, by power-set or in a rule.",
-            (unsigned long long) facts->power.n_sleep_failures,
-            (unsigned long long) (facts->power.n_standbys + facts->power.n_suspends));
+            "to never, by power-set or in a rule.",
+            n_failures, n_sleeps);
 }
 
 #define RULE(topic, name, severity, prefix)                                                        \

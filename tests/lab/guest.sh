@@ -3,6 +3,7 @@
 
 source "$here/../shell/results.sh"
 source "$here/../shell/service.sh"
+source "$here/../shell/bus.sh"
 state=/run/lab
 service_folder=$state/service
 declare -A load_pids=()

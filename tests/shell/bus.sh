@@ -20,5 +20,7 @@ start_bus() {
 	CONFIGURATION
         dbus-daemon --config-file="$service_folder/bus.conf" --nofork --nopidfile 2> "$service_folder/bus.log" &
         bus_pid=$!
+        # shellcheck disable=SC2034 # service.sh's
+        service_bus=$(bus_address)
         wait_until 10 test -S "$service_folder/bus"
 }

@@ -1,31 +1,9 @@
 #!/bin/bash
-# service.sh: starts and stops a service of our own in a folder, and finds its exports. Needs
-# results.sh, BUILD_FOLDER and service_folder.
+# service.sh: starts and stops a service of our own in a folder, on the bus of bus.sh where one was started, and finds its
+# exports. Needs results.sh, BUILD_FOLDER and service_folder.
 
 service_pid=
-bus_pid=
 service_bus=none
-
-# A bus of its own for the services that are started afterwards.
-start_bus() {
-        mkdir -p "$service_folder"
-        service_bus=unix:path=$service_folder/bus
-        cat > "$service_folder/bus.conf" <<CONFIG
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>$service_bus</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>
-<allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>
-CONFIG
-        dbus-daemon --config-file="$service_folder/bus.conf" --nofork &
-        bus_pid=$!
-        wait_until 20 test -S "$service_folder/bus"
-}
-
-stop_bus() {
-        kill "$bus_pid" && wait "$bus_pid"
-        service_bus=none
-}
 
 storagectl() { # ARGUMENT...
         "$BUILD_FOLDER/src/cli/usb-storagectl" --address "$service_bus" "$@"
