@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "base/bytes.h"
+#include "base/macros.h"
 #include "fake_libusb.h"
 
 typedef struct FakeCompletion {
@@ -26,13 +28,25 @@ static FakeCompletion completions[FAKE_LIBUSB_TRANSFERS_MAX];
 static size_t n_completions;
 static bool is_lost;
 
+/* As usbfs has them: the device descriptor's 16-bit fields in the host's order (linux/usb/ch9.h). */
+static void write_descriptors(int fd, const uint8_t *descriptors, size_t size) {
+        static const off_t offsets[] = { 2, 8, 10, 12 };
+
+        ck_assert_int_eq(pwrite(fd, descriptors, size, 0), (ssize_t) size);
+        for (size_t i = 0; i < N_ELEMENTS(offsets); i++) {
+                uint16_t value = get_le16(descriptors + offsets[i]);
+
+                ck_assert_int_eq(pwrite(fd, &value, sizeof(value), offsets[i]), sizeof(value));
+        }
+}
+
 void fake_libusb_init(FakeLibusb *libusb, const uint8_t *descriptors, size_t size) {
         *libusb = (FakeLibusb){ .speed = LIBUSB_SPEED_HIGH, .configuration = 1 };
         libusb->usbfs_fd = memfd_create("usbfs", MFD_CLOEXEC);
         libusb->dispatch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         ck_assert_int_ge(libusb->usbfs_fd, 0);
         ck_assert_int_ge(libusb->dispatch_fd, 0);
-        ck_assert_int_eq(pwrite(libusb->usbfs_fd, descriptors, size, 0), (ssize_t) size);
+        write_descriptors(libusb->usbfs_fd, descriptors, size);
         n_completions = 0;
         is_lost = false;
         the_libusb = libusb;
