@@ -19,7 +19,7 @@ start_udev() {
 }
 
 start_attach() {
-        storagectl attach --all > "$state/attach" 2>&1 &
+        "$BUILD_FOLDER/src/cli/usb-storagectl" --address "$service_bus" attach --all > "$state/attach" 2>&1 &
         attach_pid=$!
 }
 

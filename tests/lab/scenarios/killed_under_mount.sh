@@ -11,7 +11,7 @@ machine() {
 
 # Stays until SIGTERM; what it says is in a file.
 start_attach() { # EXPORT
-        storagectl attach "$1" /dev/nbd0 > "$state/attach" 2>&1 &
+        "$BUILD_FOLDER/src/cli/usb-storagectl" --address "$service_bus" attach "$1" /dev/nbd0 > "$state/attach" 2>&1 &
         attach_pid=$!
 }
 
