@@ -1,7 +1,7 @@
 """caller.py ADDRESS: does what its standard input says, a JSON object a line, and answers on its standard output likewise:
-{"path", "interface", "method", "arguments": GVariant as text or null, "interactive"} → {"value": GVariant as text} or
-{"error": name, "message"}. Also run as other users, so it reads nothing from where it lies. An answer does not hold up
-the next call."""
+{"path", "interface", "method", "arguments": GVariant as text or null, "interactive", "file": path or null} →
+{"value": GVariant as text} or {"error": name, "message"}. A file is made empty and goes along as handle 0. Also run as
+other users, so it reads nothing from where it lies. An answer does not hold up the next call."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def reply(**words):
 
 def on_done(connection, result, number):
     try:
-        value = connection.call_finish(result)
+        value, _ = connection.call_with_unix_fd_list_finish(result)
         reply(number=number, value=value.print_(True))
     except GLib.Error as error:
         reply(number=number, error=Gio.DBusError.get_remote_error(error) or "", message=error.message)
@@ -37,8 +37,12 @@ def on_input(file, _condition, connection, loop, rest):
 
 
 def do_call(connection, words):
+    files = Gio.UnixFDList.new()
+    if words["file"]:
+        with open(words["file"], "wb") as file:
+            files.append(file.fileno())
     flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if words["interactive"] else Gio.DBusCallFlags.NONE
-    connection.call(
+    connection.call_with_unix_fd_list(
         words.get("name", NAME),
         words["path"],
         words["interface"],
@@ -47,6 +51,7 @@ def do_call(connection, words):
         None,
         flags,
         60000,
+        files,
         None,
         on_done,
         words["number"],

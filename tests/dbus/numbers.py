@@ -134,6 +134,23 @@ class Checks:
         os.kill(self.root.get("Device", "WorkerPid", path=DEVICE), signal.SIGKILL)
         assert "The last commands: not known: No such device" in self.root.finish(number)
 
+    def start_trace(self, caller, file):
+        caller.call("Device", "StartTrace", "(handle 0, @a{sv} {})", path=DEVICE, file=file)
+
+    def a_stranger_records_if_polkit_lets_him(self):
+        file = os.path.join(self.bus.folder, "trace.pcap")
+        with open(file, "wb"):
+            os.chown(file, STRANGER, STRANGER)
+        self.bus.set_verdict(f"{NAME}.trace", "no")
+        expect_failure("NotAuthorized", self.start_trace, self.stranger, file)
+        expect_failure("NotFound", self.root.call, "Device", "StopTrace", "(@a{sv} {},)", path=DEVICE)
+        assert os.path.getsize(file) == 0
+        self.bus.set_verdict(f"{NAME}.trace", "yes")
+        self.start_trace(self.stranger, file)
+        self.root.call("Scsi", "Command", "(@ay [0x12, 0, 0, 0, 36, 0], @ay [], uint32 36, @a{sv} {})", path=LUN)
+        n_packets, _ = self.stranger.call("Device", "StopTrace", "(@a{sv} {},)", path=DEVICE)
+        assert n_packets > 0 and os.path.getsize(file) > 0
+
     def nobody_records_who_may_not(self):
         self.bus.set_verdict(f"{NAME}.trace", "no")
         expect_failure("NotAuthorized", self.stranger.call, "Device", "StopTrace", "(@a{sv} {},)", path=DEVICE)
@@ -160,6 +177,7 @@ def main():
             checks.odd_names_are_no_harm_to_metrics,
             checks.a_report_says_what_is_known_and_nothing_secret,
             checks.a_report_has_the_last_commands_with_their_time_and_sense,
+            checks.a_stranger_records_if_polkit_lets_him,
             checks.nobody_records_who_may_not,
             checks.a_report_on_a_device_without_a_worker_says_so,
         ):

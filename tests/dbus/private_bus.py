@@ -114,8 +114,8 @@ class Caller:
         line, self.received = self.received.split(b"\n", 1)
         return json.loads(line)
 
-    def start(self, interface, method, arguments=None, path=ROOT, interactive=False):
-        """Returns a number for finish()."""
+    def start(self, interface, method, arguments=None, path=ROOT, interactive=False, file=None):
+        """Returns a number for finish(). `file` is a path: the caller opens it, and it goes along as handle 0."""
         self.n_calls += 1
         words = {
             "number": self.n_calls,
@@ -125,6 +125,7 @@ class Caller:
             "method": method,
             "arguments": arguments,
             "interactive": interactive,
+            "file": file,
         }
         self.process.stdin.write(json.dumps(words) + "\n")
         self.process.stdin.flush()
