@@ -179,6 +179,7 @@ class PrivateBus:
         self.programs = []
         self.daemon = None
         self.polkit = None
+        self.polkit_interface = None
         self.connection = None
         policy = os.path.join(HERE, "../../conf/org.orion.UsbStorage1.conf")
         with open(os.path.join(self.folder, "bus.conf"), "w", encoding="utf-8") as file:
@@ -222,8 +223,18 @@ class PrivateBus:
         return reply.unpack()[0]
 
     def start_polkit(self):
+        self.run_polkit([os.path.join(HERE, "fake_polkit.py"), self.address], "org.orion.Test")
+
+    def start_mock_polkit(self):
+        """python3-dbusmock's: another project's view of polkit, without challenges."""
+        self.run_polkit(["/usr/bin/python3", "-m", "dbusmock", "--system", "--template", "polkitd"],
+                        "org.freedesktop.DBus.Mock")  # fmt: skip
+
+    def run_polkit(self, command, interface):
+        """`interface` is by which it is told what to answer."""
+        self.polkit_interface = interface
         self.polkit = subprocess.Popen(  # pylint: disable=consider-using-with
-            [os.path.join(HERE, "fake_polkit.py"), self.address]
+            command, env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.address}, stdout=subprocess.DEVNULL
         )
         wait_until(lambda: self.has_name("org.freedesktop.PolicyKit1"), "polkit is there")
 
@@ -231,7 +242,7 @@ class PrivateBus:
         reply = self.connection.call_sync(
             "org.freedesktop.PolicyKit1",
             "/org/freedesktop/PolicyKit1/Authority",
-            "org.orion.Test",
+            self.polkit_interface,
             method,
             GLib.Variant(signature, arguments) if signature else None,
             None,
