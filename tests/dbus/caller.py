@@ -38,7 +38,7 @@ def on_input(file, _condition, connection, loop, rest):
 
 def do_call(connection, words):
     files = Gio.UnixFDList.new()
-    if words["file"]:
+    if words.get("file"):
         with open(words["file"], "wb") as file:
             files.append(file.fileno())
     flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if words["interactive"] else Gio.DBusCallFlags.NONE
