@@ -93,6 +93,8 @@ static const SmartMonitorHandlers handlers = {
 
 static const SmartMonitorOptions probing = { .name = "bench", .may_probe = true };
 
+static const ScriptedAnswer refuses_all[] = { { SCRIPTED(0xFF) } };
+
 static void set_up_sectors(void) {
         ata_sector_identity(identity);
         ata_sector_attributes(attributes);
@@ -201,7 +203,7 @@ START_TEST(a_drive_that_fails_says_so) {
 END_TEST
 
 START_TEST(what_refuses_all_is_asked_once) {
-        SET_UP(((const ScriptedAnswer[]){ { SCRIPTED(0xFF) } }), &probing);
+        SET_UP(refuses_all, &probing);
         ck_assert_int_eq(poll(), -EOPNOTSUPP);
         scripted_transport_expect(&bench.scripted, "ATA PASS-THROUGH(16), REQUEST SENSE, "
                                                    "ATA PASS-THROUGH(12), REQUEST SENSE, "
@@ -245,7 +247,7 @@ START_TEST(only_what_a_bridge_may_have_is_tried) {
         SmartMonitorOptions options = way_cases[_i].options;
 
         options.name = "bench";
-        SET_UP(((const ScriptedAnswer[]){ { SCRIPTED(0xFF) } }), &options);
+        SET_UP(refuses_all, &options);
         ck_assert_int_eq(poll(), -EOPNOTSUPP);
         scripted_transport_expect(&bench.scripted, way_cases[_i].trace);
         finish();
