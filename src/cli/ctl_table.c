@@ -159,19 +159,32 @@ static void measure(const CtlTable *table, bool has_legend, size_t *widths) {
         }
 }
 
+static size_t find_widest(const CtlTable *table, const size_t *widths, bool is_copied) {
+        size_t widest = SIZE_MAX;
+
+        for (size_t i = 0; i < table->n_shown; i++) {
+                const CtlColumn *column = &table->columns[table->shown[i]];
+
+                if (column->can_shrink && column->is_copied == is_copied &&
+                    widths[i] > SHRUNK_WIDTH_MIN &&
+                    (widest == SIZE_MAX || widths[i] > widths[widest]))
+                        widest = i;
+        }
+        return widest;
+}
+
 /* The widest that may shrink gives a column, until it fits or none may. */
 static void shrink(const CtlTable *table, size_t *widths, size_t width_max) {
-        for (;;) {
-                size_t sum = table->n_shown - 1, widest = SIZE_MAX;
+        size_t sum = table->n_shown - 1;
 
-                for (size_t i = 0; i < table->n_shown; i++) {
-                        sum += widths[i];
-                        if (table->columns[table->shown[i]].can_shrink &&
-                            widths[i] > SHRUNK_WIDTH_MIN &&
-                            (widest == SIZE_MAX || widths[i] > widths[widest]))
-                                widest = i;
-                }
-                if (sum <= width_max || widest == SIZE_MAX)
+        for (size_t i = 0; i < table->n_shown; i++)
+                sum += widths[i];
+        for (; sum > width_max; sum--) {
+                size_t widest = find_widest(table, widths, /* is_copied= */ false);
+
+                if (widest == SIZE_MAX)
+                        widest = find_widest(table, widths, /* is_copied= */ true);
+                if (widest == SIZE_MAX)
                         return;
                 widths[widest]--;
         }

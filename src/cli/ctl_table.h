@@ -16,6 +16,7 @@ typedef struct CtlColumn {
         bool is_right;   /* numbers */
         bool is_default; /* shown unless columns are named */
         bool can_shrink; /* cut off where there is not the room */
+        bool is_copied;  /* into other commands: shrinks when no other can */
         const char *key; /* in JSON; NULL: as the title */
 } CtlColumn;
 

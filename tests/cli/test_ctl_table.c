@@ -66,6 +66,25 @@ START_TEST(what_is_too_wide_is_cut_with_a_mark) {
 }
 END_TEST
 
+START_TEST(what_is_copied_is_cut_last) {
+        static const CtlColumn two[] = {
+                { "EXPORT", .is_default = true, .can_shrink = true, .is_copied = true },
+                { "MODEL", .is_default = true, .can_shrink = true },
+        };
+        _cleanup_(ctl_table_freep) CtlTable *table = ctl_table_new(two, N_ELEMENTS(two));
+        _cleanup_(freep) char *narrow = NULL, *narrower = NULL;
+
+        ctl_table_begin_row(table);
+        ctl_table_set(table, 0, json_object_new_string("1209-0001-0123456789"), NULL);
+        ctl_table_set(table, 1, json_object_new_string("SIMULATED DISK"), NULL);
+        narrow = print(table, (CtlTerminal){ .n_columns = 29 }, false);
+        narrower = print(table, (CtlTerminal){ .n_columns = 25 }, false);
+
+        ck_assert_str_eq(narrow, "1209-0001-0123456789 SIMULAT~\n");
+        ck_assert_str_eq(narrower, "1209-0001-0123456~ SIMUL~\n");
+}
+END_TEST
+
 START_TEST(colours_surround_a_cell_and_not_its_padding) {
         _cleanup_(ctl_table_freep) CtlTable *table = make_table();
         _cleanup_(freep) char *text = print(table, (CtlTerminal){ .has_colours = true }, false);
@@ -130,6 +149,7 @@ int main(void) {
         const TTest *const tests[] = {
                 columns_are_aligned_and_no_value_is_a_dash,
                 what_is_too_wide_is_cut_with_a_mark,
+                what_is_copied_is_cut_last,
                 colours_surround_a_cell_and_not_its_padding,
                 columns_can_be_chosen_added_and_all_shown,
                 a_strange_column_is_named,
