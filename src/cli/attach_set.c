@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/nbd_protocol.h"
 #include "cli/ctl_call.h"
 #include "cli/ctl_text.h"
 
@@ -21,12 +22,11 @@
 /* Beyond the time for which an unplugged device is waited for: a restart of the service. */
 #define DEAD_SLACK_S 60
 
-/* What Lun.Attach gave. */
+/* What Lun.Attach gave, and what the unit tells beside it. */
 typedef struct AttachSocket {
         int fd; /* owned */
-        uint64_t size;
-        uint32_t block_size;
         uint16_t flags;
+        AttachmentFacts facts;
 } AttachSocket;
 
 static void attach_socket_done(AttachSocket *socket) { fd_close(socket->fd); }
@@ -73,19 +73,30 @@ static bool is_service_there(const AttachSet *set) {
                                   CTL_SERVICE) >= 0;
 }
 
+/* A unit, as it was looked at. */
+typedef struct AttachUnit {
+        const char *path; /* borrowed, as the others */
+        json_object *lun;
+        json_object *device;
+} AttachUnit;
+
 /* Nobody is told why not: it is asked again. */
-static int open_socket(const AttachSet *set, const char *path, AttachSocket *ret,
+static int open_socket(const AttachSet *set, const AttachUnit *unit, AttachSocket *ret,
                        sd_bus_error *ret_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int fd, r;
 
-        r = sd_bus_call_method(set->ctl->bus, CTL_SERVICE, path, CTL_LUN, "Attach", ret_error,
+        r = sd_bus_call_method(set->ctl->bus, CTL_SERVICE, unit->path, CTL_LUN, "Attach", ret_error,
                                &reply, "a{sv}", 0);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(reply, "htuq", &fd, &ret->size, &ret->block_size, &ret->flags);
+        r = sd_bus_message_read(reply, "htuq", &fd, &ret->facts.size, &ret->facts.block_size,
+                                &ret->flags);
         if (r < 0)
                 return r;
+        ret->facts.is_read_only = ret->flags & NBD_FLAG_READ_ONLY;
+        ret->facts.export_number = ctl_objects_number(unit->lun, "ExportNumber");
+        ret->facts.worker = ctl_objects_number(unit->device, "WorkerPid");
         /* The message's own is closed with it. */
         ret->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         return ret->fd < 0 ? -errno : 0;
@@ -149,24 +160,13 @@ static void drop(AttachSet *set, Attachment *attachment) {
 
 /* Giving the kernel sockets */
 
-static void take_facts(Attachment *attachment, const AttachSocket *socket) {
-        attachment->size = socket->size;
-        attachment->block_size = socket->block_size;
-        attachment->flags = socket->flags;
-}
-
-static bool is_same(const Attachment *attachment, const AttachSocket *socket) {
-        return attachment->size == socket->size && attachment->block_size == socket->block_size &&
-               attachment->flags == socket->flags;
-}
-
 static int connect_device(const AttachSet *set, Attachment *attachment,
                           const AttachSocket *socket) {
         NbdNetlinkDevice device = {
                 .index = set->index,
                 .identifier = attachment->identifier,
-                .size = socket->size,
-                .block_size = socket->block_size,
+                .size = socket->facts.size,
+                .block_size = socket->facts.block_size,
                 .flags = socket->flags,
                 .request_timeout_s = set->request_timeout_s,
                 .dead_timeout_s = set->dead_timeout_s,
@@ -182,28 +182,30 @@ static void enter_dead(Attachment *attachment) {
 }
 
 /* A new one, or one that an earlier run has left. */
-static CtlExit attach_or_adopt(const AttachSet *set, Attachment *attachment, const char *path) {
+static CtlExit attach_or_adopt(const AttachSet *set, Attachment *attachment,
+                               const AttachUnit *unit) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(attach_socket_done) AttachSocket socket = { .fd = -EBADF };
         int r;
 
         if (attachment_find(attachment->identifier, &attachment->index)) {
                 enter_dead(attachment); /* or not, as the kernel will say */
-                return CTL_EXIT_OK;
+                r = attachment_read_facts(attachment->index, &attachment->facts);
+                return r < 0 ? netlink_failed(set, attachment->export, r) : CTL_EXIT_OK;
         }
-        r = open_socket(set, path, &socket, &error);
+        r = open_socket(set, unit, &socket, &error);
         if (r < 0)
                 return ctl_call_failed(set->ctl, &error, r);
         r = connect_device(set, attachment, &socket);
         if (r < 0)
                 return netlink_failed(set, attachment->export, r);
-        take_facts(attachment, &socket);
+        attachment->facts = socket.facts;
         attachment_announce(attachment->index);
         return CTL_EXIT_OK;
 }
 
 /* What can't be attached is told of once. */
-static CtlExit attach(AttachSet *set, const char *path, const char *export) {
+static CtlExit attach(AttachSet *set, const AttachUnit *unit, const char *export) {
         Attachment *attachment;
         CtlExit e;
         int r;
@@ -211,7 +213,7 @@ static CtlExit attach(AttachSet *set, const char *path, const char *export) {
         r = attachment_new(&attachment, export);
         if (r < 0)
                 return netlink_failed(set, export, r);
-        e = attach_or_adopt(set, attachment, path);
+        e = attach_or_adopt(set, attachment, unit);
         attachment->is_exported = true;
         attachment->is_left = e != CTL_EXIT_OK;
         attachment->next = set->attachments;
@@ -230,15 +232,14 @@ static void give_up(AttachSet *set, Attachment *attachment, const char *why) {
 }
 
 /* May free it. */
-static void reconnect(AttachSet *set, Attachment *attachment, const char *path) {
+static void reconnect(AttachSet *set, Attachment *attachment, const AttachUnit *unit) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(attach_socket_done) AttachSocket socket = { .fd = -EBADF };
-        bool is_adopted = attachment->size == 0;
         int r;
 
-        if (open_socket(set, path, &socket, &error) < 0)
+        if (open_socket(set, unit, &socket, &error) < 0)
                 return;
-        if (!is_adopted && !is_same(attachment, &socket)) {
+        if (!attachment_is_same(&attachment->facts, &socket.facts)) {
                 give_up(set, attachment, "has become another one");
                 return;
         }
@@ -246,7 +247,7 @@ static void reconnect(AttachSet *set, Attachment *attachment, const char *path) 
                                   socket.fd);
         if (r < 0 && r != -ENOSPC) /* ENOSPC: the former connection lives */
                 return;
-        take_facts(attachment, &socket);
+        attachment->facts = socket.facts;
         attachment->is_dead = false;
         if (r == 0)
                 tell(set, attachment, "attached-again", "is again ");
@@ -288,18 +289,18 @@ static void drop_given_up(AttachSet *set) {
         }
 }
 
-static CtlExit look_at(AttachSet *set, const char *path, json_object *lun) {
-        const char *export = ctl_objects_string(lun, "Export");
+static CtlExit look_at(AttachSet *set, const AttachUnit *unit) {
+        const char *export = ctl_objects_string(unit->lun, "Export");
         Attachment *attachment;
 
         if (*export == '\0' || (set->export && strcmp(export, set->export) != 0))
                 return CTL_EXIT_OK;
         attachment = find(set, export);
         if (!attachment)
-                return attach(set, path, export);
+                return attach(set, unit, export);
         attachment->is_exported = true;
         if (attachment->is_dead)
-                reconnect(set, attachment, path);
+                reconnect(set, attachment, unit);
         return CTL_EXIT_OK;
 }
 
@@ -307,9 +308,15 @@ static CtlExit look_at_all(AttachSet *set, const CtlObjects *objects) {
         CtlExit e = CTL_EXIT_OK;
 
         json_object_object_foreach(objects->tree, path, interfaces) {
-                json_object *lun = json_object_object_get(interfaces, CTL_LUN);
-                CtlExit of_one = lun ? look_at(set, path, lun) : CTL_EXIT_OK;
+                AttachUnit unit = { .path = path,
+                                    .lun = json_object_object_get(interfaces, CTL_LUN) };
+                CtlExit of_one;
 
+                if (!unit.lun)
+                        continue;
+                unit.device = ctl_objects_get(objects, ctl_objects_string(unit.lun, "Device"),
+                                              CTL_DEVICE);
+                of_one = look_at(set, &unit);
                 if (of_one != CTL_EXIT_OK)
                         e = of_one;
         }

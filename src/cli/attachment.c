@@ -13,6 +13,7 @@
 
 #define IDENTIFIER_PREFIX "usb-storage-"
 #define DEVICE_PREFIX "nbd"
+#define SECTOR_SIZE 512 /* sysfs tells sizes in these */
 
 int attachment_new(Attachment **ret, const char *export) {
         Attachment *attachment = calloc(1, sizeof(*attachment));
@@ -90,6 +91,48 @@ bool attachment_find(const char *identifier, uint32_t *ret_index) {
         if (folder)
                 closedir(folder);
         return is_found;
+}
+
+bool attachment_is_same(const AttachmentFacts *attached, const AttachmentFacts *offered) {
+        if (attached->size != offered->size || attached->block_size != offered->block_size ||
+            attached->is_read_only != offered->is_read_only)
+                return false;
+        return attached->worker == 0 || attached->worker != offered->worker ||
+               attached->export_number == offered->export_number;
+}
+
+static int read_number(uint32_t index, const char *name, uint64_t *ret) {
+        _cleanup_(freep) char *path =
+                        ctl_text_format("/sys/block/" DEVICE_PREFIX "%u/%s", index, name);
+        _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        char text[32];
+        ssize_t n;
+
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return ctl_text_parse_number(text, UINT64_MAX, ret);
+}
+
+int attachment_read_facts(uint32_t index, AttachmentFacts *ret) {
+        uint64_t n_sectors, block_size, is_read_only;
+        int r;
+
+        r = read_number(index, "size", &n_sectors);
+        if (r == 0)
+                r = read_number(index, "queue/logical_block_size", &block_size);
+        if (r == 0)
+                r = read_number(index, "ro", &is_read_only);
+        if (r < 0)
+                return r;
+        *ret = (AttachmentFacts){
+                .size = n_sectors * SECTOR_SIZE,
+                .block_size = (uint32_t) block_size,
+                .is_read_only = is_read_only != 0,
+        };
+        return 0;
 }
 
 char *attachment_get_export(uint32_t index) {

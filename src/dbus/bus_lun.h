@@ -29,6 +29,7 @@ typedef struct BusLunFacts {
         char export_name[CONTROL_NAME_SIZE_MAX];
         char last_sense[CONTROL_SENSE_TEXT_SIZE];
         uint64_t size;
+        uint64_t export_number;
         uint32_t number;
         uint32_t block_size;
         uint32_t physical_block_size;

@@ -50,7 +50,7 @@ def lun(device_name, number, **properties):
         "Model": "DataTraveler 3.0", "Revision": "PMAP", "Serial": "", "Size": MEDIUM,
         "BlockSize": 512, "PhysicalBlockSize": 4096, "MediaRemovable": True, "MediaAvailable": True,
         "ReadOnly": False, "Rotational": False, "CanTrim": True,
-        "Export": f"0951-1666-60A44C413C-lun{number}", "NClients": 1, "Mounts": ["/images/st\x1bick"],
+        "Export": f"0951-1666-60A44C413C-lun{number}", "ExportNumber": 1, "NClients": 1, "Mounts": ["/images/st\x1bick"],
     } | properties  # fmt: skip
 
 

@@ -74,14 +74,18 @@ class Checks:
         self.move("CloseTray", caller=self.stranger)
 
     def a_disc_comes_out_and_goes_in(self):
+        former = self.root.get("Lun", "ExportNumber", DRIVE)
         self.watcher.forget()
         self.move("Eject", caller=self.stranger)
         self.watcher.wait_for_property(DRIVE, "Optical", "Tray", "open")
         self.watcher.wait_for_property(DRIVE, "Optical", "Profile", "")
         self.watcher.wait_for_property(DRIVE, "Lun", "Export", "")
+        assert self.root.get("Lun", "ExportNumber", DRIVE) == 0
         assert not self.root.get("Lun", "MediaAvailable", DRIVE)
         self.move("CloseTray")
         self.watcher.wait_for_property(DRIVE, "Lun", "Export", "1209-0001-DATA-lun0")
+        number = self.root.get("Lun", "ExportNumber", DRIVE)
+        assert number not in (0, former), (number, former)
         self.watcher.wait_for_property(DRIVE, "Optical", "Profile", "CD-ROM")
         assert self.tray() == "closed"
 
