@@ -89,6 +89,13 @@ DeviceDecision device_admission_decide_simulated(DeviceManager *manager, const U
         return decision;
 }
 
+static int fail_block(const UsbNode *node, const char *who, int r) {
+        log_device_error(node->name, "%04x:%04x %s can't be blocked, %s: %s", node->vendor_id,
+                         node->product_id, node->product, who,
+                         r == -EBUSY ? "it is in use" : strerror(-r));
+        return r;
+}
+
 int device_admission_block(DeviceManager *manager, const UsbNode *node, DeviceTarget target) {
         UsbBlock *block = NULL;
         UsbTakeover takeover;
@@ -97,15 +104,11 @@ int device_admission_block(DeviceManager *manager, const UsbNode *node, DeviceTa
         assert(target == DEVICE_TARGET_BLOCK || target == DEVICE_TARGET_REJECT);
 
         r = usb_takeover(node, usb_monitor_get_udev(manager->monitor), &takeover);
-        if (r == 0)
-                r = usb_block_new(&block, node, takeover.fd, target == DEVICE_TARGET_REJECT);
-        if (r < 0) {
-                log_device_error(node->name,
-                                 "%04x:%04x %s can't be blocked, the kernel keeps it: %s",
-                                 node->vendor_id, node->product_id, node->product,
-                                 r == -EBUSY ? "it is in use" : strerror(-r));
-                return r;
-        }
+        if (r < 0)
+                return fail_block(node, "the kernel keeps it", r);
+        r = usb_block_new(&block, node, takeover.fd, target == DEVICE_TARGET_REJECT);
+        if (r < 0)
+                return fail_block(node, "though it was taken from the kernel", r);
         log_device_notice(node->name, "%04x:%04x %s is %sed", node->vendor_id, node->product_id,
                           node->product, device_target_to_string(target));
         device_others_set_block(&manager->others, node->name, block);

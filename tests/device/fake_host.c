@@ -428,6 +428,8 @@ static int claim(unsigned interface) {
         ck_assert_uint_lt(interface, FAKE_HOST_INTERFACES_MAX);
         if (the_host->drivers[interface])
                 return fail_with(EBUSY);
+        if (the_host->claim_error > 0)
+                return fail_with(the_host->claim_error);
         the_host->n_claimed++;
         return 0;
 }

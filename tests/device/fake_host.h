@@ -38,6 +38,7 @@ typedef struct FakeHost {
         bool has_no_monitor;
         unsigned n_taken;      /* DISCONNECTs that succeeded */
         unsigned n_given_back; /* CONNECTs */
+        int claim_error;       /* errno; 0: claims succeed */
         unsigned n_claimed;
         unsigned n_node_opens;
         int event_fd; /* owned: readable while there are events */

@@ -1,6 +1,7 @@
 /* What the policy says of a device is what becomes of it. */
 
 #include <check.h>
+#include <errno.h>
 #include <string.h>
 
 #include "broker.h"
@@ -88,6 +89,17 @@ START_TEST(a_device_in_use_can_not_be_blocked) {
         plug_in();
         broker_run_until_told(&broker, "can't be blocked, the kernel keeps it: it is in use");
         ck_assert_str_eq(host.drivers[0], "usb-storage");
+}
+END_TEST
+
+START_TEST(a_device_that_can_not_be_held_is_told_to_be_nobodys) {
+        prepare("block", DEVICE_TARGET_ALLOW, "good");
+        host.claim_error = EIO;
+        broker_start(&broker);
+        plug_in();
+        broker_run_until_told(&broker, "can't be blocked, though it was taken from the kernel");
+        ck_assert_ptr_null(host.drivers[0]);
+        ck_assert(!broker_was_told(&broker, "the kernel keeps it"));
 }
 END_TEST
 
@@ -209,6 +221,7 @@ int main(void) {
                 a_device_that_is_blocked_is_nobodys,
                 a_device_that_can_not_be_removed_is_blocked_all_the_same,
                 a_device_in_use_can_not_be_blocked,
+                a_device_that_can_not_be_held_is_told_to_be_nobodys,
                 what_no_rule_is_about_has_the_default,
                 options_of_a_rule_are_the_devices,
                 another_configured_mode_does_not_change_that_of_a_rule,
