@@ -1,45 +1,26 @@
 /* Reads every file to its end, so that all mistakes are told at once. */
 
 #include "daemon_policy.h"
+#include "daemon_complain.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
 
-#define COMPLAINT_SIZE_MAX 1024
 #define PATTERN_SIZE_MAX 4096
 
-typedef struct PolicyComplain {
-        ConfigComplain complain;
-        void *userdata;
-} PolicyComplain;
-
-static void complain_with_column(const char *source, unsigned line, unsigned column,
-                                 const char *text, void *userdata) {
-        const PolicyComplain *to = userdata;
-        char complaint[COMPLAINT_SIZE_MAX];
-
-        snprintf(complaint, sizeof(complaint), "column %u: %s", column, text);
-        to->complain(source, line, complaint, to->userdata);
-}
-
-static int add_file(DevicePolicy *policy, const char *path, bool is_optional, PolicyComplain *to) {
+static int add_file(DevicePolicy *policy, const char *path, bool is_optional, DaemonComplain *to) {
         int r;
 
-        r = device_policy_add_file(policy, path, complain_with_column, to);
-        if (r != -ENOENT)
-                return r;
-        if (is_optional)
-                return 0;
-        to->complain(path, 0, strerror(ENOENT), to->userdata);
-        return r;
+        r = device_policy_add_file(policy, path, daemon_complain_with_column, to);
+        return daemon_complain_missing(to, path, r, is_optional);
 }
 
 /* Without drop-ins there need be no folder for them. */
 static int on_glob_error(const char *path, int error) { return error != ENOENT; }
 
-static int add_drop_ins(DevicePolicy *policy, const char *path, PolicyComplain *to) {
+static int add_drop_ins(DevicePolicy *policy, const char *path, DaemonComplain *to) {
         _cleanup_(globfree) glob_t found = {};
         char pattern[PATTERN_SIZE_MAX];
         int result = 0;
@@ -68,7 +49,7 @@ static int add_drop_ins(DevicePolicy *policy, const char *path, PolicyComplain *
 
 int daemon_policy_load(DevicePolicy *policy, const char *path, bool is_optional,
                        ConfigComplain complain, void *userdata) {
-        PolicyComplain to = { complain, userdata };
+        DaemonComplain to = { complain, userdata };
         int r, drop_ins_r;
 
         r = add_file(policy, path, is_optional, &to);

@@ -1,26 +1,10 @@
 /* Reads every source to its end, so that all mistakes are told at once. */
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "daemon_complain.h"
 #include "daemon_quirks.h"
-
-#define COMPLAINT_SIZE_MAX 1024
-
-typedef struct QuirksComplain {
-        ConfigComplain complain;
-        void *userdata;
-} QuirksComplain;
-
-static void complain_with_column(const char *source, unsigned line, unsigned column,
-                                 const char *text, void *userdata) {
-        const QuirksComplain *to = userdata;
-        char complaint[COMPLAINT_SIZE_MAX];
-
-        snprintf(complaint, sizeof(complaint), "column %u: %s", column, text);
-        to->complain(source, line, complaint, to->userdata);
-}
 
 bool daemon_quirks_is_entry(const char *text) {
         UsbQuirksList list = { 0 };
@@ -32,18 +16,13 @@ bool daemon_quirks_is_entry(const char *text) {
         return is_entry;
 }
 
-static int add_file(UsbQuirksList *list, const char *path, bool is_optional, QuirksComplain *to) {
+static int add_file(UsbQuirksList *list, const char *path, bool is_optional, DaemonComplain *to) {
         int r;
 
         if (!path || path[0] == '\0')
                 return 0;
-        r = usb_quirks_list_add_file(list, path, complain_with_column, to);
-        if (r != -ENOENT)
-                return r;
-        if (is_optional)
-                return 0;
-        to->complain(path, 0, strerror(ENOENT), to->userdata);
-        return r;
+        r = usb_quirks_list_add_file(list, path, daemon_complain_with_column, to);
+        return daemon_complain_missing(to, path, r, is_optional);
 }
 
 /* The first failure is what counts. */
@@ -54,14 +33,14 @@ static void note(int *result, int r) {
 
 int daemon_quirks_load(UsbQuirksList *list, const DaemonQuirksSources *sources,
                        ConfigComplain complain, void *userdata) {
-        QuirksComplain to = { complain, userdata };
+        DaemonComplain to = { complain, userdata };
         int result = 0;
 
         for (size_t i = 0; sources->configured && sources->configured[i]; i++) {
                 const char *text = sources->configured[i];
 
                 note(&result, usb_quirks_list_add(list, "quirks", text, strlen(text),
-                                                  complain_with_column, &to));
+                                                  daemon_complain_with_column, &to));
         }
         note(&result, add_file(list, sources->path, /* is_optional= */ false, &to));
         note(&result, add_file(list, sources->shipped_path, /* is_optional= */ true, &to));

@@ -46,6 +46,8 @@
 int fd_close(int fd);
 /* Reads up to the end, but no more than `size` bytes. Returns how many, or -errno. Blocks. */
 ssize_t fd_read_all(int fd, void *bytes, size_t size);
+/* The same of a file. */
+ssize_t fd_read_path(const char *path, void *bytes, size_t size);
 
 static inline void fd_closep(int *fd) {
         if (*fd >= 0)

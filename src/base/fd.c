@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/macros.h"
 
@@ -35,4 +36,10 @@ ssize_t fd_read_all(int fd, void *bytes, size_t size) {
                 n_read += (size_t) n;
         }
         return (ssize_t) n_read;
+}
+
+ssize_t fd_read_path(const char *path, void *bytes, size_t size) {
+        _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd_read_all(fd, bytes, size);
 }

@@ -1,7 +1,6 @@
 /* A list of rules, in the order of their sources; and rules as text. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,12 +141,6 @@ int device_policy_add(DevicePolicy *policy, const char *source, const char *text
         return r;
 }
 
-static ssize_t read_file(const char *path, char *text, size_t size) {
-        _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-        return fd < 0 ? -errno : fd_read_all(fd, text, size);
-}
-
 int device_policy_add_file(DevicePolicy *policy, const char *path, DevicePolicyComplain tell,
                            void *userdata) {
         PolicyReader head = { .source = path, .complain = tell, .userdata = userdata };
@@ -158,7 +151,7 @@ int device_policy_add_file(DevicePolicy *policy, const char *path, DevicePolicyC
         text = malloc(DEVICE_RULES_FILE_SIZE_MAX + 1);
         if (!text)
                 return -ENOMEM;
-        size = read_file(path, text, DEVICE_RULES_FILE_SIZE_MAX + 1);
+        size = fd_read_path(path, text, DEVICE_RULES_FILE_SIZE_MAX + 1);
         if (size == -ENOENT)
                 return -ENOENT;
         if (size < 0) {

@@ -7,7 +7,6 @@
 #include "usb/usb_quirks.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,12 +240,6 @@ int usb_quirks_list_add(UsbQuirksList *list, const char *source, const char *tex
         return r;
 }
 
-static ssize_t read_file(const char *path, char *text, size_t size) {
-        _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-        return fd < 0 ? -errno : fd_read_all(fd, text, size);
-}
-
 int usb_quirks_list_add_file(UsbQuirksList *list, const char *path, UsbQuirksComplain complain,
                              void *userdata) {
         QuirksParser head = {
@@ -261,7 +254,7 @@ int usb_quirks_list_add_file(UsbQuirksList *list, const char *path, UsbQuirksCom
         text = malloc(USB_QUIRKS_FILE_SIZE_MAX + 1);
         if (!text)
                 return -ENOMEM;
-        size = read_file(path, text, USB_QUIRKS_FILE_SIZE_MAX + 1);
+        size = fd_read_path(path, text, USB_QUIRKS_FILE_SIZE_MAX + 1);
         if (size == -ENOENT)
                 return -ENOENT;
         head.line_start = text;
