@@ -84,6 +84,14 @@ static void entry_send(ManagedDevice *device, const DeviceMountEntry *entry, uin
         child_process_send(device->worker, &message, fds, N_ELEMENTS(fds));
 }
 
+static void entry_send_end(ManagedDevice *device, const DeviceMountEntry *entry) {
+        ControlMessage message;
+
+        control_message_init(&message, CONTROL_TYPE_UNMOUNT);
+        message.body.mount_state.id = entry->id;
+        child_process_send(device->worker, &message, NULL, 0);
+}
+
 static DeviceMountEntry *find(const ManagedDevice *device, uint32_t id) {
         LIST_FOR_EACH (node, &device->mounts.list) {
                 DeviceMountEntry *entry = list_entry(node, DeviceMountEntry, node);
@@ -117,6 +125,9 @@ static void on_timer(EventTimer *timer) {
                                    "LUN %u could not be served for so long that who waits at its "
                                    "FUSE mount gets errors now",
                                    entry->lun);
+                /* A worker that waits for the unit has the descriptor, too. */
+                if (device->worker)
+                        entry_send_end(device, entry);
                 entry_drop(device, entry);
         }
 }
@@ -212,16 +223,12 @@ int device_mounts_add(ManagedDevice *device, unsigned lun, int fd,
 }
 
 static void entry_end(ManagedDevice *device, DeviceMountEntry *entry) {
-        ControlMessage message;
-
         if (!device->worker) {
                 entry_drop(device, entry);
                 return;
         }
         entry->must_end = true;
-        control_message_init(&message, CONTROL_TYPE_UNMOUNT);
-        message.body.mount_state.id = entry->id;
-        child_process_send(device->worker, &message, NULL, 0);
+        entry_send_end(device, entry);
 }
 
 int device_mounts_remove(ManagedDevice *device, unsigned lun, const char *path) {

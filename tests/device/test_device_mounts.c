@@ -198,6 +198,25 @@ START_TEST(nobody_waits_for_ever_for_a_worker_that_serves) {
 }
 END_TEST
 
+/* It has the descriptor, and whoever waits does so until the last one is closed. */
+START_TEST(a_worker_that_never_serves_is_told_to_let_go) {
+        uint32_t id;
+
+        ck_assert_int_eq(add("/a"), 0);
+        id = sent.body.mount.id;
+        on_served(id);
+        device_mounts_on_worker_ended(device);
+        device_mounts_on_worker_started(device);
+        run_for(1000);
+        ck_assert_uint_eq(n_sent, 3);
+        ck_assert_uint_eq(sent.type, CONTROL_TYPE_UNMOUNT);
+        ck_assert_uint_eq(sent.body.mount_state.id, id);
+        on_ended(id);
+        ck_assert_ptr_null(device_mounts_get(device, 1, 0));
+        ck_assert(!is_open());
+}
+END_TEST
+
 START_TEST(a_worker_is_told_to_end_it) {
         uint32_t id;
 
@@ -241,6 +260,7 @@ int main(void) {
                 one_that_has_ended_is_forgotten_and_closed,
                 the_next_worker_goes_on,
                 nobody_waits_for_ever_for_a_worker_that_serves,
+                a_worker_that_never_serves_is_told_to_let_go,
                 a_worker_is_told_to_end_it,
                 without_a_worker_it_ends_at_once,
                 a_device_that_goes_takes_its_mounts_along,
