@@ -570,9 +570,24 @@ static void on_mount(Worker *worker, const ControlMount *message, int *fds) {
         }
 }
 
+/* One that waits for the device ends at once: nobody would be told of it again. */
+static void worker_forget_mount(Worker *worker, uint32_t id) {
+        for (size_t i = 0; i < worker->n_mounts; i++) {
+                if (worker->mounts[i].message.id != id)
+                        continue;
+                fd_close(worker->mounts[i].fd);
+                fd_close(worker->mounts[i].slots_fd);
+                worker->mounts[i] = worker->mounts[--worker->n_mounts];
+                worker_send_mount_state(worker, CONTROL_TYPE_MOUNT_ENDED, id, 0);
+                return;
+        }
+}
+
 static void on_unmount(Worker *worker, uint32_t id) {
         if (worker->storage)
                 storage_manager_end_mount(worker->storage, id);
+        else
+                worker_forget_mount(worker, id);
 }
 
 static void on_request(Worker *worker, const ControlRequest *request, int *fd) {
