@@ -56,5 +56,7 @@ bool nbd_access_list_is_equal(const NbdAccessList *a, const NbdAccessList *b);
 bool nbd_access_list_needs_tls(const NbdAccessList *list);
 NbdAccessGrant nbd_access_list_decide(const NbdAccessList *list, const NbdPeer *client,
                                       const char *export_name);
+/* Whether it can be (a part of) what TLS says of a certificate, as "CN=alice,O=Example". */
+bool nbd_access_is_subject(const char *text);
 /* Whether it can be used: known kinds, terminated strings, what its kind needs. */
 bool nbd_access_rule_is_valid(const NbdAccessRule *rule);

@@ -10,6 +10,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#define ATTRIBUTE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
+
 void nbd_access_list_done(NbdAccessList *list) {
         free(list->rules);
         *list = (NbdAccessList){ 0 };
@@ -19,13 +21,45 @@ static bool is_terminated(const char *text, size_t size) {
         return memchr(text, '\0', size) != NULL;
 }
 
+/* The size of the first part of a subject: up to a comma or a plus sign that is not escaped. */
+static size_t part_size(const char *text) {
+        size_t i = 0;
+
+        while (text[i] != '\0' && text[i] != ',' && text[i] != '+')
+                i += text[i] == '\\' && text[i + 1] != '\0' ? 2 : 1;
+        return i;
+}
+
+static const char *next_part(const char *text) {
+        text += part_size(text);
+        return *text == '\0' ? NULL : text + 1;
+}
+
+/* RFC 4514, 3: blanks around a value are escaped, and there are none around its attribute. */
+static bool is_part(const char *part, size_t size) {
+        size_t attribute_size = strspn(part, ATTRIBUTE_CHARACTERS);
+
+        if (attribute_size == 0 || attribute_size >= size || part[attribute_size] != '=')
+                return false;
+        return part[attribute_size + 1] != ' ' && (part[size - 1] != ' ' || part[size - 2] == '\\');
+}
+
+bool nbd_access_is_subject(const char *text) {
+        for (const char *t = text; t; t = next_part(t))
+                if (!is_part(t, part_size(t)))
+                        return false;
+        return true;
+}
+
 bool nbd_access_rule_is_valid(const NbdAccessRule *rule) {
         if (rule->grant >= _NBD_ACCESS_GRANT_MAX || rule->who >= _NBD_ACCESS_WHO_MAX)
                 return false;
         if (!is_terminated(rule->exports, sizeof(rule->exports)) ||
             !is_terminated(rule->name, sizeof(rule->name)) || rule->exports[0] == '\0')
                 return false;
-        if (rule->who == NBD_ACCESS_WHO_CERTIFICATE || rule->who == NBD_ACCESS_WHO_PSK)
+        if (rule->who == NBD_ACCESS_WHO_CERTIFICATE)
+                return nbd_access_is_subject(rule->name);
+        if (rule->who == NBD_ACCESS_WHO_PSK)
                 return rule->name[0] != '\0';
         return true;
 }
@@ -60,20 +94,6 @@ bool nbd_access_list_is_equal(const NbdAccessList *a, const NbdAccessList *b) {
                 if (!is_rule_equal(&a->rules[i], &b->rules[i]))
                         return false;
         return true;
-}
-
-/* The size of the first part of a subject: up to a comma or a plus sign that is not escaped. */
-static size_t part_size(const char *text) {
-        size_t i = 0;
-
-        while (text[i] != '\0' && text[i] != ',' && text[i] != '+')
-                i += text[i] == '\\' && text[i + 1] != '\0' ? 2 : 1;
-        return i;
-}
-
-static const char *next_part(const char *text) {
-        text += part_size(text);
-        return *text == '\0' ? NULL : text + 1;
 }
 
 static bool has_part(const char *subject, const char *part, size_t size) {

@@ -205,8 +205,10 @@ static int take_subject(AccessParser *parser) {
         r = take_name(parser, "a certificate's subject");
         if (r < 0)
                 return r;
-        if (!strchr(parser->word, '='))
-                return mistake(parser, "certificate \"%s\": must be a subject like \"CN=alice\"",
+        if (!nbd_access_is_subject(parser->word))
+                return mistake(parser,
+                               "certificate \"%s\": must be a subject like \"CN=alice\", without "
+                               "blanks around its parts",
                                parser->word);
         return 0;
 }

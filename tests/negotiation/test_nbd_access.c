@@ -163,8 +163,27 @@ static const MistakeCase mistake_cases[] = {
         { "allow * to unix rw", "1: rw: here may be read-only, or nothing\n" },
         { "allow * to unix read-only always", "1: the line must end after read-only\n" },
         { "deny * to unix read-only", "1: read-only means nothing where access is denied\n" },
-        { "allow * to certificate alice",
-          "1: certificate \"alice\": must be a subject like \"CN=alice\"\n" },
+        { "allow * to certificate alice", "1: certificate \"alice\": must be a subject like "
+                                          "\"CN=alice\", without blanks around its "
+                                          "parts\n" },
+        /* Rules that could never match would keep nobody out. */
+        { "deny * to certificate \"CN=alice, O=Other\"",
+          "1: certificate \"CN=alice, O=Other\": must be a subject like \"CN=alice\", without "
+          "blanks "
+          "around its parts\n" },
+        { "deny * to certificate \"O = Other,CN = alice\"",
+          "1: certificate \"O = Other,CN = alice\": must be a subject like \"CN=alice\", without "
+          "blanks around its parts\n" },
+        { "deny * to certificate \"CN=alice,\"", "1: certificate \"CN=alice,\": must be a subject "
+                                                 "like \"CN=alice\", without blanks around "
+                                                 "its parts\n" },
+        { "deny * to certificate \"CN=Example, Inc.\"",
+          "1: certificate \"CN=Example, Inc.\": must be a subject like \"CN=alice\", without "
+          "blanks "
+          "around its parts\n" },
+        { "deny * to certificate \"=alice\"", "1: certificate \"=alice\": must be a subject like "
+                                              "\"CN=alice\", without blanks around its "
+                                              "parts\n" },
         { "allow * to certificate \"CN=alice", "1: the string has no end\n" },
         { "allow * to psk \"\"", "1: an identity is empty\n" },
         { "allow * to psk \"a\"b", "1: \"a\": a blank must follow\n" },
