@@ -188,7 +188,7 @@ static bool is_remains_message_valid(const ControlMessage *message) {
                 return is_luns(message->body.remains.luns);
         if (message->type == CONTROL_TYPE_SAVE)
                 return is_some_luns(message->body.save.luns) && message->body.save.error == 0;
-        return is_some_luns(message->body.save.luns) && message->body.save.error <= 0;
+        return is_some_luns(message->body.save.luns) && control_is_error(message->body.save.error);
 }
 
 /* What a worker tells of its device. */
@@ -221,7 +221,7 @@ static bool is_mount_message_valid(const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_MOUNT)
                 return is_mount_valid(&message->body.mount);
         if (message->type == CONTROL_TYPE_MOUNT_ENDED)
-                return message->body.mount_state.error <= 0;
+                return control_is_error(message->body.mount_state.error);
         return message->body.mount_state.error == 0;
 }
 
@@ -230,7 +230,7 @@ static bool is_brought_up_valid(const ControlBroughtUp *brought_up) {
 }
 
 static bool is_failed_valid(const ControlFailed *failed) {
-        return failed->error <= 0 && IS_TERMINATED(failed->reason);
+        return control_is_error(failed->error) && IS_TERMINATED(failed->reason);
 }
 
 static bool is_body_valid(const ControlMessage *message, size_t n_fds) {

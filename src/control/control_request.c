@@ -109,7 +109,7 @@ bool control_request_is_valid(const ControlRequest *request, size_t n_fds) {
 }
 
 bool control_reply_is_valid(const ControlReply *reply) {
-        return reply->error <= 0 && reply->status <= UINT8_MAX &&
+        return control_is_error(reply->error) && reply->status <= UINT8_MAX &&
                reply->data_size <= CONTROL_DATA_MAX && reply->sense_size <= sizeof(reply->sense) &&
                CONTROL_TEXT_IS_PRINTABLE(reply->words);
 }

@@ -21,7 +21,7 @@ static bool is_verdict_valid(const SmartVerdict *verdict) {
 }
 
 bool control_smart_is_valid(const ControlSmart *smart) {
-        return smart->lun < CONTROL_LUNS_MAX && smart->error <= 0 &&
+        return smart->lun < CONTROL_LUNS_MAX && control_is_error(smart->error) &&
                CONTROL_TEXT_IS_PRINTABLE(smart->way) && is_verdict_valid(&smart->verdict) &&
                smart_data_is_valid(&smart->data);
 }
