@@ -37,7 +37,8 @@ static int judge_self_tests(json_object *tests) {
 
                 if (strcmp(result, "failed") == 0)
                         return HEALTH_STATUS_SELF_TESTS;
-                if (strcmp(result, "passed") == 0)
+                if (strcmp(result, "passed") == 0 &&
+                    strcmp(ctl_objects_string(test, "kind"), "extended") == 0)
                         return 0;
         }
         return 0;
@@ -59,8 +60,7 @@ int health_status_get(json_object *data) {
                 return HEALTH_STATUS_COMMAND;
         if (lacks_what_matters(data))
                 status |= HEALTH_STATUS_COMMAND;
-        if (strcmp(ctl_objects_string(data, "status"), "failing") == 0 ||
-            strcmp(ctl_objects_string(data, "verdict"), "failing") == 0)
+        if (strcmp(ctl_objects_string(data, "status"), "failing") == 0)
                 status |= HEALTH_STATUS_FAILING;
         for (size_t i = 0; attributes && i < json_object_array_length(attributes); i++)
                 status |= judge_attribute(json_object_array_get_idx(attributes, i));

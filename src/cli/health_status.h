@@ -16,7 +16,7 @@ typedef enum HealthStatus {
         HEALTH_STATUS_PREFAILURE = 1 << 4, /* an attribute says that it will fail */
         HEALTH_STATUS_PAST = 1 << 5,       /* one did, or an old-age attribute does */
         HEALTH_STATUS_ERRORS = 1 << 6,     /* its log has errors */
-        HEALTH_STATUS_SELF_TESTS = 1 << 7, /* some failed since the last one that passed */
+        HEALTH_STATUS_SELF_TESTS = 1 << 7, /* some failed since the last extended one that passed */
 } HealthStatus;
 
 int health_status_get(json_object *data);

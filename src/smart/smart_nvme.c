@@ -107,6 +107,7 @@ static SmartAnswer decode_health(SmartData *data, const uint8_t *bytes, size_t s
         };
         for (size_t i = 0; i < SMART_SENSORS_MAX; i++)
                 health->sensors[i] = get_celsius(bytes + SENSORS_OFFSET + 2 * i);
+        data->status = health->critical_warning ? SMART_STATUS_FAILING : SMART_STATUS_PASSED;
         data->temperature = get_celsius(bytes + 1);
         data->power_cycles = (SmartNumber){ true, get_counter(counters + 5 * COUNTER_SIZE) };
         data->power_on_hours = (SmartNumber){ true, get_counter(counters + 6 * COUNTER_SIZE) };

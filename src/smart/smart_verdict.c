@@ -67,8 +67,10 @@ static bool check_attribute_fails(const SmartData *data, char *reason) {
                                 attribute->value, attribute->threshold);
 }
 
+/* NVMe's is any of its warnings: see check_health_fails() and check_health_warns(). */
 static bool check_status_fails(const SmartData *data, char *reason) {
-        return data->status == SMART_STATUS_FAILING && say(reason, "it predicts its own failure");
+        return data->kind != SMART_KIND_NVME && data->status == SMART_STATUS_FAILING &&
+               say(reason, "it predicts its own failure");
 }
 
 static bool check_sectors(const SmartData *data, char *reason) {
@@ -100,14 +102,18 @@ static bool check_former_failure(const SmartData *data, char *reason) {
         return false;
 }
 
-/* The newest one that came to an end. */
+/* What one failed at, only a newer one that reads the whole drive can tell to be over. */
 static bool check_self_tests(const SmartData *data, char *reason) {
         for (size_t i = 0; i < data->self_tests.n_entries; i++) {
-                switch (data->self_tests.entries[i].result) {
+                const SmartSelfTest *test = &data->self_tests.entries[i];
+
+                switch (test->result) {
                 case SMART_SELF_TEST_RESULT_FAILED:
-                        return say(reason, "its last self-test failed");
+                        return say(reason, "a self-test failed");
                 case SMART_SELF_TEST_RESULT_PASSED:
-                        return false;
+                        if (test->kind == SMART_SELF_TEST_KIND_EXTENDED)
+                                return false;
+                        break;
                 case SMART_SELF_TEST_RESULT_UNKNOWN:
                 case SMART_SELF_TEST_RESULT_ABORTED:
                 case SMART_SELF_TEST_RESULT_INTERRUPTED:

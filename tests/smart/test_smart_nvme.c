@@ -80,6 +80,7 @@ START_TEST(health_is_read) {
 
         put_health();
         ck_assert_int_eq(smart_nvme_decode_health(&data, bytes, 512), SMART_ANSWER_GOOD);
+        ck_assert_int_eq(data.status, SMART_STATUS_PASSED);
         ck_assert_int_eq(data.temperature.value, 38);
         ck_assert_uint_eq(data.health.spare_percent, 100);
         ck_assert_uint_eq(data.health.spare_threshold_percent, 10);
@@ -99,6 +100,18 @@ START_TEST(health_is_read) {
         ck_assert(!data.health.sensors[2].is_known);
         smart_verdict(&data, &verdict);
         ck_assert_int_eq(verdict.kind, SMART_VERDICT_KIND_GOOD);
+}
+END_TEST
+
+START_TEST(each_warning_is_in_the_status_and_not_each_means_failure) {
+        SmartVerdict verdict;
+
+        put_health();
+        bytes[0] = SMART_HEALTH_TEMPERATURE;
+        ck_assert_int_eq(smart_nvme_decode_health(&data, bytes, 512), SMART_ANSWER_GOOD);
+        ck_assert_int_eq(data.status, SMART_STATUS_FAILING);
+        smart_verdict(&data, &verdict);
+        ck_assert_int_eq(verdict.kind, SMART_VERDICT_KIND_WARNING);
 }
 END_TEST
 
@@ -254,6 +267,7 @@ int main(void) {
         tcase_add_test(tcase, what_an_identity_leaves_out_is_not_known);
         tcase_add_test(tcase, an_identity_without_a_model_is_none);
         tcase_add_test(tcase, health_is_read);
+        tcase_add_test(tcase, each_warning_is_in_the_status_and_not_each_means_failure);
         tcase_add_test(tcase, counters_of_more_than_64_bits_are_the_largest);
         tcase_add_loop_test(tcase, absurd_health_is_none, 0, N_ELEMENTS(health_cases));
         tcase_add_test(tcase, a_temperature_that_is_none_is_not_known);

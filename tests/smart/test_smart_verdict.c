@@ -93,7 +93,14 @@ static void fail_self_test(void) {
 
 static void pass_after_failed_self_test(void) {
         fail_self_test();
+        data.self_tests.entries[0].kind = SMART_SELF_TEST_KIND_EXTENDED;
         data.self_tests.entries[0].result = SMART_SELF_TEST_RESULT_PASSED;
+}
+
+/* It has not read the sector that the other one could not read. */
+static void pass_a_short_one_after_failed_self_test(void) {
+        pass_after_failed_self_test();
+        data.self_tests.entries[0].kind = SMART_SELF_TEST_KIND_SHORT;
 }
 
 static void nvme_spare(void) {
@@ -191,8 +198,9 @@ static const VerdictCase cases[] = {
         { recover, KIND(WARNING), "attribute 5 was at 200 once, its threshold is 140" },
         { pend, KIND(WARNING), "8 sectors cannot be read" },
         { replace, KIND(WARNING), "3 sectors were replaced" },
-        { fail_self_test, KIND(WARNING), "its last self-test failed" },
+        { fail_self_test, KIND(WARNING), "a self-test failed" },
         { pass_after_failed_self_test, KIND(GOOD), "" },
+        { pass_a_short_one_after_failed_self_test, KIND(WARNING), "a self-test failed" },
         { be_without_status, KIND(GOOD),
           "by its attributes: its status does not come through the bridge" },
         { be_refused_status, KIND(GOOD), "by its attributes: its status is not to be had" },

@@ -715,7 +715,7 @@ START_TEST(a_self_test_that_fails_is_a_warning) {
         ck_assert_int_eq(get_tests()->entries[0].kind, SMART_SELF_TEST_KIND_EXTENDED);
         ck_assert_int_eq(get_tests()->entries[0].result, SMART_SELF_TEST_RESULT_FAILED);
         ck_assert_uint_eq(get_tests()->entries[0].lba.value, 4711);
-        expect_verdict(SMART_VERDICT_KIND_WARNING, "its last self-test failed");
+        expect_verdict(SMART_VERDICT_KIND_WARNING, "a self-test failed");
         stack_done(&stack);
 }
 END_TEST
