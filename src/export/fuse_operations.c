@@ -84,12 +84,14 @@ static void leave(FuseRequest *request) {
 static uint64_t get_deadline_ns(const FuseRequest *request) {
         const FuseSession *session = request->session;
         uint64_t timeout_ns = session->options.request_timeout_ns;
+        uint64_t size = session->n_busy * FUSE_MESSAGE_DATA_SIZE_MAX;
 
         if (request->block.operation == BLOCK_OPERATION_FLUSH)
                 timeout_ns *= 2; /* a disk's whole cache goes to the medium */
+        if (request->block.operation != BLOCK_OPERATION_STATUS) /* moves nothing, however much */
+                size += request->block.size;
         return event_loop_now_ns(session->device->loop) + timeout_ns +
-               (request->block.size + session->n_busy * FUSE_MESSAGE_DATA_SIZE_MAX) / SLOWEST_RATE *
-                               NS_PER_S;
+               size / SLOWEST_RATE * NS_PER_S;
 }
 
 /* What begins at `offset`. It may be answered when this returns. */

@@ -439,6 +439,20 @@ START_TEST(requests_have_deadlines_and_a_flush_more_time) {
 }
 END_TEST
 
+/* A look for data goes to the file's end, and moves none: the size of a disk is no reason to wait for days. */
+START_TEST(a_look_for_data_has_no_more_time_on_a_larger_disk) {
+        const struct fuse_lseek_in body = { .whence = SEEK_DATA };
+
+        begin();
+        fuse_session_set_request_timeout(fixture.session, 10 * NS_PER_S);
+        ask(FUSE_LSEEK, &body, sizeof(body), 0);
+        ck_assert_uint_eq(fixture.memory->n_submitted[BLOCK_OPERATION_STATUS], 1);
+        ck_assert_uint_le(fixture.memory->last_deadline_ns,
+                          event_loop_now_ns(fixture.loop) + 11 * NS_PER_S);
+        finish();
+}
+END_TEST
+
 START_TEST(a_largest_rate_is_kept) {
         RateBudget budget = { .rate_max = 64 * KIB };
         unsigned n = 0;
@@ -539,6 +553,7 @@ int main(void) {
         tcase_add_test(tcase, replies_come_in_any_order_and_each_once);
         tcase_add_test(tcase, more_requests_than_slots_wait_in_the_kernel);
         tcase_add_test(tcase, requests_have_deadlines_and_a_flush_more_time);
+        tcase_add_test(tcase, a_look_for_data_has_no_more_time_on_a_larger_disk);
         tcase_add_test(tcase, a_largest_rate_is_kept);
         tcase_add_test(tcase, an_unmounted_file_ends_the_session);
         tcase_add_test(tcase, a_closing_export_answers_what_it_has);
