@@ -43,10 +43,10 @@ void smart_history_file_init(SmartHistoryFile *file, const SmartData *data) {
         const SmartIdentity *identity = &data->identity;
 
         *file = (SmartHistoryFile){ .identity = UINT64_C(0xcbf29ce484222325) };
-        if (identity->serial[0] == '\0')
-                return;
         hash_text(&file->identity, identity->model);
         hash_text(&file->identity, identity->serial);
+        if (identity->serial[0] == '\0')
+                return;
         snprintf(file->name, sizeof(file->name), "%s-%s-%s", smart_kind_to_string(data->kind),
                  identity->model, identity->serial);
         export_name_sanitise(file->name);
@@ -107,14 +107,9 @@ static void get_history(const HistoryFields *fields, SmartHistory *ret) {
         }
 }
 
-typedef struct HistoryReading {
-        const SmartHistoryFile *file;
-        SmartHistory *ret;
-} HistoryReading;
-
-static int read_history(int fd, const char *path, void *userdata) {
+int smart_history_file_read(const SmartHistoryFile *file, int fd, const char *path,
+                            SmartHistory *ret) {
         _cleanup_(freep) HistoryFields *fields = NULL;
-        HistoryReading *reading = userdata;
         SmartHistory history;
         int r;
 
@@ -132,12 +127,23 @@ static int read_history(int fd, const char *path, void *userdata) {
         if (r < 0)
                 return r;
         get_history(fields, &history);
-        if (fields->identity != reading->file->identity || !smart_history_is_valid(&history)) {
+        if (fields->identity != file->identity || !smart_history_is_valid(&history)) {
                 log_warning("%s: this is not the history of that drive", path);
                 return -EINVAL;
         }
-        *reading->ret = history;
+        *ret = history;
         return 0;
+}
+
+typedef struct HistoryReading {
+        const SmartHistoryFile *file;
+        SmartHistory *ret;
+} HistoryReading;
+
+static int read_history(int fd, const char *path, void *userdata) {
+        const HistoryReading *reading = userdata;
+
+        return smart_history_file_read(reading->file, fd, path, reading->ret);
 }
 
 bool smart_history_file_load(const SmartHistoryFile *file, StateStore *store, SmartHistory *ret) {
@@ -160,24 +166,31 @@ static void add_sample(StateText *text, size_t index, const SmartHistorySample *
                                        (unsigned long long) sample->values[i]);
 }
 
-void smart_history_file_save(const SmartHistoryFile *file, StateStore *store,
-                             const SmartHistory *history) {
-        _cleanup_(freep) char *bytes = NULL;
-        StateText text = { .room = SMART_HISTORY_FILE_SIZE_MAX };
+size_t smart_history_file_format(const SmartHistoryFile *file, const SmartHistory *history,
+                                 char text[static SMART_HISTORY_FILE_SIZE_MAX]) {
+        StateText out = { .text = text, .room = SMART_HISTORY_FILE_SIZE_MAX };
 
-        if (!store || file->name[0] == '\0')
-                return;
-        text.text = bytes = malloc(SMART_HISTORY_FILE_SIZE_MAX);
-        if (!bytes) {
-                log_warning("No memory to keep the history of a drive, ignoring");
-                return;
-        }
-        state_text_add(&text,
+        state_text_add(&out,
                        "# What a drive told of its health, over time. Without this file changes "
                        "since then "
                        "are not told.\n\n[drive]\nidentity = %llu\n",
                        (unsigned long long) file->identity);
         for (size_t i = 0; i < history->n_samples; i++)
-                add_sample(&text, i, &history->samples[i]);
-        (void) state_store_save(store, file->name, text.text, text.size);
+                add_sample(&out, i, &history->samples[i]);
+        return out.size;
+}
+
+void smart_history_file_save(const SmartHistoryFile *file, StateStore *store,
+                             const SmartHistory *history) {
+        _cleanup_(freep) char *text = NULL;
+
+        if (!store || file->name[0] == '\0')
+                return;
+        text = malloc(SMART_HISTORY_FILE_SIZE_MAX);
+        if (!text) {
+                log_warning("No memory to keep the history of a drive, ignoring");
+                return;
+        }
+        (void) state_store_save(store, file->name, text,
+                                smart_history_file_format(file, history, text));
 }

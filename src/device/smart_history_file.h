@@ -22,6 +22,13 @@ typedef struct SmartHistoryFile {
 
 void smart_history_file_init(SmartHistoryFile *file, const SmartData *data);
 bool smart_history_file_is_equal(const SmartHistoryFile *a, const SmartHistoryFile *b);
+/* Takes a whole text from `fd`, which is borrowed; `path` is for the log. -EINVAL: there are mistakes, or
+ * it is another drive's; -ENOMEM, -errno. */
+int smart_history_file_read(const SmartHistoryFile *file, int fd, const char *path,
+                            SmartHistory *ret);
+/* Returns the size. */
+size_t smart_history_file_format(const SmartHistoryFile *file, const SmartHistory *history,
+                                 char text[static SMART_HISTORY_FILE_SIZE_MAX]);
 /* False: there is none, or it is another drive's, and `ret` is empty. */
 bool smart_history_file_load(const SmartHistoryFile *file, StateStore *store, SmartHistory *ret);
 /* Failure is told in the log. */

@@ -371,6 +371,23 @@ START_TEST(another_drive_in_the_same_bridge_has_its_own_history) {
 }
 END_TEST
 
+START_TEST(another_drive_without_a_serial_number_has_no_history_of_the_one_before) {
+        ControlSmart message = { .lun = 1 };
+
+        make_data(&message.data, 0);
+        message.data.identity.serial[0] = '\0';
+        smart_verdict(&message.data, &message.verdict);
+        ck_assert(!device_smart_set(&smart, &message, START_S, words));
+        message.data.identity.serial[0] = '\0';
+        strcpy(message.data.identity.model, "Another Drive");
+        message.data.reallocated_sectors = (SmartNumber){ true, 100 };
+        smart_verdict(&message.data, &message.verdict);
+        ck_assert(device_smart_set(&smart, &message, START_S + 1, words));
+        ck_assert_str_eq(words, "health is warning: 100 sectors were replaced");
+        ck_assert_uint_eq(smart.units[1]->history.n_samples, 1);
+}
+END_TEST
+
 START_TEST(an_unchanged_history_is_written_once_a_day) {
         struct stat before, after;
 
@@ -402,6 +419,7 @@ int main(void) {
                 a_change_is_told_across_a_restart_and_nothing_else,
                 a_drive_that_can_not_be_asked_keeps_its_verdict,
                 another_drive_in_the_same_bridge_has_its_own_history,
+                another_drive_without_a_serial_number_has_no_history_of_the_one_before,
                 an_unchanged_history_is_written_once_a_day,
                 NULL,
         };
