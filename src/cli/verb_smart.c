@@ -180,7 +180,7 @@ static CtlExit wait_for_end(Ctl *ctl, const SmartUnit *unit) {
                                ctl_objects_boolean(data, "self_test_running") ? data : NULL);
                 if (!ctl_objects_boolean(data, "self_test_running"))
                         return tell_result(ctl, unit, data);
-                if (interrupt_fd >= 0 && ctl_interrupt_wait(interrupt_fd, pause_ms)) {
+                if (ctl_interrupt_wait(interrupt_fd, pause_ms)) {
                         print_progress(ctl, unit, NULL);
                         ctl_complain(ctl, "%s goes on testing itself", unit->name);
                         return CTL_EXIT_FAILURE;
@@ -203,6 +203,11 @@ CtlExit verb_smart_test(Ctl *ctl, char **arguments) {
 
         if (is_abort && ctl_options_has(&ctl->options, CTL_OPTION_WAIT)) {
                 ctl_complain(ctl, "There is nothing to wait for after an abort");
+                return CTL_EXIT_USAGE;
+        }
+        if (strcmp(kind, "offline") == 0 && ctl_options_has(&ctl->options, CTL_OPTION_WAIT)) {
+                ctl_complain(ctl, "There is nothing to wait for: no log tells how an offline test "
+                                  "ended");
                 return CTL_EXIT_USAGE;
         }
         e = find(&unit, ctl, arguments[0]);

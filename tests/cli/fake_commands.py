@@ -137,6 +137,7 @@ def smart_test(host):
     assert "tests itself now" in expect(host.run("smart-test", "1-4"), 0).out
     assert "no longer" in expect(host.run("smart-test", "1-4.0", "abort"), 0).out
     expect(host.run("smart-test", "1-4.0", "abort", "--wait"), 2)
+    expect(host.run("smart-test", "1-4.0", "offline", "--wait"), 2, "offline")
     assert [line for line in host.said() if not line.startswith("Update")] == [
         "StartSelfTest long {}", "StartSelfTest short {}", "AbortSelfTest {}"]  # fmt: skip
     ran = expect(host.run("1-4", "extended", "--wait", "-j", name="usb_storage_smart_test"), 0)
