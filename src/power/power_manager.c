@@ -194,10 +194,11 @@ static void on_passed_done(ScsiCommand *command) {
         if (power->n_users == 0 && is_use(command)) {
                 power->idle_since_ns = now_ns(power);
                 power_manager_move(power, POWER_EVENT_RESTED);
-                arm_idle(power);
         }
         if (power->n_passed == 0)
                 note_media(power);
+        if (power->n_users == 0)
+                arm_idle(power);
         command->done(command);
 }
 
@@ -595,6 +596,7 @@ void power_manager_end(PowerManager *power, Task *task) {
         (void) await_task(power, task);
         if (power->is_link_asleep && power->phase != POWER_PHASE_ENDED) {
                 power->task = task;
+                power->is_asked = true; /* the task is the caller's: it has more to do */
                 power_manager_move(power, POWER_EVENT_WANTED);
                 power_transition_wake(power, task);
                 power->task = NULL;

@@ -391,6 +391,7 @@ int power_transition_fall(PowerManager *power, Task *task) {
         power->statistics->n_sleep_failures += is_failure(r);
         if (r < 0) {
                 power->wanted_ns = 0;
+                power->wants_medium = false;
                 return r;
         }
 

@@ -160,19 +160,29 @@ static void on_done(ScsiCommand *command) {
         fixture.order[fixture.n_told++] = (char) ('0' + (command - fixture.commands));
 }
 
-static ScsiCommand *submit(ScsiCommandFlags flags, uint64_t timeout_ns, bool needs_medium) {
+static ScsiCommand *prepare(uint64_t timeout_ns) {
         ScsiCommand *command = &fixture.commands[fixture.n_commands++];
 
         scsi_command_init(command, 0, event_loop_now_ns(fixture.loop) + timeout_ns);
-        if (needs_medium)
-                scsi_command_synchronize_cache(command);
-        else
-                scsi_command_test_unit_ready(command);
+        return command;
+}
+
+static void send(ScsiCommand *command, ScsiCommandFlags flags) {
         command->flags = flags;
         command->done = on_done;
         fixture.is_submitting = true;
         scsi_target_submit(power_manager_get_target(fixture.power), command);
         fixture.is_submitting = false;
+}
+
+static ScsiCommand *submit(ScsiCommandFlags flags, uint64_t timeout_ns, bool needs_medium) {
+        ScsiCommand *command = prepare(timeout_ns);
+
+        if (needs_medium)
+                scsi_command_synchronize_cache(command);
+        else
+                scsi_command_test_unit_ready(command);
+        send(command, flags);
         return command;
 }
 
@@ -308,6 +318,77 @@ START_TEST(one_that_is_unplugged_asleep_ends_what_waits) {
 }
 END_TEST
 
+static int run_end_and_look(Task *task, void *userdata) {
+        power_manager_end(fixture.power, task);
+        return task_is_cancelled(task) ? -ECANCELED : 0;
+}
+
+START_TEST(who_ends_one_that_is_unplugged_meanwhile_goes_on) {
+        set_up_with("size=1M");
+        power_manager_set_options(fixture.power, &(PowerOptions){ .suspend_timeout_ms = IDLE_MS,
+                                                                  .is_enabled = true });
+        submit(0, TIMEOUT_NS, /* needs_medium= */ true);
+        await_told(1);
+        rest_ms(2 * IDLE_MS);
+        ck_assert(simulated_device_is_suspended(fixture.device));
+        fixture.has_ended = false;
+        ck_assert_int_eq(task_start(NULL, fixture.loop, "end", run_end_and_look, on_task_end, NULL),
+                         0);
+        while (usb_device_is_quiet(fixture.device))
+                ck_assert_int_gt(event_loop_run_once(fixture.loop, /* may_wait= */ true), 0);
+        simulated_device_unplug(fixture.device);
+        error_handler_set_gone(fixture.handler);
+        while (!fixture.has_ended)
+                ck_assert_int_gt(event_loop_run_once(fixture.loop, /* may_wait= */ true), 0);
+        ck_assert_int_eq(fixture.result, 0);
+        finish();
+}
+END_TEST
+
+START_TEST(one_that_is_started_from_outside_falls_asleep_again) {
+        ScsiCommand *command;
+
+        set_up_with("size=1M");
+        ck_assert_int_eq(run_task(run_standby), 0);
+        power_manager_set_options(fixture.power, &(PowerOptions){ .standby_timeout_ms = IDLE_MS,
+                                                                  .is_enabled = true });
+        command = prepare(TIMEOUT_NS);
+        scsi_command_start_stop(command, /* start= */ true, /* load_eject= */ false,
+                                /* immediate= */ false);
+        send(command, 0);
+        await_told(1);
+        ck_assert_int_eq(power_manager_get_state(fixture.power), POWER_STATE_IDLE);
+        rest_ms(2 * IDLE_MS);
+        ck_assert_int_eq(power_manager_get_state(fixture.power), POWER_STATE_STANDBY);
+        finish();
+}
+END_TEST
+
+static int run_wake(Task *task, void *userdata) { return power_manager_wake(fixture.power, task); }
+
+/* The wish was heard when it did not fall asleep: it is none for the next time. */
+START_TEST(a_wish_for_the_media_does_not_outlive_a_sleep_that_it_stopped) {
+        set_up_with("size=1M,luns=2,latency-us=5000");
+        power_manager_set_unit(fixture.power, 1, /* has_medium= */ true, /* can_stop= */ true);
+        power_manager_set_options(fixture.power, &(PowerOptions){ .standby_timeout_ms = IDLE_MS,
+                                                                  .is_enabled = true });
+        submit(0, TIMEOUT_NS, /* needs_medium= */ true);
+        while (!power_manager_is_asleep(fixture.power))
+                ck_assert_int_gt(event_loop_run_once(fixture.loop, /* may_wait= */ true), 0);
+        power_manager_set_options(fixture.power, &(PowerOptions){ 0 });
+        ck_assert_int_eq(run_task(run_wake), 0);
+        rest_ms(IDLE_MS);
+        ck_assert_uint_eq(fixture.statistics.n_standbys, 0);
+
+        ck_assert_int_eq(run_task(run_standby), 0);
+        ck_assert_int_eq(run_task(run_suspend), 0);
+        ck_assert_int_eq(run_task(run_hold), 0);
+        ck_assert_int_eq(power_manager_get_state(fixture.power), POWER_STATE_STANDBY);
+        power_manager_let_go(fixture.power);
+        finish();
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("power manager");
         TCase *tcase = tcase_create("gate");
@@ -320,6 +401,9 @@ int main(void) {
         tcase_add_test(tcase, what_can_not_be_flushed_keeps_it_awake);
         tcase_add_test(tcase, one_that_is_held_is_awake_until_it_is_let_go);
         tcase_add_test(tcase, one_that_is_unplugged_asleep_ends_what_waits);
+        tcase_add_test(tcase, who_ends_one_that_is_unplugged_meanwhile_goes_on);
+        tcase_add_test(tcase, one_that_is_started_from_outside_falls_asleep_again);
+        tcase_add_test(tcase, a_wish_for_the_media_does_not_outlive_a_sleep_that_it_stopped);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
