@@ -33,14 +33,17 @@ static void on_check(EventDefer *defer) {
                 sleep->ready(sleep, sleep->n_failed, sleep->userdata);
 }
 
+static void tell_failure(const SleepFlush *flush, const char *why) {
+        log_device_warning(flush->name, "could not be flushed before the host sleeps: %s", why);
+}
+
 static void on_done(DeviceRequest *request, const ControlReply *reply, const uint8_t *data) {
         SleepFlush *flush = container_of(request, SleepFlush, request);
         DeviceSleep *sleep = flush->sleep;
 
         if (reply->error < 0)
-                log_device_warning(flush->name, "could not be flushed before the host sleeps: %s",
-                                   reply->words[0] != '\0' ? reply->words
-                                                           : strerror(-reply->error));
+                tell_failure(flush,
+                             reply->words[0] != '\0' ? reply->words : strerror(-reply->error));
         list_unlink(&flush->node);
         free(flush);
         if (!sleep)
@@ -49,7 +52,8 @@ static void on_done(DeviceRequest *request, const ControlReply *reply, const uin
         event_defer_schedule(&sleep->check);
 }
 
-/* One without a worker, or that is being started, has nothing that could be written now. */
+/* One without a worker, or that is being started or about to end, has nothing that could be written
+ * now. */
 static int flush(DeviceSleep *sleep, DeviceManager *manager, const DeviceView *view) {
         SleepFlush *flush = calloc(1, sizeof(*flush));
         int r;
@@ -64,8 +68,14 @@ static int flush(DeviceSleep *sleep, DeviceManager *manager, const DeviceView *v
         list_init(&flush->node);
         r = device_manager_request(manager, view->id, &flush->request);
         if (r < 0) {
-                log_device_debug(flush->name, "not flushed before the host sleeps: %s",
-                                 strerror(-r));
+                bool has_nothing = r == -ENODEV || r == -EAGAIN || r == -ESHUTDOWN;
+
+                if (has_nothing)
+                        log_device_debug(flush->name, "not flushed before the host sleeps: %s",
+                                         strerror(-r));
+                else
+                        tell_failure(flush, strerror(-r));
+                sleep->n_failed += !has_nothing;
                 free(flush);
                 return 0;
         }
