@@ -24,8 +24,9 @@ typedef struct PowerManagerOps {
          * -errno: it can't, and stays awake. `is_asked`: somebody wants it to sleep now. From a task.
          */
         int (*flush)(Task *task, bool is_asked, void *userdata);
-        /* Mandatory. Whether nothing has come since that must be written. */
-        bool (*is_clean)(void *userdata);
+        /* Mandatory. Whether nothing has come since that must be written. `was_written`: a command
+         * carried data out since `flush` began, be it that of `flush`. */
+        bool (*is_clean)(bool was_written, void *userdata);
         /* Mandatory. Its state, or something that is counted, is another one. From the loop. */
         void (*changed)(void *userdata);
 } PowerManagerOps;

@@ -209,6 +209,7 @@ static void pass(PowerManager *power, ScsiCommand *command) {
         power->n_passed++;
         if (is_use(command)) {
                 power->was_read |= command->request.direction == TRANSPORT_DIRECTION_IN;
+                power->was_written |= command->request.direction == TRANSPORT_DIRECTION_OUT;
                 if (power->n_users++ == 0)
                         power_manager_move(power, POWER_EVENT_USED);
         }

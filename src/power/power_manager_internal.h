@@ -50,6 +50,7 @@ struct PowerManager {
         PowerState goal;
         bool is_asked;     /* the task is that of who asked; else our own */
         bool was_read;     /* since it began to flush */
+        bool was_written;  /* likewise */
         bool wants_medium; /* what waits, or who asks, does */
 };
 

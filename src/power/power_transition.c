@@ -247,13 +247,18 @@ void power_transition_wake(PowerManager *power, Task *task) {
 
 /* Falling asleep */
 
+static bool is_clean(const PowerManager *power) {
+        return power->ops->is_clean(power->was_written, power->userdata);
+}
+
 /* The gate is open meanwhile: what comes to be written is flushed, and who reads uses the device. */
 static int flush(PowerManager *power, Task *task) {
         int r;
 
+        power->was_read = power->was_written = false;
+        /* Before they stop, media take in what is in their cache (SBC-3, 5.25). */
         if (power->phase == POWER_PHASE_STANDBY)
-                return power->ops->is_clean(power->userdata) ? 0 : -EAGAIN;
-        power->was_read = false;
+                return is_clean(power) ? 0 : -EAGAIN;
         r = power->ops->flush(task, power->is_asked, power->userdata);
         if (r < 0)
                 return r;
@@ -261,7 +266,7 @@ static int flush(PowerManager *power, Task *task) {
                 return -ENODEV;
         if (power->n_users > 0 || (power->was_read && !power->is_asked))
                 return -EAGAIN;
-        return power->ops->is_clean(power->userdata) ? 0 : -EAGAIN;
+        return is_clean(power) ? 0 : -EAGAIN;
 }
 
 static bool is_drained(const PowerManager *power) {
@@ -280,7 +285,7 @@ static int drain(PowerManager *power, Task *task) {
         }
         if (has_ended(power))
                 return -ENODEV;
-        if (power_manager_is_wanted(power) || !power->ops->is_clean(power->userdata))
+        if (power_manager_is_wanted(power) || !is_clean(power))
                 return -EAGAIN;
         return error_handler_get_state(power->handler) == ERROR_HANDLER_STATE_NORMAL ? 0 : -EIO;
 }

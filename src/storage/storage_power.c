@@ -82,9 +82,12 @@ static int on_flush(Task *task, bool is_asked, void *userdata) {
         return 0;
 }
 
-static bool on_is_clean(void *userdata) {
+static bool on_is_clean(bool was_written, void *userdata) {
         const StorageManager *manager = userdata;
 
+        /* A cache knows what it has written and not flushed; without one nobody does. */
+        if (was_written && !manager->cache)
+                return false;
         for (unsigned i = 0; i < manager->n_units; i++)
                 if (manager->units[i].is_open && storage_unit_get_kept_size(&manager->units[i]) > 0)
                         return false;

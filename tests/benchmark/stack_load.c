@@ -275,7 +275,7 @@ static bool is_uas(const Load *load) {
 
 static int on_flush(Task *task, bool is_asked, void *userdata) { return -EAGAIN; }
 
-static bool on_is_clean(void *userdata) { return false; }
+static bool on_is_clean(bool was_written, void *userdata) { return false; }
 
 static void on_power_changed(void *userdata) {}
 

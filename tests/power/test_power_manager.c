@@ -41,7 +41,7 @@ static int on_flush(Task *task, bool is_asked, void *userdata) {
         return fixture.flush_result;
 }
 
-static bool on_is_clean(void *userdata) { return !fixture.is_dirty; }
+static bool on_is_clean(bool was_written, void *userdata) { return !fixture.is_dirty; }
 
 static void on_changed(void *userdata) {}
 

@@ -316,6 +316,31 @@ START_TEST(what_can_not_be_written_keeps_it_awake) {
 }
 END_TEST
 
+/* Without a cache nobody else knows of it. */
+START_TEST(what_is_written_behind_the_flush_is_flushed_too) {
+        unsigned number;
+
+        set_up(DISK ",luns=2,transport=uas,speed=super,"
+                    "faults=slow:1000@opcode=35+lun=1*always",
+               /* has_cache= */ false, &(PowerOptions){ 0 });
+        number = stack_request(&stack,
+                               &(ControlRequest){ .kind = CONTROL_REQUEST_KIND_POWER_STATE,
+                                                  .lun = CONTROL_LUN_ALL,
+                                                  .power_state = POWER_STATE_SUSPENDED },
+                               -EBADF);
+        /* The first flush is over, the gate's own has done with this unit. */
+        stack_sleep_ms(&stack, 1500);
+        write_some();
+        ck_assert_int_eq(stack_await_answer(&stack, number)->error, 0);
+        sleeps(POWER_STATE_SUSPENDED);
+        ck_assert_int_eq(simulated_device_read_medium(stack.device, 0, /* is_stable= */ true,
+                                                      1 * MIB, other, sizeof(data)),
+                         0);
+        ck_assert_mem_eq(other, data, sizeof(data));
+        finish();
+}
+END_TEST
+
 /* Asking */
 
 START_TEST(it_sleeps_and_wakes_when_somebody_asks) {
@@ -647,6 +672,7 @@ static void add_sleeping(TCase *tcase) {
                         a_disk_that_stops_unnoticed_is_started_by_the_error_handler_and_that_is_counted,
                         0, 2);
         tcase_add_loop_test(tcase, what_can_not_be_written_keeps_it_awake, 0, 2);
+        tcase_add_test(tcase, what_is_written_behind_the_flush_is_flushed_too);
 }
 
 static void add_asking(TCase *tcase) {
