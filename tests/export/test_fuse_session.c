@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "fuse_fixture.h"
@@ -453,6 +454,18 @@ START_TEST(a_look_for_data_has_no_more_time_on_a_larger_disk) {
 }
 END_TEST
 
+START_TEST(nobody_waits_for_an_answer_that_the_kernel_does_not_take) {
+        const int size = 16 * 1024;
+
+        begin();
+        ck_assert_int_eq(setsockopt(fixture.session_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)),
+                         0);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512 * 1024), EIO);
+        expect(fuse_kernel_send_read(&fixture.kernel, 0, 512), 0);
+        finish();
+}
+END_TEST
+
 START_TEST(a_largest_rate_is_kept) {
         RateBudget budget = { .rate_max = 64 * KIB };
         unsigned n = 0;
@@ -553,6 +566,7 @@ int main(void) {
         tcase_add_test(tcase, replies_come_in_any_order_and_each_once);
         tcase_add_test(tcase, more_requests_than_slots_wait_in_the_kernel);
         tcase_add_test(tcase, requests_have_deadlines_and_a_flush_more_time);
+        tcase_add_test(tcase, nobody_waits_for_an_answer_that_the_kernel_does_not_take);
         tcase_add_test(tcase, a_look_for_data_has_no_more_time_on_a_larger_disk);
         tcase_add_test(tcase, a_largest_rate_is_kept);
         tcase_add_test(tcase, an_unmounted_file_ends_the_session);
