@@ -323,6 +323,19 @@ static int run_end_and_look(Task *task, void *userdata) {
         return task_is_cancelled(task) ? -ECANCELED : 0;
 }
 
+/* It is none for the gate's counting, but there it is. */
+START_TEST(what_is_under_way_comes_home_before_it_sleeps) {
+        set_up_with("size=1M,latency-us=5000");
+        submit(0, TIMEOUT_NS, /* needs_medium= */ false);
+        await_told(1);
+        submit(SCSI_COMMAND_NO_WAKE | SCSI_COMMAND_NO_RETRY, TIMEOUT_NS, /* needs_medium= */ false);
+        ck_assert_int_eq(run_task(run_suspend), 0);
+        ck_assert_uint_eq(fixture.n_told, 2);
+        ck_assert_int_eq(fixture.commands[1].result, SCSI_RESULT_GOOD);
+        finish();
+}
+END_TEST
+
 START_TEST(who_ends_one_that_is_unplugged_meanwhile_goes_on) {
         set_up_with("size=1M");
         power_manager_set_options(fixture.power, &(PowerOptions){ .suspend_timeout_ms = IDLE_MS,
@@ -401,6 +414,7 @@ int main(void) {
         tcase_add_test(tcase, what_can_not_be_flushed_keeps_it_awake);
         tcase_add_test(tcase, one_that_is_held_is_awake_until_it_is_let_go);
         tcase_add_test(tcase, one_that_is_unplugged_asleep_ends_what_waits);
+        tcase_add_test(tcase, what_is_under_way_comes_home_before_it_sleeps);
         tcase_add_test(tcase, who_ends_one_that_is_unplugged_meanwhile_goes_on);
         tcase_add_test(tcase, one_that_is_started_from_outside_falls_asleep_again);
         tcase_add_test(tcase, a_wish_for_the_media_does_not_outlive_a_sleep_that_it_stopped);

@@ -465,11 +465,15 @@ END_TEST
 
 START_TEST(one_that_sleeps_is_reset) {
         set_up(DISK, _i % 2 == 1, &(PowerOptions){ 0 });
-        ck_assert_int_eq(ask(_i / 2 == 0 ? POWER_STATE_SUSPENDED : POWER_STATE_STANDBY), 0);
-        ck_assert_int_eq(stack_ask(&stack,
-                                   &(ControlRequest){ .kind = CONTROL_REQUEST_KIND_DEVICE_RESET,
-                                                      .lun = CONTROL_LUN_ALL }),
-                         0);
+        ck_assert_int_eq(ask(_i / 2 % 2 == 0 ? POWER_STATE_SUSPENDED : POWER_STATE_STANDBY), 0);
+        ck_assert_int_eq(
+                        stack_ask(&stack,
+                                  &(ControlRequest){
+                                                  .kind = _i / 4 == 0 ? CONTROL_REQUEST_KIND_DEVICE_RESET
+                                                                      : CONTROL_REQUEST_KIND_LUN_RESET,
+                                                  .lun = _i / 4 == 0 ? CONTROL_LUN_ALL : 0,
+                                  }),
+                        0);
         ck_assert_int_eq(read_medium(8 * MIB), 0);
         finish();
 }
@@ -682,7 +686,7 @@ static void add_asking(TCase *tcase) {
         tcase_add_loop_test(tcase, one_that_sleeps_is_released_with_its_link_awake, 0,
                             2 * (int) N_ELEMENTS(endings));
         tcase_add_loop_test(tcase, one_that_sleeps_is_unplugged_and_comes_back, 0, 2);
-        tcase_add_loop_test(tcase, one_that_sleeps_is_reset, 0, 4);
+        tcase_add_loop_test(tcase, one_that_sleeps_is_reset, 0, 8);
         tcase_add_loop_test(tcase, a_command_of_somebody_wakes_it_as_far_as_it_must, 0, 4);
         tcase_add_loop_test(tcase, a_device_that_does_not_bear_it_works_on_and_is_not_asked_again,
                             0, 2 * (int) N_ELEMENTS(faults));
