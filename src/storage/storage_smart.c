@@ -209,6 +209,18 @@ static void note_given_up(StorageManager *manager) {
                 manager->smart.units[i].monitor.is_given_up = true;
 }
 
+/* A test that was refused is no failure of what the drive tells of itself. */
+static void tell_of_job(StorageManager *manager, const StorageSmartJob *job, int result) {
+        const SmartMonitor *monitor = &manager->smart.units[job->lun].monitor;
+
+        if (result == -EAGAIN || result == -ECANCELED || result == -ENODEV)
+                return;
+        if (job->is_test && monitor->n_asked > job->n_asked)
+                tell(manager, job->lun, 0);
+        else if (!job->is_test || monitor->is_given_up || monitor->n_asked == 0)
+                tell(manager, job->lun, result);
+}
+
 static void on_end(Task *task, int result, void *userdata) {
         StorageManager *manager = userdata;
         StorageSmart *smart = &manager->smart;
@@ -220,11 +232,7 @@ static void on_end(Task *task, int result, void *userdata) {
         if (unit->monitor.is_given_up)
                 note_given_up(manager);
         plan(manager, unit, result);
-        /* A test that was refused has been asked for after the drive has told how it is. */
-        if (job->is_test && unit->monitor.n_asked > 0 && result != -ECANCELED && result != -ENODEV)
-                tell(manager, job->lun, 0);
-        else if (result != -EAGAIN && result != -ECANCELED && result != -ENODEV)
-                tell(manager, job->lun, result);
+        tell_of_job(manager, job, result);
         if (wait) {
                 memcpy(wait->words, job->words, sizeof(wait->words));
                 future_complete(&wait->future, result);
@@ -280,6 +288,7 @@ static int start(StorageManager *manager, const StorageSmartJob *job) {
         assert(!smart->task);
 
         smart->job = *job;
+        smart->job.n_asked = smart->units[job->lun].monitor.n_asked;
         return task_start(&smart->task, manager->loop, "smart", run, on_end, manager);
 }
 

@@ -38,6 +38,7 @@ typedef struct StorageSmartJob {
         unsigned flags; /* SmartMonitorFlags, of a poll */
         bool is_test;
         uint32_t self_test; /* SmartSelfTestKind, or CONTROL_SELF_TEST_ABORT */
+        uint64_t n_asked;   /* SmartMonitor's, before it */
         char words[SMART_MONITOR_WORDS_SIZE];
         StorageSmartWait *wait; /* borrowed; NULL: nobody waits for its end */
 } StorageSmartJob;

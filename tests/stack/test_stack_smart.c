@@ -731,6 +731,29 @@ START_TEST(a_self_test_is_aborted) {
 }
 END_TEST
 
+/* What was known before is not what it tells now. */
+START_TEST(a_drive_that_falls_silent_over_a_self_test_has_told_nothing) {
+        start("smart=ata");
+        ck_assert_int_eq(update(), 0);
+        ck_assert_uint_eq(stack.smart[0].n_asked, 1);
+        stack_add_faults(&stack, "hang:command@opcode=85*always");
+        ck_assert_int_eq(test(SMART_SELF_TEST_KIND_SHORT), -EIO);
+        ck_assert_int_eq(stack.smart[0].error, -EIO);
+        ck_assert_uint_eq(stack.smart[0].n_asked, 1);
+        stack_done(&stack);
+}
+END_TEST
+
+START_TEST(a_self_test_that_is_refused_says_nothing_of_the_drive) {
+        start_test_way(&test_ways[0], "self-test-ms=90000");
+        ck_assert_int_eq(test(SMART_SELF_TEST_KIND_SHORT), 0);
+        ck_assert_int_eq(test(SMART_SELF_TEST_KIND_EXTENDED), -EBUSY);
+        ck_assert_int_eq(stack.smart[0].error, 0);
+        expect_verdict(SMART_VERDICT_KIND_GOOD, "");
+        stack_done(&stack);
+}
+END_TEST
+
 START_TEST(what_carries_no_self_tests_says_so) {
         SmartBridge bridge;
 
@@ -802,6 +825,8 @@ static TCase *make_tests(void) {
         tcase_add_loop_test(tcase, a_self_test_that_fails_is_a_warning, 0,
                             (int) N_ELEMENTS(test_ways));
         tcase_add_loop_test(tcase, a_self_test_is_aborted, 0, (int) N_ELEMENTS(test_ways));
+        tcase_add_test(tcase, a_drive_that_falls_silent_over_a_self_test_has_told_nothing);
+        tcase_add_test(tcase, a_self_test_that_is_refused_says_nothing_of_the_drive);
         tcase_add_test(tcase, what_carries_no_self_tests_says_so);
         return tcase;
 }
