@@ -8,11 +8,13 @@ tmpfiles=$1
 shift
 
 is_root_left_alone() { # UNIT
-        local folder owned
+        local folder owned folders others
 
         ! grep -q '^User=' "$1" || return 0
-        for folder in $(sed -n 's/^RuntimeDirectory=//p' "$1"); do
-                for owned in $(awk '$1 == "d" && $4 != "root" { print $2 }' "$tmpfiles"); do
+        read -ra folders < <(sed -n 's/^RuntimeDirectory=//p' "$1")
+        mapfile -t others < <(awk '$1 == "d" && $4 != "root" { print $2 }' "$tmpfiles")
+        for folder in "${folders[@]}"; do
+                for owned in "${others[@]}"; do
                         [[ "/run/$folder/" != "$owned"/* ]] || return 1
                 done
         done
