@@ -12,8 +12,10 @@
 /* What may pass at once after a rest: as much as in so long. */
 #define RATE_BUDGET_BURST_NS (100 * NS_PER_MS)
 
+#define RATE_BUDGET_RATE_MAX (16 * GIB * KIB)
+
 typedef struct RateBudget {
-        uint64_t rate_max; /* bytes a second; 0: no limit */
+        uint64_t rate_max; /* bytes a second, at most RATE_BUDGET_RATE_MAX; 0: no limit */
         uint64_t paid_ns;  /* all that has passed is paid for at this time */
 } RateBudget;
 

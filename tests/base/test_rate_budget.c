@@ -64,6 +64,28 @@ START_TEST(what_is_due_may_pass_then) {
 }
 END_TEST
 
+/* Products of them do not fit into 64 bits. */
+START_TEST(large_sizes_and_rates_are_counted_to_the_nanosecond) {
+        static const struct {
+                uint64_t rate, size, duration_ns;
+        } cases[] = {
+                { 4096, UINT32_MAX, 1048575999755859 },
+                { RATE_BUDGET_RATE_MAX, RATE_BUDGET_RATE_MAX - 1, 999999999 },
+                { RATE_BUDGET_RATE_MAX, 64 * GIB * KIB + 12345678, 4000000701 },
+                { 1000, 9 * GIB + 1, 9663676417000000 },
+                { 7 * GIB, 20 * GIB, 2857142857 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                RateBudget budget = { .rate_max = cases[i].rate };
+
+                rate_budget_spend(&budget, cases[i].size, NS_PER_S);
+                ck_assert_uint_eq(rate_budget_get_due_ns(&budget, NS_PER_S),
+                                  NS_PER_S + cases[i].duration_ns - RATE_BUDGET_BURST_NS);
+        }
+}
+END_TEST
+
 START_TEST(without_a_rate_all_may_pass) {
         RateBudget budget = { 0 };
 
@@ -74,11 +96,9 @@ END_TEST
 
 int main(void) {
         const TTest *const tests[] = {
-                the_rate_is_kept_and_used,
-                a_rest_is_worth_a_moment_only,
-                what_is_due_may_pass_then,
-                without_a_rate_all_may_pass,
-                NULL,
+                the_rate_is_kept_and_used,   a_rest_is_worth_a_moment_only,
+                what_is_due_may_pass_then,   large_sizes_and_rates_are_counted_to_the_nanosecond,
+                without_a_rate_all_may_pass, NULL,
         };
 
         return run_suite(suite_of("rate budget", tests));
