@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/log.h"
 #include "base/systemd_event_loop.h"
@@ -21,15 +20,11 @@
 #include "daemon_options.h"
 #include "daemon_reload.h"
 #include "daemon_simulation.h"
+#include "daemon_status.h"
 #include "dbus/bus_service.h"
 #include "device/device_manager.h"
 
 #define PATH_SIZE_MAX 4096
-/* How often systemd is told how we are, where it did not ask for more. */
-#define STATUS_INTERVAL_NS (10 * NS_PER_S)
-
-/* So much longer systemd waits for a stop, each time that it is told. */
-#define STOP_EXTENSION_NS (60 * NS_PER_S)
 
 typedef struct Daemon {
         DaemonOptions options;
@@ -41,31 +36,13 @@ typedef struct Daemon {
         int signal_fd;      /* owned */
         int lock_fd;        /* owned */
         size_t n_listening; /* of options.listen_addresses, from the first on */
-        EventTimer status_timer;
-        uint64_t status_interval_ns;
+        DaemonStatus status;
         bool is_stopping;
         char worker_path[PATH_SIZE_MAX];
         char front_path[PATH_SIZE_MAX];
         char default_address[PATH_SIZE_MAX];
         char **configured_addresses; /* owned: the configuration may be read again */
 } Daemon;
-
-static void daemon_tell_status(Daemon *daemon) {
-        DeviceManagerCounts counts = device_manager_get_counts(daemon->manager);
-
-        sd_notifyf(/* unset_environment= */ 0, "WATCHDOG=1\nSTATUS=%u disks, %u exports",
-                   counts.n_devices, counts.n_exports);
-        /* A slow disk is no reason to lose what is being written to it. */
-        if (daemon->is_stopping && counts.is_saving)
-                sd_notifyf(/* unset_environment= */ 0, "EXTEND_TIMEOUT_USEC=%llu",
-                           (unsigned long long) (STOP_EXTENSION_NS / NS_PER_US));
-        event_timer_set(&daemon->status_timer,
-                        event_loop_now_ns(daemon->loop) + daemon->status_interval_ns);
-}
-
-static void on_status_timer(EventTimer *timer) {
-        daemon_tell_status(container_of(timer, Daemon, status_timer));
-}
 
 static void on_stopped(DeviceManager *manager, void *userdata) {
         Daemon *daemon = userdata;
@@ -87,7 +64,7 @@ static void daemon_stop(Daemon *daemon, const char *why) {
         }
         daemon->is_stopping = true;
         log_info("%s, flushing and giving devices back", why);
-        sd_notify(/* unset_environment= */ 0, "STOPPING=1");
+        daemon_status_stopping(&daemon->status);
         daemon_remove_sockets(daemon);
         device_manager_stop(daemon->manager);
 }
@@ -124,16 +101,14 @@ static int daemon_read_again(Daemon *daemon, Reload *reload, const char *why) {
 
         if (daemon->is_stopping)
                 return -ESHUTDOWN;
-        sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-                   (unsigned long long) (event_loop_now_ns(daemon->loop) / NS_PER_US));
+        daemon_status_reloading(&daemon->status);
         log_notice("%s: the configuration is read again", why);
         r = daemon_reload(&daemon->config, &daemon->options, daemon->manager, on_mistake,
                           on_pending, reload);
         if (r < 0)
                 log_error("The configuration stays as it was: %s",
                           r == -EINVAL ? "there are mistakes in the new one" : strerror(-r));
-        sd_notify(/* unset_environment= */ 0, "READY=1");
-        daemon_tell_status(daemon);
+        daemon_status_reloaded(&daemon->status);
         bus_service_update(daemon->bus);
         return r;
 }
@@ -362,16 +337,12 @@ static int daemon_start_bus(Daemon *daemon) {
 }
 
 static int daemon_start(Daemon *daemon) {
-        uint64_t watchdog_us = 0;
         int r;
 
         r = daemon_make_folders(daemon);
         if (r < 0)
                 return r;
         r = systemd_event_loop_new(&daemon->loop);
-        if (r < 0)
-                return r;
-        r = event_timer_init(&daemon->status_timer, daemon->loop, on_status_timer);
         if (r < 0)
                 return r;
         r = daemon_watch_signals(daemon);
@@ -383,18 +354,12 @@ static int daemon_start(Daemon *daemon) {
         r = daemon_start_bus(daemon);
         if (r < 0)
                 return r;
-
-        daemon->status_interval_ns = STATUS_INTERVAL_NS;
-        if (sd_watchdog_enabled(/* unset_environment= */ 0, &watchdog_us) > 0)
-                daemon->status_interval_ns =
-                                MIN(daemon->status_interval_ns, watchdog_us * NS_PER_US / 3);
-        sd_notify(/* unset_environment= */ 0, "READY=1");
-        daemon_tell_status(daemon);
-        return 0;
+        return daemon_status_init(&daemon->status, daemon->loop, daemon->manager);
 }
 
 static void daemon_done(Daemon *daemon) {
         daemon_remove_sockets(daemon);
+        daemon_status_done(&daemon->status);
         daemon->bus = bus_service_free(daemon->bus);
         daemon->manager = device_manager_free(daemon->manager);
         event_fd_remove(&daemon->signal_watch);
@@ -402,8 +367,6 @@ static void daemon_done(Daemon *daemon) {
         config_option_strings_free(daemon->configured_addresses);
         fd_close(daemon->signal_fd);
         fd_close(daemon->lock_fd);
-        if (daemon->status_timer.loop)
-                event_timer_done(&daemon->status_timer);
         event_loop_free(daemon->loop);
 }
 
@@ -423,8 +386,10 @@ static int daemon_serve(Daemon *daemon) {
         r = daemon_start(daemon);
         if (r == 0)
                 r = event_loop_run(daemon->loop);
-        else
+        else {
                 log_error("Can't start: %s", strerror(-r));
+                daemon_status_failed(r);
+        }
         return r;
 }
 

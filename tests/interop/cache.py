@@ -5,9 +5,9 @@ of its own; where systemd is needed, this is systemd."""
 import glob
 import os
 import signal
-import socket
 import subprocess
 
+from notify import Systemd
 from results import Results
 from service import is_running, service, wait_until
 
@@ -74,40 +74,6 @@ def orphan_tool(running, *arguments):
     ).stdout
 
 
-class Systemd:
-    """A notification socket, and a table of descriptors."""
-
-    def __init__(self):
-        self.path = os.path.join(os.environ["SCRATCH"], "notify")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
-        self.socket.setblocking(False)
-        self.kept = {}
-
-    def read(self):
-        while True:
-            try:
-                text, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
-            except BlockingIOError:
-                return
-            lines = text.decode().split("\n")
-            name = next((line[7:] for line in lines if line.startswith("FDNAME=")), None)
-            if "FDSTORE=1" in lines:
-                assert name not in self.kept and len(fds) == 1
-                self.kept[name] = fds[0]
-            elif "FDSTOREREMOVE=1" in lines:
-                os.close(self.kept.pop(name))
-
-    def arguments(self):
-        """To begin a command line with: environment and descriptors as of a service."""
-        script = ""
-        if self.kept:
-            moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(self.kept.values()))
-            names = ":".join(self.kept)
-            script = f"exec {moves}; LISTEN_PID=$$ LISTEN_FDS={len(self.kept)} LISTEN_FDNAMES={names} "
-        return ["bash", "-c", f'{script}NOTIFY_SOCKET={self.path} exec "$@"', "bash"]
-
-
 def killed_worker():
     """a write that was not flushed outlives the worker"""
     path = image("worker")
@@ -124,7 +90,7 @@ def killed_worker():
 def killed_service():
     """with systemd it outlives the service and its worker"""
     path = image("service")
-    systemd = Systemd()
+    systemd = Systemd("notify")
     with service("crashed", stubborn_disk(path), prefix=systemd.arguments()) as running:
         write(running)
         worker = running.worker_of("sim0")
@@ -150,8 +116,7 @@ def killed_service():
 
 
 def killed_service_without_systemd():
-    """without systemd it outlives the service as well: whether its worker is killed, even under the next one,
-    or finds that it can't flush"""
+    """without systemd too, whether its worker is killed, even under the next one, or finds that it can't flush"""
     for name in ("killed", "killed-late", "left"):
         path = image(f"alone-{name}.image")
         with service(f"alone-{name}", stubborn_disk(path)) as running:

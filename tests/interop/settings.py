@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 
 from results import Results
@@ -208,25 +207,6 @@ def reloaded_for_later():
             assert f"{key} has changed: it takes effect for devices that come from now on" in log, key
 
 
-def told_systemd():
-    """systemd is told when the configuration is read again, and when that is done"""
-    path = scratch("notify.sock")
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as server:
-        server.bind(path)
-        server.settimeout(30)
-        os.environ["NOTIFY_SOCKET"] = path
-        try:
-            with settings("notify") as used:
-                messages = []
-                used.reload("[daemon]\nlog_level = debug\n", "log_level has changed")
-                while not any("RELOADING=1" in message for message in messages):
-                    messages.append(server.recv(4096).decode())
-                assert re.search(r"^MONOTONIC_USEC=[1-9]\d+$", messages[-1], re.MULTILINE)
-                assert server.recv(4096) == b"READY=1"
-        finally:
-            del os.environ["NOTIFY_SOCKET"]
-
-
 def main():
     results = Results()
     for check in (
@@ -240,7 +220,6 @@ def main():
         reloaded_commands,
         reloaded_with_mistakes,
         reloaded_for_later,
-        told_systemd,
     ):
         results.check(check)
     results.finish()
