@@ -45,8 +45,9 @@ static void front_send_type(Front *front, ControlType type) {
 }
 
 static void on_handover(NbdServer *server, const NbdServerExport *export,
-                        const NbdAgreement *agreement, int fd, void *userdata) {
-        _cleanup_(fd_closep) int owned_fd = fd;
+                        const NbdServerClient *client, void *userdata) {
+        _cleanup_(fd_closep) int owned_fd = client->fd;
+        const int fds[] = { client->fd, client->own_fd };
         Front *front = userdata;
         ControlMessage message;
         int r;
@@ -55,8 +56,9 @@ static void on_handover(NbdServer *server, const NbdServerExport *export,
                 return;
         control_message_init(&message, CONTROL_TYPE_HANDOVER);
         message.body.handover.generation = export->generation;
-        message.body.handover.agreement = *agreement;
-        r = control_channel_send(front->channel, &message, &owned_fd, 1);
+        message.body.handover.agreement = client->agreement;
+        nbd_peer_format_identity(&client->peer, message.body.handover.identity);
+        r = control_channel_send(front->channel, &message, fds, client->own_fd < 0 ? 1 : 2);
         if (r < 0)
                 log_warning("A client of %s can't be handed over: %s", export->name, strerror(-r));
 }

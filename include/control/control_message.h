@@ -37,7 +37,7 @@
 #include "negotiation/nbd_access.h"
 #include "usb/usb_learned_facts.h"
 
-#define CONTROL_VERSION 12
+#define CONTROL_VERSION 13
 #define CONTROL_MESSAGE_SIZE_MAX (64 * KIB)
 #define CONTROL_FDS_MAX 16
 #define CONTROL_NAME_SIZE_MAX 128
@@ -70,9 +70,10 @@ typedef enum ControlType {
         CONTROL_TYPE_EXPORT_CLOSED, /* no longer */
         CONTROL_TYPE_LISTEN,        /* fd 0: a listening socket */
         CONTROL_TYPE_CONNECT,       /* fd 0: a client that may see one export alone */
-        CONTROL_TYPE_HANDOVER,      /* fd 0: a client in transmission phase, for an export */
-        CONTROL_TYPE_CLIENT,        /* the same, from the manager to the worker */
-        CONTROL_TYPE_CACHE,         /* fd 0: the arena, a memfd; before the device */
+        CONTROL_TYPE_HANDOVER, /* fd 0: a client in transmission phase, for an export; fd 1: its
+                                       own socket, where fd 0 is another one */
+        CONTROL_TYPE_CLIENT,   /* fd 0 of the same, from the manager to the worker */
+        CONTROL_TYPE_CACHE,    /* fd 0: the arena, a memfd; before the device */
         CONTROL_TYPE_CACHE_OPTIONS, /* at any time after CACHE: what it said has changed */
         CONTROL_TYPE_REMAINS,       /* fd 0: a predecessor's arena, or an orphan file */
         CONTROL_TYPE_REMAINS_LEFT,  /* after bring-up, and when it changes */
@@ -209,10 +210,11 @@ typedef struct ControlFailed {
         char reason[CONTROL_DESCRIPTION_SIZE_MAX];
 } ControlFailed;
 
-typedef struct ControlHandover { /* fd 0: the client's socket; HANDOVER and CLIENT alike */
+typedef struct ControlHandover { /* HANDOVER and CLIENT alike */
         uint32_t lun;            /* CLIENT: of the worker */
         uint64_t generation;     /* of the export; a stale one is refused by closing the socket */
         NbdAgreement agreement;
+        char identity[NBD_IDENTITY_SIZE]; /* HANDOVER: who TLS says that it is, any text; "": nothing */
 } ControlHandover;
 
 typedef struct ControlCache {     /* CACHE and CACHE_OPTIONS alike */

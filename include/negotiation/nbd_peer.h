@@ -13,6 +13,7 @@
 #define NBD_PEER_GROUPS_MAX 256
 #define NBD_PEER_NAME_SIZE_MAX 512
 #define NBD_FINGERPRINT_SIZE 32 /* SHA-256 */
+#define NBD_IDENTITY_SIZE (NBD_PEER_NAME_SIZE_MAX + sizeof("certificate "))
 
 typedef struct NbdPeer {
         bool is_tcp;
@@ -32,3 +33,6 @@ typedef struct NbdPeer {
 /* What the kernel knows of a connected socket. -errno (-E2BIG: of more groups than there is room
  * for): then nobody is to be served there. */
 int nbd_peer_init(NbdPeer *client, int fd);
+/* Who TLS says that it is, in the words of access lists: "certificate CN=alice,O=Example", "psk alice",
+ * or, of a certificate without a subject, "fingerprint sha256:..."; "": nothing. Any characters. */
+void nbd_peer_format_identity(const NbdPeer *client, char ret[static NBD_IDENTITY_SIZE]);

@@ -47,10 +47,17 @@ typedef struct NbdServerTls {
         NbdTlsCredentials *credentials; /* borrowed; NULL: who needs TLS can't come */
 } NbdServerTls;
 
-/* A connection is ready for transmission: `fd` is given away. May change the server, and free it
- * unless the connection is relayed. */
+typedef struct NbdServerClient {
+        NbdPeer peer;
+        NbdAgreement agreement;
+        int fd;     /* what speaks for it in transmission */
+        int own_fd; /* borrowed: its own socket, where that is relayed; else -EBADF */
+} NbdServerClient;
+
+/* A connection is ready for transmission: `client->fd` is given away. May change the server, and free
+ * it unless the connection is relayed. */
 typedef void (*NbdServerHandover)(NbdServer *server, const NbdServerExport *export,
-                                  const NbdAgreement *agreement, int fd, void *userdata);
+                                  const NbdServerClient *client, void *userdata);
 
 /* May free the server. */
 typedef void (*NbdServerIdle)(NbdServer *server, void *userdata);

@@ -154,7 +154,7 @@ static void print_health(const Ctl *ctl, json_object *smart, const char *line) {
                        (int) strcspn(reason, ";"), reason);
 }
 
-/* Of Clients: unit, process, user, name. */
+/* Of Clients: unit, process, user, name, who TLS says that it is. */
 static void print_clients(json_object *device, uint64_t number, const char *line) {
         json_object *clients = ctl_objects_property(device, "Clients");
         size_t n = json_object_is_type(clients, json_type_array) ? json_object_array_length(clients)
@@ -165,14 +165,19 @@ static void print_clients(json_object *device, uint64_t number, const char *line
                 uint64_t unit = json_object_get_uint64(json_object_array_get_idx(client, 0));
                 uint64_t pid = json_object_get_uint64(json_object_array_get_idx(client, 1));
                 const char *name = json_object_get_string(json_object_array_get_idx(client, 3));
+                const char *identity = json_object_get_string(json_object_array_get_idx(client, 4));
+                bool has_identity = identity && *identity != '\0';
 
                 if (unit != number)
                         continue;
                 printf("%*s%s    client %s", CTL_FACTS_INDENT + 2, "", line,
                        name && *name != '\0' ? name : "somebody");
                 if (pid > 0)
-                        printf(" (process %" PRIu64 ", user %" PRIu64 ")", pid,
-                               json_object_get_uint64(json_object_array_get_idx(client, 2)));
+                        printf(" (process %" PRIu64 ", user %" PRIu64 "%s%s)", pid,
+                               json_object_get_uint64(json_object_array_get_idx(client, 2)),
+                               has_identity ? ", " : "", has_identity ? identity : "");
+                else if (has_identity)
+                        printf(" (%s)", identity);
                 putchar('\n');
         }
 }

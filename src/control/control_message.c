@@ -39,7 +39,7 @@ static const ControlTypeTraits control_type_traits[_CONTROL_TYPE_MAX] = {
         [CONTROL_TYPE_EXPORT_CLOSED] = { "EXPORT_CLOSED", sizeof(ControlExportClosed) },
         [CONTROL_TYPE_LISTEN] = { "LISTEN", 0, 1, 1 },
         [CONTROL_TYPE_CONNECT] = { "CONNECT", sizeof(ControlConnect), 1, 1 },
-        [CONTROL_TYPE_HANDOVER] = { "HANDOVER", sizeof(ControlHandover), 1, 1 },
+        [CONTROL_TYPE_HANDOVER] = { "HANDOVER", sizeof(ControlHandover), 1, 2 },
         [CONTROL_TYPE_CLIENT] = { "CLIENT", sizeof(ControlHandover), 1, 1 },
         [CONTROL_TYPE_CACHE] = { "CACHE", sizeof(ControlCache), 1, 1 },
         [CONTROL_TYPE_CACHE_OPTIONS] = { "CACHE_OPTIONS", sizeof(ControlCache) },
@@ -123,7 +123,7 @@ static bool is_export_valid(const ControlExport *export) {
 static bool is_handover_valid(const ControlHandover *handover) {
         const NbdAgreement *agreement = &handover->agreement;
 
-        return handover->lun < CONTROL_LUNS_MAX &&
+        return handover->lun < CONTROL_LUNS_MAX && IS_TERMINATED(handover->identity) &&
                control_is_bool(agreement->has_structured_replies) &&
                control_is_bool(agreement->has_base_allocation) &&
                control_is_bool(agreement->has_block_size) &&

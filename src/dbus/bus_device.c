@@ -56,11 +56,11 @@ static int get_clients(sd_bus *bus, const char *path, const char *interface, con
         DevicePeer peer;
         int r;
 
-        r = sd_bus_message_open_container(reply, 'a', "(uuus)");
+        r = sd_bus_message_open_container(reply, 'a', "(uuuss)");
         for (size_t i = 0;
              r >= 0 && device_manager_get_peer(device->service->manager, device->id, i, &peer); i++)
-                r = sd_bus_message_append(reply, "(uuus)", peer.lun, (uint32_t) peer.pid,
-                                          (uint32_t) peer.uid, peer.name);
+                r = sd_bus_message_append(reply, "(uuuss)", peer.lun, (uint32_t) peer.pid,
+                                          (uint32_t) peer.uid, peer.name, peer.identity);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(reply);
@@ -129,7 +129,7 @@ static const sd_bus_vtable device_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("TimeTaken", "t", NULL, FIELD(taken_us), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Luns", "ao", get_luns, FIELD(luns), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Clients", "a(uuus)", get_clients, 0, 0),
+        SD_BUS_PROPERTY("Clients", "a(uuuss)", get_clients, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                                 bus_device_methods_on_release, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,

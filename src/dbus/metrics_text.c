@@ -436,8 +436,8 @@ static void write_plains(const MetricsWriter *text) {
                   get_sleep_failures, false, false },
                 { "size_bytes", "bytes", "The medium's size; 0: there is none.", get_size, true,
                   true },
-                { "export_clients", NULL, "Clients that are connected.", get_n_clients, true,
-                  true },
+                { "export_clients", NULL, "Clients that are connected, in TLS and without.",
+                  get_n_clients, true, true },
                 { "read_only", NULL, "Whether it can't be written to.", get_read_only, true, true },
         };
 

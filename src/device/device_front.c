@@ -114,7 +114,7 @@ static void on_message(ChildProcess *child, const ControlMessage *message, int *
         DeviceFront *front = userdata;
 
         if (message->type == CONTROL_TYPE_HANDOVER)
-                front->handlers->client(front, &message->body.handover, fds[0]);
+                front->handlers->client(front, &message->body.handover, fds, n_fds);
         else if (message->type != CONTROL_TYPE_STOPPED)
                 child_process_kill(child, "sent what is not a front's to send");
 }

@@ -17,8 +17,9 @@ typedef struct DeviceFrontHandlers {
         void (*configure)(DeviceFront *front);
         /* It knows all exports: what it is to listen on. */
         void (*listen)(DeviceFront *front);
-        /* A client that chose an export; `fd` is borrowed. */
-        void (*client)(DeviceFront *front, const ControlHandover *handover, int fd);
+        /* A client that chose an export; its descriptors are borrowed. */
+        void (*client)(DeviceFront *front, const ControlHandover *handover, const int *fds,
+                       size_t n_fds);
         /* It ended, and is not started again, as it was told to stop. */
         void (*ended)(DeviceFront *front);
 } DeviceFrontHandlers;

@@ -65,11 +65,12 @@ static void on_front_listen(DeviceFront *front) {
                 device_front_send(front, &message, &manager->listeners[i], 1);
 }
 
-static void on_front_client(DeviceFront *front, const ControlHandover *handover, int fd) {
+static void on_front_client(DeviceFront *front, const ControlHandover *handover, const int *fds,
+                            size_t n_fds) {
         LIST_FOR_EACH (node, &get_manager(front)->devices) {
                 ManagedDevice *device = list_entry(node, ManagedDevice, node_of_manager);
 
-                if (managed_device_add_client(device, handover, fd) == 0)
+                if (managed_device_add_client(device, handover, fds, n_fds) == 0)
                         return;
         }
         log_debug("A client came too late for its export, closing it");

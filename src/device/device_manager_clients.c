@@ -80,7 +80,7 @@ int device_manager_attach(DeviceManager *manager, uint64_t id, unsigned lun, int
                 return r;
         handover.lun = lun;
         handover.generation = export->generation;
-        r = managed_device_add_client(device, &handover, ours);
+        r = managed_device_add_client(device, &handover, &ours, 1);
         if (r < 0)
                 return -EHOSTDOWN;
         *ret_fd = TAKE_FD(theirs);

@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "base/macros.h"
 
+/* So that several clients can be named in one line. */
+#define IDENTITY_SHOWN_SIZE 72
+
 static void read_name(DevicePeer *peer) {
         char path[64];
         int fd;
@@ -50,7 +53,7 @@ static void set_address(DevicePeer *peer, const char *format, int family, const 
                 snprintf(peer->name, sizeof(peer->name), format, text, ntohs(port));
 }
 
-void device_peer_look_at(DevicePeer *ret, unsigned lun, int fd) {
+void device_peer_look_at(DevicePeer *ret, unsigned lun, int fd, const char *identity) {
         union {
                 struct sockaddr any;
                 struct sockaddr_in v4;
@@ -60,6 +63,8 @@ void device_peer_look_at(DevicePeer *ret, unsigned lun, int fd) {
         socklen_t size = sizeof(address);
 
         *ret = (DevicePeer){ .lun = lun };
+        snprintf(ret->identity, sizeof(ret->identity), "%s", identity);
+        log_sanitise(ret->identity);
         if (getpeername(fd, &address.any, &size) < 0)
                 return;
         if (address.any.sa_family == AF_UNIX)
@@ -72,10 +77,16 @@ void device_peer_look_at(DevicePeer *ret, unsigned lun, int fd) {
 
 void device_peer_format(const DevicePeer *peer, char ret[static DEVICE_PEER_TEXT_SIZE]) {
         const char *name = peer->name[0] != '\0' ? peer->name : "somebody";
+        bool has_identity = peer->identity[0] != '\0';
+        char identity[IDENTITY_SHOWN_SIZE];
 
+        /* What it was cut within is no character any more. */
+        snprintf(identity, sizeof(identity), "%.*s", (int) sizeof(identity) - 1, peer->identity);
+        log_sanitise(identity);
         if (peer->pid > 0)
-                snprintf(ret, DEVICE_PEER_TEXT_SIZE, "%s (process %d, user %u)", name,
-                         (int) peer->pid, (unsigned) peer->uid);
+                snprintf(ret, DEVICE_PEER_TEXT_SIZE, "%s (process %d, user %u%s%s)", name,
+                         (int) peer->pid, (unsigned) peer->uid, has_identity ? ", " : "", identity);
         else
-                snprintf(ret, DEVICE_PEER_TEXT_SIZE, "%s", name);
+                snprintf(ret, DEVICE_PEER_TEXT_SIZE, "%s%s%s%s", name, has_identity ? " (" : "",
+                         identity, has_identity ? ")" : "");
 }

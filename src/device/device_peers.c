@@ -22,7 +22,7 @@ void device_peers_init(DevicePeers *peers) {
         list_init(&peers->list);
 }
 
-uint64_t device_peers_add(DevicePeers *peers, unsigned lun, int fd) {
+uint64_t device_peers_add(DevicePeers *peers, unsigned lun, int fd, const char *identity) {
         DevicePeerEntry *entry;
 
         if (peers->n >= DEVICE_PEERS_MAX)
@@ -30,7 +30,7 @@ uint64_t device_peers_add(DevicePeers *peers, unsigned lun, int fd) {
         entry = calloc(1, sizeof(*entry));
         if (!entry)
                 return 0;
-        device_peer_look_at(&entry->peer, lun, fd);
+        device_peer_look_at(&entry->peer, lun, fd, identity);
         entry->id = ++peers->last_id;
         list_init(&entry->node);
         list_append(&peers->list, &entry->node);

@@ -20,8 +20,8 @@ typedef struct DevicePeers {
 } DevicePeers;
 
 void device_peers_init(DevicePeers *peers);
-/* Looks at a client's socket. Returns its id, or 0: it is not noted. */
-uint64_t device_peers_add(DevicePeers *peers, unsigned lun, int fd);
+/* Looks at a client's own socket. Returns its id, or 0: it is not noted. */
+uint64_t device_peers_add(DevicePeers *peers, unsigned lun, int fd, const char *identity);
 /* -ENOENT: there is none. */
 int device_peers_remove(DevicePeers *peers, uint64_t id);
 void device_peers_clear(DevicePeers *peers);

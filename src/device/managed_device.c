@@ -825,7 +825,9 @@ void managed_device_leave(ManagedDevice *device, bool is_removal) {
                 device_enter(device, MANAGED_DEVICE_STATE_STOPPING);
 }
 
-int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover, int fd) {
+int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover,
+                              const int *fds, size_t n_fds) {
+        int own_fd = fds[n_fds - 1];
         ControlMessage message;
 
         if (!device->worker)
@@ -836,12 +838,12 @@ int managed_device_add_client(ManagedDevice *device, const ControlHandover *hand
                 if (!export->is_open || export->generation != handover->generation)
                         continue;
                 control_message_init(&message, CONTROL_TYPE_CLIENT);
-                message.body.handover = *handover;
                 message.body.handover.lun = lun;
                 message.body.handover.generation = export->worker_generation;
+                message.body.handover.agreement = handover->agreement;
                 message.body.handover.agreement.client_id =
-                                device_peers_add(&device->peers, lun, fd);
-                child_process_send(device->worker, &message, &fd, 1);
+                                device_peers_add(&device->peers, lun, own_fd, handover->identity);
+                child_process_send(device->worker, &message, fds, 1);
                 return 0;
         }
         return -ESTALE;

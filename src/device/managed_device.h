@@ -180,6 +180,8 @@ void managed_device_set_unplugged(ManagedDevice *device);
 void managed_device_stop(ManagedDevice *device);
 /* Its worker ends, or there is none: it is not to be started again. It ends later. */
 void managed_device_leave(ManagedDevice *device, bool is_removal);
-/* Hands a client to the worker, if that export is still open; else closes nothing: -ESTALE. */
-int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover, int fd);
+/* Hands a client to the worker, if that export is still open; else closes nothing: -ESTALE. The
+ * descriptors are those of HANDOVER. */
+int managed_device_add_client(ManagedDevice *device, const ControlHandover *handover,
+                              const int *fds, size_t n_fds);
 unsigned managed_device_count_exports(const ManagedDevice *device);

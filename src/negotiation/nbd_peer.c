@@ -3,6 +3,7 @@
 #include "negotiation/nbd_peer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 static void add_group(NbdPeer *client, gid_t id) {
@@ -46,4 +47,22 @@ int nbd_peer_init(NbdPeer *client, int fd) {
         client->user_id = (uint32_t) credentials.uid;
         add_group(client, credentials.gid);
         return add_supplementary(client, fd);
+}
+
+static void format_fingerprint(const NbdPeer *client, char ret[static NBD_IDENTITY_SIZE]) {
+        size_t length = (size_t) snprintf(ret, NBD_IDENTITY_SIZE, "fingerprint sha256:");
+
+        for (size_t i = 0; i < N_ELEMENTS(client->fingerprint); i++)
+                length += (size_t) snprintf(ret + length, NBD_IDENTITY_SIZE - length, "%02x",
+                                            client->fingerprint[i]);
+}
+
+void nbd_peer_format_identity(const NbdPeer *client, char ret[static NBD_IDENTITY_SIZE]) {
+        ret[0] = '\0';
+        if (client->psk_identity[0] != '\0')
+                snprintf(ret, NBD_IDENTITY_SIZE, "psk %s", client->psk_identity);
+        else if (client->has_certificate && client->subject[0] != '\0')
+                snprintf(ret, NBD_IDENTITY_SIZE, "certificate %s", client->subject);
+        else if (client->has_certificate)
+                format_fingerprint(client, ret);
 }

@@ -112,30 +112,32 @@ static int start_relay(NbdServer *server, NbdStream *client, int *ret_fd) {
 }
 
 /* The worker's end of the connection: the client's own socket, unless that speaks TLS. */
-static int get_worker_fd(NbdServer *server, NbdStream *client, bool is_encrypted, int *ret_fd) {
-        prepare_for_transmission(client->fd);
-        if (is_encrypted)
-                return start_relay(server, client, ret_fd);
-        *ret_fd = nbd_stream_free_but_fd(client);
+static int set_fds(NbdServer *server, NbdServerClient *client, NbdStream *stream) {
+        prepare_for_transmission(stream->fd);
+        if (client->peer.is_encrypted) {
+                client->own_fd = stream->fd;
+                return start_relay(server, stream, &client->fd);
+        }
+        client->own_fd = -EBADF;
+        client->fd = nbd_stream_free_but_fd(stream);
         return 0;
 }
 
 static void on_handshake_ended(NbdHandshake *handshake, NbdStream **stream, void *userdata) {
         const NbdHandshakeOptions *agreed = nbd_handshake_get_options(handshake);
-        const NbdAgreement agreement = agreed->agreement;
-        const bool is_encrypted = agreed->client.is_encrypted;
-        _cleanup_(nbd_stream_freep) NbdStream *client = NULL;
+        NbdServerClient client = { .peer = agreed->client, .agreement = agreed->agreement };
+        _cleanup_(nbd_stream_freep) NbdStream *taken = NULL;
         const NbdServerExport *found = NULL;
-        int fd = -EBADF, r;
         NbdServer *server = userdata;
         NbdServerExport export;
+        int r;
 
         /* It may have gone while the last answer was on its way. */
         if (stream)
                 found = nbd_export_table_find_generation(&server->table, agreed->generation);
         if (found) {
                 export = *found;
-                client = TAKE_PTR(*stream);
+                taken = TAKE_PTR(*stream);
         }
         nbd_handshake_free(handshake);
         server->n_handshakes--;
@@ -143,13 +145,14 @@ static void on_handshake_ended(NbdHandshake *handshake, NbdStream **stream, void
         if (!found)
                 return;
 
-        r = get_worker_fd(server, TAKE_PTR(client), is_encrypted, &fd);
+        r = set_fds(server, &client, TAKE_PTR(taken));
         if (r < 0) {
                 log_warning("A client of %s can't be served: %s", export.name, strerror(-r));
                 return;
         }
-        log_debug("A client begins with %s%s", export.name, is_encrypted ? ", in TLS" : "");
-        server->handover(server, &export, &agreement, fd, server->userdata);
+        log_debug("A client begins with %s%s", export.name,
+                  client.peer.is_encrypted ? ", in TLS" : "");
+        server->handover(server, &export, &client, server->userdata);
 }
 
 static NbdTlsUse get_tls_use(const NbdServer *server, bool is_tcp) {

@@ -40,7 +40,7 @@ def device(name, **properties):
         "TransferSizeMax": 1 << 20, "Policy": "allow", "PolicyRule": "allow id 0951:1666",
         "ReadOnly": False, "Quirks": "gu", "LearnedFacts": ["read-ahead helps"], "Degradations": [],
         "WorkerPid": 4711, "NRestarts": 1, "TimeTaken": 1764165605000000, "Luns": [],
-        "Clients": [(0, 4712, 1000, "nbd-\x1bclient")],
+        "Clients": [(0, 4712, 1000, "nbd-\x1bclient", ""), (0, 0, 0, "192.0.2.7:40000", "psk \x1balice")],
     } | properties  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def status_device(host):
                   "Transport: BOT at 5Gb/s", "Quirks: gu", "Learned: read-ahead helps",
                   "Cache: write-back, up to 256M, 3M not written yet, 87% hits",
                   "└─0 disk Kingston DataTraveler 3.0 8M", "export 0951-1666-60A44C413C-lun0, 1 client",
-                  "(process 4712, user 1000)", "mounted at /images/st"):
+                  "(process 4712, user 1000)", "client 192.0.2.7:40000 (psk ", "mounted at /images/st"):
         assert words in out, out
     assert "\x1b" not in out, out
     out = host.run("status", "2-1.3").out

@@ -86,7 +86,7 @@ class Checks:
         ask(connection, FLUSH, 0, 0)
         assert ask(connection, READ, 4096, 4096) == b"kernel!!" * 512
         wait_until(lambda: self.root.get("Lun", "NClients", LUN) == 1, "it is counted")
-        assert (1, 0, 0, "over the bus") in self.clients()
+        assert (1, 0, 0, "over the bus", "") in self.clients()
         assert ask(connection, DISCONNECT, 0, 0) == b""
         wait_until(lambda: self.root.get("Lun", "NClients", LUN) == 0, "it is gone")
 
@@ -96,7 +96,7 @@ class Checks:
     def who_is_connected_is_told_and_in_the_way(self):
         wait_until(lambda: self.clients() == [], "the others are gone")
         handle = connect(self.bus, EXPORT)
-        client = (1, os.getpid(), os.getuid(), read_name())
+        client = (1, os.getpid(), os.getuid(), read_name(), "")
         assert wait_until(self.clients, "it is listed") == [client]
         failure = expect_failure(
             "DeviceBusy", self.root.call, "Device", "Remove", "(@a{sv} {},)", path=f"{ROOT}/devices/sim0"

@@ -38,7 +38,7 @@ START_TEST(a_socket_that_the_service_gave_away_is_somebodys_on_the_bus) {
         int fds[2];
 
         make_pair(fds);
-        device_peer_look_at(&peer, 3, fds[0]);
+        device_peer_look_at(&peer, 3, fds[0], "");
         ck_assert_uint_eq(peer.lun, 3);
         ck_assert_int_eq(peer.pid, 0);
         device_peer_format(&peer, text);
@@ -78,7 +78,7 @@ static void look_at_client(const char *name, const struct sockaddr *address, soc
         *ret_pid = connect_as(name, (const struct sockaddr *) &bound, bound_size);
         fd = accept(listener, NULL, NULL);
         ck_assert_int_ge(fd, 0);
-        device_peer_look_at(ret, 0, fd);
+        device_peer_look_at(ret, 0, fd, "");
         fd_close(fd);
         fd_close(listener);
         ck_assert_int_eq(waitpid(*ret_pid, NULL, 0), *ret_pid);
@@ -120,9 +120,31 @@ START_TEST(what_is_no_socket_is_somebody) {
         char text[DEVICE_PEER_TEXT_SIZE];
         DevicePeer peer;
 
-        device_peer_look_at(&peer, 0, -EBADF);
+        device_peer_look_at(&peer, 0, -EBADF, "");
         device_peer_format(&peer, text);
         ck_assert_str_eq(text, "somebody");
+}
+END_TEST
+
+START_TEST(who_tls_says_that_they_are_is_told_with_them) {
+        DevicePeer peer, longest = { .name = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535" };
+        char text[DEVICE_PEER_TEXT_SIZE], expected[DEVICE_PEER_TEXT_SIZE];
+
+        device_peer_look_at(&peer, 0, -EBADF, "psk al\033ice");
+        device_peer_format(&peer, text);
+        ck_assert_str_eq(text, "somebody (psk al?ice)");
+        peer = (DevicePeer){ .pid = 4711, .uid = 1000, .name = "qemu", .identity = "psk alice" };
+        device_peer_format(&peer, text);
+        ck_assert_str_eq(text, "qemu (process 4711, user 1000, psk alice)");
+
+        /* Of a long one the beginning, and no half a character: the last one here is cut in two. */
+        strcpy(longest.identity, "certificate CN=x");
+        for (size_t i = strlen(longest.identity); i < 200; i += 2)
+                strcpy(longest.identity + i, "\u00e9");
+        device_peer_format(&longest, text);
+        ck_assert_str_eq(text + strlen(text) - 4, "\u00e9?)");
+        snprintf(expected, sizeof(expected), "%s (certificate CN=x\u00e9", longest.name);
+        ck_assert_int_eq(strncmp(text, expected, strlen(expected)), 0);
 }
 END_TEST
 
@@ -132,8 +154,8 @@ START_TEST(they_are_listed_in_their_order_until_they_go) {
         int fds[2];
 
         make_pair(fds);
-        first = device_peers_add(&peers, 1, fds[0]);
-        second = device_peers_add(&peers, 2, fds[0]);
+        first = device_peers_add(&peers, 1, fds[0], "");
+        second = device_peers_add(&peers, 2, fds[0], "");
         ck_assert_uint_ne(first, 0);
         ck_assert_uint_ne(first, second);
         ck_assert(device_peers_get(&peers, 1, &peer));
@@ -154,14 +176,14 @@ START_TEST(as_many_are_named_as_there_is_room_for) {
         make_pair(fds);
         device_peers_append_names(&peers, words);
         ck_assert_str_eq(words, "LUN 0 has clients");
-        device_peers_add(&peers, 0, fds[0]);
-        device_peers_add(&peers, 0, fds[0]);
+        device_peers_add(&peers, 0, fds[0], "");
+        device_peers_add(&peers, 0, fds[0], "");
         device_peers_append_names(&peers, words);
         ck_assert_str_eq(words, "LUN 0 has clients: over the bus, over the bus");
 
         for (unsigned i = 2; i < DEVICE_PEERS_MAX; i++)
-                ck_assert_uint_ne(device_peers_add(&peers, 0, fds[0]), 0);
-        ck_assert_uint_eq(device_peers_add(&peers, 0, fds[0]), 0);
+                ck_assert_uint_ne(device_peers_add(&peers, 0, fds[0], ""), 0);
+        ck_assert_uint_eq(device_peers_add(&peers, 0, fds[0], ""), 0);
         strcpy(words, "LUN 0 has clients");
         device_peers_append_names(&peers, words);
         ck_assert_ptr_nonnull(strstr(words, "over the bus and 5"));
@@ -246,6 +268,7 @@ int main(void) {
         tcase_add_test(tcase, a_process_is_named_with_its_user);
         tcase_add_test(tcase, who_comes_by_the_network_has_an_address);
         tcase_add_test(tcase, what_is_no_socket_is_somebody);
+        tcase_add_test(tcase, who_tls_says_that_they_are_is_told_with_them);
         tcase_add_test(tcase, they_are_listed_in_their_order_until_they_go);
         tcase_add_test(tcase, as_many_are_named_as_there_is_room_for);
         suite_add_tcase(suite, tcase);

@@ -58,10 +58,11 @@ class Authority:
         return self.certify("server", ["cn = localhost", "dns_name = localhost", "ip_address = 127.0.0.1",
                                        "tls_www_server", "signing_key"])
 
-    def client(self, common_name, days=30, purpose="tls_www_client"):
+    def client(self, common_name, days=30, purpose="tls_www_client", subject=None):
         """A folder that a client of that name is to be pointed at."""
-        certificate, key = self.certify(f"of-{common_name}", [f"cn = {common_name}", "organization = Example",
-                                                              purpose, "signing_key"], days)
+        if subject is None:
+            subject = [f"cn = {common_name}", "organization = Example"]
+        certificate, key = self.certify(f"of-{common_name}", [*subject, purpose, "signing_key"], days)
         folder = os.path.join(self.folder, common_name)
         os.makedirs(folder, exist_ok=True)
         for source, name in ((self.certificate, "ca-cert.pem"), (certificate, "client-cert.pem"),

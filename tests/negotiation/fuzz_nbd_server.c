@@ -25,13 +25,13 @@ typedef struct Client {
 } Client;
 
 static void on_handover(NbdServer *server, const NbdServerExport *export,
-                        const NbdAgreement *agreement, int fd, void *userdata) {
+                        const NbdServerClient *handed, void *userdata) {
         Client *client = userdata;
 
         assert(client->handed_fd < 0);
         assert(strcmp(export->name, "alpha") == 0 || strcmp(export->name, "beta") == 0);
-        assert(agreement->has_structured_replies || !agreement->has_base_allocation);
-        client->handed_fd = fd;
+        assert(handed->agreement.has_structured_replies || !handed->agreement.has_base_allocation);
+        client->handed_fd = handed->fd;
 }
 
 static void add_exports(NbdServer *server) {

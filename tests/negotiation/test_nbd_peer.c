@@ -83,6 +83,29 @@ START_TEST(a_client_whose_groups_are_not_told_is_nobody) {
 }
 END_TEST
 
+START_TEST(a_client_is_told_by_what_tls_says_of_it) {
+        NbdPeer client = { .is_encrypted = true };
+        char text[NBD_IDENTITY_SIZE];
+
+        nbd_peer_format_identity(&client, text);
+        ck_assert_str_eq(text, "");
+        strcpy(client.psk_identity, "alice");
+        nbd_peer_format_identity(&client, text);
+        ck_assert_str_eq(text, "psk alice");
+
+        client = (NbdPeer){ .is_encrypted = true, .has_certificate = true };
+        client.fingerprint[0] = 0xa0;
+        client.fingerprint[NBD_FINGERPRINT_SIZE - 1] = 0x0b;
+        nbd_peer_format_identity(&client, text);
+        ck_assert_str_eq(text, "fingerprint sha256:a0000000000000000000000000000000"
+                               "0000000000000000000000000000000b");
+
+        memset(client.subject, 'x', sizeof(client.subject) - 1);
+        nbd_peer_format_identity(&client, text);
+        ck_assert_uint_eq(strlen(text), strlen("certificate ") + sizeof(client.subject) - 1);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("nbd_peer");
         TCase *tcase = tcase_create("clients");
@@ -93,6 +116,7 @@ int main(void) {
         tcase_add_test(tcase, a_client_has_its_user_and_all_of_its_groups);
         tcase_add_test(tcase, a_client_of_more_groups_than_there_is_room_for_is_nobody);
         tcase_add_test(tcase, a_client_whose_groups_are_not_told_is_nobody);
+        tcase_add_test(tcase, a_client_is_told_by_what_tls_says_of_it);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

@@ -68,11 +68,11 @@ static size_t count_fds(void) {
 }
 
 static void on_handover(NbdServer *server, const NbdServerExport *export,
-                        const NbdAgreement *agreement, int fd, void *userdata) {
+                        const NbdServerClient *client, void *userdata) {
         fixture.n_handovers++;
         fd_close(fixture.fd);
-        fixture.fd = fd;
-        fixture.agreement = *agreement;
+        fixture.fd = client->fd;
+        fixture.agreement = client->agreement;
         if (fixture.removes_in_handover)
                 nbd_server_remove_export(server, export->generation);
         fixture.export = *export;

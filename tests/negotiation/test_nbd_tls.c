@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/virtual_event_loop.h"
@@ -46,6 +47,9 @@ typedef struct Fixture {
         unsigned n_idle;
         int worker; /* handed over, the last */
         NbdAgreement agreement;
+        NbdPeer peer;
+        ino_t own_inode;    /* of the client's own socket, 0: it was not told */
+        ino_t served_inode; /* of the socket that the server was given */
         int fd;
         TlsClient client;
         bool has_client;
@@ -53,12 +57,23 @@ typedef struct Fixture {
 
 static Fixture fixture;
 
+static ino_t get_inode(int fd) {
+        struct stat status;
+
+        ck_assert_int_eq(fstat(fd, &status), 0);
+        return status.st_ino;
+}
+
 static void on_handover(NbdServer *server, const NbdServerExport *export,
-                        const NbdAgreement *agreement, int fd, void *userdata) {
+                        const NbdServerClient *client, void *userdata) {
         fixture.n_handovers++;
         fd_close(fixture.worker);
-        fixture.worker = fd;
-        fixture.agreement = *agreement;
+        fixture.worker = client->fd;
+        fixture.agreement = client->agreement;
+        fixture.peer = client->peer;
+        fixture.own_inode = 0;
+        if (client->own_fd >= 0)
+                fixture.own_inode = get_inode(client->own_fd);
 }
 
 static void on_idle(NbdServer *server, void *userdata) { fixture.n_idle++; }
@@ -123,6 +138,7 @@ static void connect_client(void) {
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
                          0);
+        fixture.served_inode = get_inode(fds[1]);
         ck_assert_int_eq(nbd_server_accept(fixture.server, fds[1], 0), 0);
         fixture.fd = fds[0];
         settle();
@@ -241,6 +257,26 @@ START_TEST(a_client_negotiates_in_tls_and_is_relayed) {
         ck_assert_int_eq(hear(&(char){ 0 }, 1), 0); /* a proper farewell */
         ck_assert_uint_eq(fixture.n_idle, 1);
         ck_assert(!nbd_server_is_relaying(fixture.server));
+}
+END_TEST
+
+START_TEST(who_is_relayed_is_told_with_their_own_socket) {
+        begin_as_alice();
+        go();
+        ck_assert_uint_eq(fixture.own_inode, fixture.served_inode);
+        ck_assert_uint_ne(get_inode(fixture.worker), fixture.served_inode);
+        ck_assert_str_eq(fixture.peer.psk_identity, "alice");
+}
+END_TEST
+
+START_TEST(who_is_not_relayed_is_told_with_one_socket) {
+        set_mode(NBD_TLS_MODE_ON);
+        connect_client();
+        say_in_the_clear(DATA(FLAGS GO_ALPHA));
+        ck_assert_uint_eq(fixture.n_handovers, 1);
+        ck_assert_uint_eq(fixture.own_inode, 0);
+        ck_assert_uint_eq(get_inode(fixture.worker), fixture.served_inode);
+        ck_assert_str_eq(fixture.peer.psk_identity, "");
 }
 END_TEST
 
@@ -575,6 +611,8 @@ int main(void) {
         tcase_set_timeout(tcase, TIMEOUT_S);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_test(tcase, a_client_negotiates_in_tls_and_is_relayed);
+        tcase_add_test(tcase, who_is_relayed_is_told_with_their_own_socket);
+        tcase_add_test(tcase, who_is_not_relayed_is_told_with_one_socket);
         tcase_add_test(tcase, requests_that_follow_go_at_once_reach_the_worker);
         tcase_add_loop_test(tcase, aes_comes_first, 0, 2);
         tcase_add_test(tcase, keys_may_be_changed_on_the_way);
