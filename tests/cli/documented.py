@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Help, manual and completions agree about verbs, options and the program's other names.
+"""Help, manuals and completions agree about verbs, options and the programs' other names.
 
-documented.py SOURCE_FOLDER: PROGRAM_FOLDER in the environment.
+documented.py SOURCE_FOLDER: PROGRAM_FOLDER and SERVICE in the environment.
 """
 
 import os
@@ -20,6 +20,9 @@ PROGRAM = FOLDER + "/usb-storagectl"
 BASH = SOURCE + "/conf/completions/usb-storagectl.bash"
 ZSH = SOURCE + "/conf/completions/_usb-storagectl"
 MAN = SOURCE + "/man/usb-storagectl.1.scd"
+SERVICE = os.environ["SERVICE"]
+SERVICE_MAN = SOURCE + "/man/usb-storaged.8.scd"
+SIMULATION_MAN = SOURCE + "/man/usb-storage-simulation.7.scd"
 
 
 def read(path):
@@ -70,6 +73,45 @@ def options_in_manual():
         entry = re.search(rf"^\*{verb}\*.*?(?=^\*|^#)", manual.split("# VERBS")[1], re.M | re.S).group()
         for option in options_in(help_of(verb)) - COMMON:
             assert f"*{option}*" in entry or f"*{option}*" in common, f"{verb} {option}"
+
+
+def no_other_options_in_manual():
+    """the manual has no option that there is not"""
+    texts = [help_of(), *(help_of(verb) for verb in VERBS)]
+    known = set().union(*(re.findall(r"^  (-\w)\b", text, re.M) for text in texts), *map(options_in, texts))
+    named = set(re.findall(r"\*(--[a-z-]+|-[a-z])\*", read(MAN)))
+    assert named <= known, named - known
+
+
+def service_options_in_manual():
+    """the service's manual has its options and no other"""
+    listed = subprocess.run([SERVICE, "--help"], capture_output=True, check=True, text=True).stdout
+    entries = re.findall(r"^\*.*", read(SERVICE_MAN).split("# OPTIONS")[1].split("\n# ")[0], re.M)
+    named = re.findall(r"\*(--[a-z-]+)\*", " ".join(entries))
+    assert sorted(named) == sorted(set(re.findall(r"--[a-z-]+", listed))), named
+
+
+def allowed_in_simulation(spec):
+    """What a wrong one is answered with."""
+    ran = subprocess.run([SERVICE, "--no-usb", "--simulate", spec], capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    return re.search(r"allowed are (.*)", ran.stderr).group(1)
+
+
+def simulation_in_manual():
+    """the manual of simulated disks has their keys and no other, and so it is with faults and selectors"""
+    manual, faults = read(SIMULATION_MAN).split("# FAULTS")
+    keys = re.findall(r"\*([a-z-]+)=?\*", " ".join(re.findall(r"^\*.*", manual.split("# MEDIUM")[1], re.M)))
+    assert sorted("attribute-N" if key == "attribute-" else key for key in keys) == sorted(
+        allowed_in_simulation("no-such-key=1").split(", ")
+    ), keys
+    table = faults.split("|[")[1].split("# SEE ALSO")[0]
+    kinds = re.findall(r"\*([a-z-]+):?\*", " ".join(re.findall(r"^ *(?:\| +)?\*.*", table, re.M)))
+    allowed = re.sub(r" \(.*?\)", "", allowed_in_simulation("faults=no-such-fault")).split(", ")
+    assert sorted(kinds) == sorted(allowed), set(kinds) ^ set(allowed)
+    selectors = re.findall(r"\*([a-z-]+)=\*", faults.split("Selectors:")[1].split("Faults, where")[0])
+    allowed = re.findall(r"([a-z-]+)=", allowed_in_simulation("faults=babble@no-such-selector"))
+    assert set(selectors) == set(allowed), set(selectors) ^ set(allowed)
 
 
 def links_in_manual():
@@ -125,7 +167,18 @@ def in_zsh():
 
 def main():
     results = Results()
-    for check in (in_manual, options_in_manual, links_in_manual, bash_verbs, bash_options, bash_devices, in_zsh):
+    for check in (
+        in_manual,
+        options_in_manual,
+        no_other_options_in_manual,
+        service_options_in_manual,
+        simulation_in_manual,
+        links_in_manual,
+        bash_verbs,
+        bash_options,
+        bash_devices,
+        in_zsh,
+    ):
         results.check(check)
     results.finish()
 
