@@ -315,15 +315,21 @@ static void print_quoted(const char *text, FILE *file) {
         fprintf(file, strchr(text, '"') ? "%s" : "\"%s\"", text);
 }
 
+static const char *separator(const char *string, bool is_quoted) {
+        bool is_comment = !is_quoted && (*string == ';' || *string == '#');
+
+        return is_comment ? "," : ", "; /* after a blank it would be one */
+}
+
 static void print_strings(char *const *strings, FILE *file) {
-        bool has_quotes = false;
+        bool is_quoted = true;
 
         for (char *const *s = strings; s && *s; s++)
-                has_quotes |= strchr(*s, '"') != NULL;
-        fputs(has_quotes ? "" : "\"", file);
+                is_quoted &= !strchr(*s, '"');
+        fputs(is_quoted ? "\"" : "", file);
         for (char *const *s = strings; s && *s; s++)
-                fprintf(file, "%s%s", s == strings ? "" : ", ", *s);
-        fputs(has_quotes ? "" : "\"", file);
+                fprintf(file, "%s%s", s == strings ? "" : separator(*s, is_quoted), *s);
+        fputs(is_quoted ? "\"" : "", file);
 }
 
 void config_value_print(const ConfigOption *option, const void *target, FILE *file) {
