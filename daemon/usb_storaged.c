@@ -218,15 +218,15 @@ static int daemon_add_configured_addresses(Daemon *daemon, char **addresses) {
 static int daemon_listen(Daemon *daemon) {
         const DaemonSettings *settings = daemon_config_get_settings(daemon->config);
         DaemonOptions *options = &daemon->options;
-        int r;
+        int n_passed, r;
 
-        r = daemon_listeners_take_passed(daemon->manager, settings);
-        if (r < 0)
-                return r;
+        n_passed = daemon_listeners_take_passed(daemon->manager, settings);
+        if (n_passed < 0)
+                return n_passed;
         r = daemon_add_configured_addresses(daemon, settings->listen);
         if (r < 0)
                 return r;
-        if (r == 0 && options->n_listen_addresses == 0) {
+        if (n_passed == 0 && options->n_listen_addresses == 0) {
                 snprintf(daemon->default_address, sizeof(daemon->default_address),
                          "unix:%s/nbd.sock", options->runtime_dir);
                 options->listen_addresses[options->n_listen_addresses++] = daemon->default_address;

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 
 from results import Results
@@ -207,6 +208,27 @@ def reloaded_for_later():
             assert f"{key} has changed: it takes effect for devices that come from now on" in log, key
 
 
+def passed_socket():
+    """a socket that is passed takes the default address' place"""
+    program = os.path.join(os.environ["BUILD_FOLDER"], "daemon", "usb-storaged")
+    runtime, path = scratch("passed"), scratch("passed.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        os.set_inheritable(listener.fileno(), True)
+        # What systemd does, whose descriptors begin at 3.
+        script = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listener.fileno()}'
+        start = ["sh", "-c", script, "sh", program, "--bus", "none", "--no-usb", "--runtime-dir", runtime,
+                 "--state-dir", scratch("passed-state"), "--simulate", "size=1M,serial=PASSED"]
+        with subprocess.Popen(start, close_fds=False, stderr=subprocess.DEVNULL) as process:
+            try:
+                subprocess.run(["nbdinfo", f"nbd+unix:///?socket={path}"], stdout=subprocess.DEVNULL, timeout=60, check=True)
+                assert not os.path.exists(os.path.join(runtime, "nbd.sock"))
+            finally:
+                process.terminate()
+            assert process.wait(60) == 0
+
+
 def main():
     results = Results()
     for check in (
@@ -220,6 +242,7 @@ def main():
         reloaded_commands,
         reloaded_with_mistakes,
         reloaded_for_later,
+        passed_socket,
     ):
         results.check(check)
     results.finish()
