@@ -1,5 +1,5 @@
 #!/bin/bash
-# packages.sh: installs what tests/packages.txt names, as far as it is missing.
+# packages.sh: installs what tests/packages.txt names, as far as it is missing, or a whole Debian 12 in a folder.
 
 say() {
         printf '\n=== %s\n' "$*"
@@ -32,4 +32,15 @@ install_packages() { # [HEADING]...
         export DEBIAN_FRONTEND=noninteractive
         apt-get -q update < /dev/null &&
                 apt-get -q -y install --no-install-recommends "${missing[@]}" < /dev/null
+}
+
+# The mirror is the host's own.
+make_debian() { # FOLDER [DEBOOTSTRAP_OPTION]...
+        local mirror folder=$1
+
+        shift
+        mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' | awk '$2 == "bookworm" { print $1; exit }')
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        debootstrap --variant=minbase "$@" bookworm "$folder" "${mirror:?apt knows no bookworm}"
 }
