@@ -54,8 +54,8 @@ class Authority:
             "--load-ca-privkey", self.key, "--template", self.template(name, lines, days), "--outfile", certificate)
         return certificate, key
 
-    def server(self):
-        return self.certify("server", ["cn = localhost", "dns_name = localhost", "ip_address = 127.0.0.1",
+    def server(self, name="localhost", address="127.0.0.1"):
+        return self.certify("server", [f"cn = {name}", f"dns_name = {name}", f"ip_address = {address}",
                                        "tls_www_server", "signing_key"])
 
     def client(self, common_name, days=30, purpose="tls_www_client", subject=None):
@@ -73,12 +73,12 @@ class Authority:
             os.link(source, target)
         return folder
 
-    def revoke(self, common_name):
+    def revoke(self, common_name, until="crl_next_update = 30"):
         """The list of revoked certificates, with that one."""
         path = os.path.join(self.folder, "crl.pem")
         run("certtool", "--generate-crl", "--load-ca-certificate", self.certificate, "--load-ca-privkey", self.key,
             "--load-certificate", os.path.join(self.folder, f"of-{common_name}-cert.pem"),
-            "--template", self.template("crl", ["crl_next_update = 30", "crl_number = 1"]), "--outfile", path)
+            "--template", self.template("crl", [until, "crl_number = 1"]), "--outfile", path)
         return path
 
 

@@ -207,6 +207,55 @@ def strangers():
         connect(running, folder=KEYS.alice).shutdown()
 
 
+def former_list():
+    """a list of revoked certificates whose time is over still counts"""
+    KEYS.authority.client("gone")
+    former = KEYS.authority.revoke("gone", until='crl_this_update_date = "2020-01-01 00:00:00"\n'
+                                                 'crl_next_update_date = "2020-02-01 00:00:00"')
+    with tls_service("former-list", config=KEYS.config(tls_client_crl=former)) as running:
+        refused(running, folder=os.path.join(KEYS.authority.folder, "gone"))
+        connect(running, folder=KEYS.alice).shutdown()
+
+
+def manual():
+    """the commands of usb-storaged(8) make certificates that are taken, and a list by which one is not any more"""
+    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../man/usb-storaged.8.scd")
+    with open(path, encoding="utf-8") as file:
+        blocks = file.read().replace("\\\\", "\\").split("```\n")[1::2]
+    certify, revoke = (block for block in blocks if "certtool" in block)
+    folder = scratch("manual")
+    os.makedirs(folder)
+
+    def follow(block):
+        run("sh", "-e", "-c", block, cwd=folder)
+
+    follow(certify)
+    run("certtool", "--verify", "--load-ca-certificate", "ca-cert.pem", "--infile", "server-cert.pem",
+        "--verify-hostname", "disks.example.org", cwd=folder)
+    files = {"tls_certificate": "server-cert.pem", "tls_key": "server-key.pem", "tls_client_ca": "ca-cert.pem"}
+    config = {key: os.path.join(folder, name) for key, name in files.items()}
+    access = 'allow * to unix\nallow * to certificate "CN=alice,O=Example"\n'
+    with tls_service("manual-service", config=KEYS.config(access=access, **config)) as running:
+        manual_connect(running, folder).shutdown()
+        follow(revoke)
+        write_file("manual-service.conf", KEYS.config(access=access, tls_client_crl=os.path.join(folder, "crl.pem"), **config))
+        running.kill(running.process.pid, signal.SIGHUP)
+        wait_until(lambda: "tls_client_crl has changed" in running.log(), "the change is told")
+        wait_until(lambda: manual_connect(running, folder) is None, "it is refused")
+
+
+def manual_connect(running, folder):
+    """None if it is refused. The name in the service's certificate is not that of this host."""
+    handle = client(folder=folder)
+    handle.set_tls_verify_peer(False)
+    try:
+        handle.connect_tcp("localhost", str(running.port))
+        handle.pread(512, 0)
+    except nbd.Error:
+        return None
+    return handle
+
+
 def exports_of_clients():
     """each client sees the exports that the list allows, and writes where it may"""
     access = (f'allow {A} to certificate "CN=alice,O=Example"\n'
@@ -554,7 +603,7 @@ def main():
     global KEYS  # pylint: disable=global-statement
     results = Results()
     KEYS = Keys()
-    for function in (certificates_and_keys, required, strangers, exports_of_clients, unix_users, reload,
+    for function in (certificates_and_keys, required, strangers, former_list, manual, exports_of_clients, unix_users, reload,
                      refused_configurations, passed_sockets, copies, rude_clients, worker_killed, front_killed, slow_reader,
                      stopped_while_relaying):
         results.check(function)
