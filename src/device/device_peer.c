@@ -53,6 +53,14 @@ static void set_address(DevicePeer *peer, const char *format, int family, const 
                 snprintf(peer->name, sizeof(peer->name), format, text, ntohs(port));
 }
 
+static void set_v6_address(DevicePeer *peer, const struct sockaddr_in6 *address) {
+        if (IN6_IS_ADDR_V4MAPPED(&address->sin6_addr))
+                set_address(peer, "%s:%u", AF_INET, &address->sin6_addr.s6_addr[12],
+                            address->sin6_port);
+        else
+                set_address(peer, "[%s]:%u", AF_INET6, &address->sin6_addr, address->sin6_port);
+}
+
 void device_peer_look_at(DevicePeer *ret, unsigned lun, int fd, const char *identity) {
         union {
                 struct sockaddr any;
@@ -72,7 +80,7 @@ void device_peer_look_at(DevicePeer *ret, unsigned lun, int fd, const char *iden
         else if (address.any.sa_family == AF_INET)
                 set_address(ret, "%s:%u", AF_INET, &address.v4.sin_addr, address.v4.sin_port);
         else if (address.any.sa_family == AF_INET6)
-                set_address(ret, "[%s]:%u", AF_INET6, &address.v6.sin6_addr, address.v6.sin6_port);
+                set_v6_address(ret, &address.v6);
 }
 
 void device_peer_format(const DevicePeer *peer, char ret[static DEVICE_PEER_TEXT_SIZE]) {

@@ -116,6 +116,18 @@ START_TEST(who_comes_by_the_network_has_an_address) {
 }
 END_TEST
 
+/* As of a socket for both families. */
+START_TEST(an_address_that_is_mapped_is_told_as_what_it_is) {
+        struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
+        DevicePeer peer;
+        pid_t pid;
+
+        ck_assert_int_eq(inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr), 1);
+        look_at_client("mapped", (struct sockaddr *) &address, sizeof(address), &peer, &pid);
+        ck_assert_int_eq(strncmp(peer.name, "127.0.0.1:", 10), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_socket_is_somebody) {
         char text[DEVICE_PEER_TEXT_SIZE];
         DevicePeer peer;
@@ -267,6 +279,7 @@ int main(void) {
         tcase_add_test(tcase, a_socket_that_the_service_gave_away_is_somebodys_on_the_bus);
         tcase_add_test(tcase, a_process_is_named_with_its_user);
         tcase_add_test(tcase, who_comes_by_the_network_has_an_address);
+        tcase_add_test(tcase, an_address_that_is_mapped_is_told_as_what_it_is);
         tcase_add_test(tcase, what_is_no_socket_is_somebody);
         tcase_add_test(tcase, who_tls_says_that_they_are_is_told_with_them);
         tcase_add_test(tcase, they_are_listed_in_their_order_until_they_go);
