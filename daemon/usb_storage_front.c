@@ -108,26 +108,23 @@ static void on_configure(Front *front, const ControlConfigure *message) {
         nbd_server_set_idle_handler(front->server, on_idle);
 }
 
-/* A file of the manager's: its offset is shared with whoever else has it. */
+/* A file of the manager's: its offset is shared with whoever else has it. What was read is in `ret`, also on failure: it
+ * is to be forgotten. */
 static int read_text(int fd, NbdTlsText *ret) {
-        _cleanup_(freep) char *bytes = malloc(NBD_TLS_TEXT_SIZE_MAX);
-        size_t size = 0;
+        char *bytes = malloc(NBD_TLS_TEXT_SIZE_MAX);
+        ssize_t n;
 
         if (!bytes)
                 return -ENOMEM;
-        while (size < NBD_TLS_TEXT_SIZE_MAX) {
-                ssize_t n = pread(fd, bytes + size, NBD_TLS_TEXT_SIZE_MAX - size, (off_t) size);
-
+        *ret = (NbdTlsText){ .bytes = bytes };
+        do {
+                n = pread(fd, bytes + ret->size, NBD_TLS_TEXT_SIZE_MAX - ret->size,
+                          (off_t) ret->size);
                 if (n < 0)
                         return -errno;
-                if (n == 0)
-                        break;
-                size += (size_t) n;
-        }
-        if (size == NBD_TLS_TEXT_SIZE_MAX)
-                return -EFBIG;
-        *ret = (NbdTlsText){ .bytes = TAKE_PTR(bytes), .size = size };
-        return 0;
+                ret->size += (size_t) n;
+        } while (n > 0 && ret->size < NBD_TLS_TEXT_SIZE_MAX);
+        return ret->size == NBD_TLS_TEXT_SIZE_MAX ? -EFBIG : 0;
 }
 
 /* Keys are not left in memory. */
