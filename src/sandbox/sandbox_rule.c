@@ -11,6 +11,7 @@
  * pthread_exit() (libgcc_s), iconv(), and user name look-ups.
  */
 
+#include <asm/termbits.h> /* on PowerPC the number of TCGETS tells the size of its struct */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
