@@ -558,6 +558,7 @@ static int start_monitor(DeviceManager *manager) {
         static const UsbMonitorHandlers handlers = {
                 .added = device_manager_nodes_on_added,
                 .removed = device_manager_nodes_on_removed,
+                .disk_settled = device_manager_nodes_on_disk_settled,
         };
         int r;
 

@@ -36,6 +36,9 @@ static int take_from_kernel(DeviceManager *manager, const UsbNode *node, UsbTake
                                   r == -EBUSY ? "it is in use" : strerror(-r));
                 leave_alone(manager, node,
                             r == -EBUSY ? DEVICE_OTHER_REASON_BUSY : DEVICE_OTHER_REASON_FAILED);
+                /* The kernel may have made the disk just now: its node is root's until udevd has seen it. */
+                if (r == -EACCES)
+                        device_others_set_wants_disk(&manager->others, node->name);
         }
         return r;
 }
@@ -235,6 +238,17 @@ void device_manager_nodes_on_removed(const char *name, void *userdata) {
         forget_successor(manager, name);
         if (device)
                 managed_device_set_unplugged(device);
+}
+
+void device_manager_nodes_on_disk_settled(const UsbNode *node, void *userdata) {
+        DeviceManager *manager = userdata;
+        const DeviceOther *other = device_others_find(&manager->others, node->name);
+        ManagedDevice *device;
+
+        if (manager->state != DEVICE_MANAGER_STATE_RUNNING || !other || !other->wants_disk ||
+            strcmp(other->node.dev_path, node->dev_path) != 0)
+                return;
+        (void) take_or_resume(manager, node, &device);
 }
 
 int device_manager_take(DeviceManager *manager, const char *name, uint64_t *ret_id) {

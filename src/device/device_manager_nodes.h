@@ -10,9 +10,10 @@
 #include "device/device_manager.h"
 #include "device/managed_device.h"
 
-/* A UsbMonitorHandlers::added and removed; `userdata` is the manager. */
+/* UsbMonitorHandlers::added, removed and disk_settled; `userdata` is the manager. */
 void device_manager_nodes_on_added(const UsbNode *node, bool was_present, void *userdata);
 void device_manager_nodes_on_removed(const char *name, void *userdata);
+void device_manager_nodes_on_disk_settled(const UsbNode *node, void *userdata);
 /* Takes what is plugged in where a former device is done with, or gives it to that. */
 void device_manager_nodes_take_successor(DeviceManager *manager, const UsbNode *node,
                                          ManagedDevice *parked);

@@ -52,7 +52,15 @@ void device_others_set(DeviceOthers *others, const UsbNode *node, DeviceOtherRea
         }
         other->node = *node;
         other->reason = reason;
+        other->wants_disk = false;
         other->block = usb_block_free(other->block);
+}
+
+void device_others_set_wants_disk(DeviceOthers *others, const char *name) {
+        DeviceOther *other = find(others, name);
+
+        if (other)
+                other->wants_disk = true;
 }
 
 void device_others_set_block(DeviceOthers *others, const char *name, UsbBlock *block) {

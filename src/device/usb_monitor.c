@@ -30,13 +30,24 @@ static void report_interface(UsbMonitor *monitor, struct udev_device *interface)
                 monitor->handlers->added(&node, /* was_present= */ false, monitor->userdata);
 }
 
+static void report_disk(UsbMonitor *monitor, struct udev_device *disk) {
+        struct udev_device *device =
+                        udev_device_get_parent_with_subsystem_devtype(disk, "usb", "usb_device");
+        UsbNode node;
+
+        if (device && usb_node_read(&node, monitor->udev, device) == 0)
+                monitor->handlers->disk_settled(&node, monitor->userdata);
+}
+
 static void handle_event(UsbMonitor *monitor, struct udev_device *device) {
         const char *action = udev_device_get_action(device);
         const char *type = udev_device_get_devtype(device);
 
         if (!action || !type)
                 return;
-        if (strcmp(action, "add") == 0 && strcmp(type, "usb_interface") == 0)
+        if (strcmp(action, "add") == 0 && strcmp(type, "disk") == 0)
+                report_disk(monitor, device);
+        else if (strcmp(action, "add") == 0 && strcmp(type, "usb_interface") == 0)
                 report_interface(monitor, device);
         else if (strcmp(action, "remove") == 0 && strcmp(type, "usb_device") == 0)
                 monitor->handlers->removed(udev_device_get_sysname(device), monitor->userdata);
@@ -69,6 +80,7 @@ static int monitor_start(UsbMonitor *monitor, EventLoop *loop) {
                 return -errno;
 
         udev_monitor_filter_add_match_subsystem_devtype(monitor->monitor, "usb", NULL);
+        udev_monitor_filter_add_match_subsystem_devtype(monitor->monitor, "block", "disk");
         udev_monitor_set_receive_buffer_size(monitor->monitor, USB_MONITOR_BUFFER_SIZE);
         r = udev_monitor_enable_receiving(monitor->monitor);
         if (r < 0)

@@ -15,6 +15,8 @@ typedef struct UsbMonitor UsbMonitor;
 typedef struct UsbMonitorHandlers {
         void (*added)(const UsbNode *node, bool was_present, void *userdata);
         void (*removed)(const char *name, void *userdata);
+        /* udevd has set up a disk that the kernel's driver made of a device: from now on it can be opened. */
+        void (*disk_settled)(const UsbNode *node, void *userdata);
 } UsbMonitorHandlers;
 
 /* -errno. */

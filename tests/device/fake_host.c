@@ -103,7 +103,7 @@ void fake_host_add_stick(FakeHost *host) {
                 { { "bInterfaceClass", "08" }, { "bInterfaceNumber", "00" } },
         };
         static const FakeDevice disk = {
-                FAKE_STICK_INTERFACE "/host0/block/sda", "block", "disk", FAKE_STICK_DISK, {},
+                FAKE_STICK_BLOCK, "block", "disk", FAKE_STICK_DISK, {},
         };
 
         fake_host_add(host, &stick);
@@ -161,15 +161,21 @@ struct udev_device *udev_device_unref(struct udev_device *udev_device) {
 struct udev_device *udev_device_get_parent_with_subsystem_devtype(struct udev_device *udev_device,
                                                                   const char *subsystem,
                                                                   const char *devtype) {
+        const FakeDevice *found = NULL;
         char path[256];
-        char *slash;
 
-        ck_assert_str_eq(devtype, "usb_device");
+        if (udev_device->parent)
+                return udev_device->parent;
         strcpy(path, udev_device->device.sys_path);
-        slash = strrchr(path, '/');
-        *slash = '\0';
-        if (!udev_device->parent)
-                udev_device->parent = udev_device_new_from_syspath(NULL, path);
+        while (!found || strcmp(found->type, devtype) != 0) {
+                char *slash = strrchr(path, '/');
+
+                if (slash == path)
+                        return NULL;
+                *slash = '\0';
+                found = find_device(path);
+        }
+        udev_device->parent = udev_device_new_from_syspath(NULL, path);
         return udev_device->parent;
 }
 
@@ -286,7 +292,7 @@ struct udev_monitor *udev_monitor_unref(struct udev_monitor *udev_monitor) {
 
 int udev_monitor_filter_add_match_subsystem_devtype(struct udev_monitor *udev_monitor,
                                                     const char *subsystem, const char *devtype) {
-        ck_assert_str_eq(subsystem, "usb");
+        ck_assert(strcmp(subsystem, "usb") == 0 || strcmp(subsystem, "block") == 0);
         return 0;
 }
 
@@ -326,6 +332,11 @@ int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+
+static int fail_with(int error) {
+        errno = error;
+        return -1;
+}
 
 static bool is_path(const char *path, const char *expected) {
         return expected && strcmp(path, expected) == 0;
@@ -384,16 +395,13 @@ int __wrap_open64(const char *path, int flags, ...) {
                 return open_descriptors(path);
         if (!the_host || strncmp(path, "/dev/", 5) != 0 || is_path(path, "/dev/null"))
                 return __real_open64(path, flags, mode);
-        if (is_path(path, the_host->busy_path) || is_path(path, the_host->empty_path)) {
-                errno = is_path(path, the_host->busy_path) ? EBUSY : ENOMEDIUM;
-                return -1;
-        }
+        if (is_path(path, the_host->busy_path))
+                return fail_with(EBUSY);
+        if (is_path(path, the_host->empty_path))
+                return fail_with(ENOMEDIUM);
+        if (is_path(path, the_host->private_path))
+                return fail_with(EACCES);
         return open_node(path);
-}
-
-static int fail_with(int error) {
-        errno = error;
-        return -1;
 }
 
 static int disconnect(int interface) {

@@ -30,8 +30,9 @@ typedef struct FakeDevice {
 typedef struct FakeHost {
         FakeDevice devices[FAKE_HOST_DEVICES_MAX];
         size_t n_devices;
-        const char *busy_path;  /* its exclusive open fails with EBUSY */
-        const char *empty_path; /* with ENOMEDIUM */
+        const char *busy_path;    /* its exclusive open fails with EBUSY */
+        const char *empty_path;   /* with ENOMEDIUM */
+        const char *private_path; /* with EACCES */
         /* Of the kernel's driver on each interface; NULL: none is bound. */
         const char *drivers[FAKE_HOST_INTERFACES_MAX];
         int failing_interface; /* its DISCONNECT fails with EIO; negative: none */
@@ -59,3 +60,4 @@ void fake_host_send(FakeHost *host, const char *action, const char *sys_path);
 #define FAKE_STICK_INTERFACE FAKE_STICK "/1-1:1.0"
 #define FAKE_STICK_NODE "/dev/usb1"
 #define FAKE_STICK_DISK "/dev/sda"
+#define FAKE_STICK_BLOCK FAKE_STICK_INTERFACE "/host0/block/sda"

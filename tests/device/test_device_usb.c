@@ -112,6 +112,11 @@ static unsigned count_exports(void) { return device_manager_get_counts(broker.ma
 static bool has_device(Broker *unused) { return count_devices() > 0; }
 static bool has_export(Broker *unused) { return count_exports() > 0; }
 static bool has_no_device(Broker *unused) { return count_devices() == 0; }
+static bool has_no_other(Broker *unused) {
+        DeviceOtherView other;
+
+        return !device_manager_get_other(broker.manager, 0, &other);
+}
 static bool has_said(Broker *unused) { return broker.last_log[0] != '\0'; }
 static bool has_lost_a_front(Broker *unused) { return broker.n_fronts_lost > 0; }
 static bool has_lost_two_workers(Broker *unused) { return broker.n_workers_lost >= 2; }
@@ -215,6 +220,31 @@ START_TEST(disk_in_use_is_left_to_the_kernel) {
         plug_in();
         await(has_said);
         ck_assert_uint_eq(count_devices(), 0);
+        ck_assert_uint_eq(broker.host.n_taken, 0);
+}
+END_TEST
+
+/* udevd gives its group the node of a disk that the kernel has made just now. */
+START_TEST(disk_that_udev_has_not_set_up_yet_is_taken_when_it_has) {
+        broker.host.private_path = FAKE_STICK_DISK;
+        start("good");
+        plug_in();
+        await(has_said);
+        ck_assert_uint_eq(broker.host.n_taken, 0);
+        broker.host.private_path = NULL;
+        fake_host_send(&broker.host, "add", FAKE_STICK_BLOCK);
+        await(has_export);
+        ck_assert_uint_eq(broker.host.n_taken, 1);
+}
+END_TEST
+
+START_TEST(disk_that_is_the_kernels_stays_so_when_udev_has_set_it_up) {
+        fake_host_add_stick(&broker.host);
+        start("good");
+        await(has_said);
+        fake_host_send(&broker.host, "add", FAKE_STICK_BLOCK);
+        fake_host_send(&broker.host, "remove", FAKE_STICK);
+        await(has_no_other);
         ck_assert_uint_eq(broker.host.n_taken, 0);
 }
 END_TEST
@@ -339,6 +369,8 @@ int main(void) {
                 present_disk_is_kept_by_the_kernel,
                 present_disk_is_taken_if_so_configured,
                 disk_in_use_is_left_to_the_kernel,
+                disk_that_udev_has_not_set_up_yet_is_taken_when_it_has,
+                disk_that_is_the_kernels_stays_so_when_udev_has_set_it_up,
                 disk_too_many_is_given_back,
                 disk_that_a_worker_refuses_is_given_back,
                 disk_whose_worker_dies_is_opened_anew,
