@@ -1,5 +1,5 @@
 #!/bin/bash
-# packages.sh: installs what tests/packages.txt names, as far as it is missing, or a whole Debian 12 in a folder.
+# packages.sh: installs what tests/packages.txt names, as far as it is missing, or a whole Debian in a folder.
 
 say() {
         printf '\n=== %s\n' "$*"
@@ -35,12 +35,12 @@ install_packages() { # [HEADING]...
 }
 
 # The mirror is the host's own.
-make_debian() { # FOLDER [DEBOOTSTRAP_OPTION]...
-        local mirror folder=$1
+make_debian() { # RELEASE FOLDER [DEBOOTSTRAP_OPTION]...
+        local mirror release=$1 folder=$2
 
-        shift
+        shift 2
         mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' | awk '$2 == "bookworm" { print $1; exit }')
         rm -rf "$folder"
         mkdir -p "$folder"
-        debootstrap --variant=minbase "$@" bookworm "$folder" "${mirror:?apt knows no bookworm}"
+        debootstrap --variant=minbase "$@" "$release" "$folder" "${mirror:?apt knows no bookworm}"
 }
