@@ -128,6 +128,11 @@ no_error_in_kernel_log() {
                 sed 's/^/# /' | grep .
 }
 
+# While the service was restarted, the kernel's driver had the disk.
+no_error_on_the_device() {
+        ! dmesg | grep -E 'dev nbd|nbd[0-9].*error|EXT4-fs error|JBD2: Error|[Aa]borting journal' | sed 's/^/# /' | grep .
+}
+
 # --- files
 
 # Some small files and a large one in a folder of their own, and their sums.

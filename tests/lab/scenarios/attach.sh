@@ -66,11 +66,6 @@ is_left_alone() {
         [ "$(grep -c ' is 46f4-' "$state/attach")" = 1 ]
 }
 
-# While the service was restarted, the kernel's driver had the disk.
-no_error_on_the_device() {
-        ! dmesg | grep -E 'dev nbd|nbd[0-9].*error|EXT4-fs error|JBD2: Error|[Aa]borting journal' | sed 's/^/# /' | grep .
-}
-
 survives() {
         local work
 
