@@ -18,6 +18,6 @@ typedef void (*ConfigWriterFound)(const ConfigOption *option, const char *value,
  * "/etc/…:7"); texts are borrowed. -ENOMEM. */
 int config_writer_list(const ConfigTable *tables, size_t n_tables, const ConfigParser *parser,
                        ConfigWriterFound found, void *userdata);
-/* `parser`: where values came from. -EIO. */
+/* `parser`: where values came from. -EIO, -ENOMEM. */
 int config_writer_write(FILE *file, const ConfigTable *tables, size_t n_tables,
                         const ConfigParser *parser);

@@ -315,21 +315,16 @@ static void print_quoted(const char *text, FILE *file) {
         fprintf(file, strchr(text, '"') ? "%s" : "\"%s\"", text);
 }
 
-static const char *separator(const char *string, bool is_quoted) {
-        bool is_comment = !is_quoted && (*string == ';' || *string == '#');
-
-        return is_comment ? "," : ", "; /* after a blank it would be one */
-}
-
 static void print_strings(char *const *strings, FILE *file) {
-        bool is_quoted = true;
+        bool has_quotes = false;
 
         for (char *const *s = strings; s && *s; s++)
-                is_quoted &= !strchr(*s, '"');
-        fputs(is_quoted ? "\"" : "", file);
+                has_quotes |= strchr(*s, '"') != NULL;
+        fputs(has_quotes ? "" : "\"", file);
+        /* After a blank, also within quotes, a semicolon begins a comment. */
         for (char *const *s = strings; s && *s; s++)
-                fprintf(file, "%s%s", s == strings ? "" : separator(*s, is_quoted), *s);
-        fputs(is_quoted ? "\"" : "", file);
+                fprintf(file, "%s%s", s == strings ? "" : **s == ';' ? "," : ", ", *s);
+        fputs(has_quotes ? "" : "\"", file);
 }
 
 void config_value_print(const ConfigOption *option, const void *target, FILE *file) {

@@ -17,15 +17,6 @@ static void write_origin(FILE *file, ConfigOrigin origin) {
                 fprintf(file, "%s:%u", origin.file, origin.line);
 }
 
-static void write_option(FILE *file, const ConfigOption *option, const void *target,
-                         const ConfigParser *parser) {
-        fprintf(file, "# %s\n# Set by: ", option->help);
-        write_origin(file, config_parser_get_origin(parser, option));
-        fprintf(file, "\n%s = ", option->key);
-        config_value_print(option, target, file);
-        fputc('\n', file);
-}
-
 static int print_option(const ConfigOption *option, const void *target, const ConfigParser *parser,
                         char **ret_value, char **ret_origin) {
         FILE *file;
@@ -43,6 +34,19 @@ static int print_option(const ConfigOption *option, const void *target, const Co
                 return -errno;
         write_origin(file, config_parser_get_origin(parser, option));
         return fclose(file) == EOF ? -ENOMEM : 0;
+}
+
+static int write_option(FILE *file, const ConfigOption *option, const void *target,
+                        const ConfigParser *parser) {
+        _cleanup_(freep) char *value = NULL, *origin = NULL;
+        int r;
+
+        r = print_option(option, target, parser, &value, &origin);
+        if (r < 0)
+                return r;
+        fprintf(file, "# %s\n# Set by: %s\n%s =%s%s\n", option->help, origin, option->key,
+                *value == ';' ? "" : " ", value); /* after a blank it would be a comment */
+        return 0;
 }
 
 static int list_option(const ConfigOption *option, const void *target, const ConfigParser *parser,
@@ -70,16 +74,19 @@ int config_writer_list(const ConfigTable *tables, size_t n_tables, const ConfigP
 int config_writer_write(FILE *file, const ConfigTable *tables, size_t n_tables,
                         const ConfigParser *parser) {
         const char *section = "";
+        int r = 0;
 
         for (size_t i = 0; i < n_tables; i++)
-                for (size_t j = 0; j < tables[i].n_options; j++) {
+                for (size_t j = 0; r == 0 && j < tables[i].n_options; j++) {
                         const ConfigOption *option = &tables[i].options[j];
 
                         if (strcmp(section, option->section) != 0)
                                 fprintf(file, "%s[%s]\n", *section != '\0' ? "\n" : "",
                                         option->section);
                         section = option->section;
-                        write_option(file, option, tables[i].target, parser);
+                        r = write_option(file, option, tables[i].target, parser);
                 }
+        if (r < 0)
+                return r;
         return fflush(file) == EOF || ferror(file) ? -EIO : 0;
 }
