@@ -19,12 +19,15 @@
 #define COMMAND_TIMEOUT_NS (20 * NS_PER_S)
 #define SPIN_UP_TIMEOUT_NS (100 * NS_PER_S)
 #define SPIN_UP_POLL_NS (1 * NS_PER_S)
+/* Who says after so long that it is to be started has forgotten it, in a reset or by a timer of its own. */
+#define START_AGAIN_NS (5 * NS_PER_S)
 
 #define QUALIFIER_CONNECTED 0
 #define DEVICE_TYPE_NONE 0x1F
 #define VERSION_SPC_3 5
 
 #define ASC_NOT_READY 0x04
+#define ASCQ_START_REQUIRED 0x02
 /* UFI 1.0, "MODE SENSE": the header. */
 #define UFI_MODE_SIZE 8
 
@@ -98,23 +101,39 @@ static bool scsi_bring_up_is_hopeless(const ScsiSense *sense) {
         return false;
 }
 
+typedef struct ScsiBringUpSpinUp {
+        uint64_t deadline_ns; /* 0: it has not begun */
+        uint64_t started_ns;
+} ScsiBringUpSpinUp;
+
+static bool scsi_bring_up_is_start_due(const ScsiBringUp *bring_up,
+                                       const ScsiBringUpSpinUp *spin_up, uint64_t now_ns) {
+        const ScsiSense *sense = &bring_up->command.sense;
+
+        return spin_up->deadline_ns == 0 ||
+               (sense->asc == ASC_NOT_READY && sense->ascq == ASCQ_START_REQUIRED &&
+                now_ns >= spin_up->started_ns + START_AGAIN_NS);
+}
+
 /*
- * NOT READY: the motor is started once, then it is a matter of time. What START STOP UNIT itself
- * says is of no interest. False: it won't become ready.
+ * NOT READY: the motor is started, then it is a matter of time. What START STOP UNIT itself says is of
+ * no interest. False: it won't become ready.
  */
-static bool scsi_bring_up_spin_up(ScsiBringUp *bring_up, uint64_t *deadline_ns) {
+static bool scsi_bring_up_spin_up(ScsiBringUp *bring_up, ScsiBringUpSpinUp *spin_up) {
         uint64_t now_ns = event_loop_now_ns(bring_up->target->loop);
 
         if (scsi_bring_up_is_hopeless(&bring_up->command.sense))
                 return false;
+        if (spin_up->deadline_ns != 0 && now_ns >= spin_up->deadline_ns)
+                return false;
 
-        if (*deadline_ns == 0) {
-                *deadline_ns = now_ns + bring_up->options.spin_up_timeout_ns;
+        if (scsi_bring_up_is_start_due(bring_up, spin_up, now_ns)) {
+                if (spin_up->deadline_ns == 0)
+                        spin_up->deadline_ns = now_ns + bring_up->options.spin_up_timeout_ns;
+                spin_up->started_ns = now_ns;
                 (void) scsi_bring_up_send(bring_up, scsi_bring_up_build_start);
                 if (scsi_bring_up_go_on(bring_up) != SCSI_BRING_UP_RESULT_READY)
                         return false;
-        } else if (now_ns >= *deadline_ns) {
-                return false;
         }
 
         return task_sleep(bring_up->task, SPIN_UP_POLL_NS) >= 0;
@@ -122,7 +141,7 @@ static bool scsi_bring_up_spin_up(ScsiBringUp *bring_up, uint64_t *deadline_ns) 
 
 static ScsiBringUpResult scsi_bring_up_make_ready(ScsiBringUp *bring_up) {
         ScsiBringUpPatience patience = { 0 };
-        uint64_t deadline_ns = 0;
+        ScsiBringUpSpinUp spin_up = { 0 };
 
         for (;;) {
                 ScsiResult result =
@@ -133,7 +152,7 @@ static ScsiBringUpResult scsi_bring_up_make_ready(ScsiBringUp *bring_up) {
                 if (scsi_bring_up_has_no_medium(bring_up))
                         return SCSI_BRING_UP_RESULT_NO_MEDIUM;
                 if (scsi_bring_up_failed_with(bring_up, SCSI_SENSE_KEY_NOT_READY)) {
-                        if (!scsi_bring_up_spin_up(bring_up, &deadline_ns))
+                        if (!scsi_bring_up_spin_up(bring_up, &spin_up))
                                 return scsi_bring_up_give_up(bring_up);
                         continue;
                 }

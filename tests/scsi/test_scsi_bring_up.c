@@ -396,6 +396,19 @@ static const BringUpCase bring_up_cases[] = {
           "INQUIRY, TEST UNIT READY, REQUEST SENSE, START STOP UNIT, TEST UNIT READY, "
           "REQUEST SENSE, TEST UNIT READY, REQUEST SENSE, TEST UNIT READY, READ CAPACITY(10), "
           "READ(10), MODE SENSE(6)" },
+        { "a disk that forgets that it was started",
+          { { INQUIRY_OF(inquiry_old) },
+            { TEST_UNIT_READY, .n_times = 7, .sense = 0x020402 },
+            { SCRIPTED(0x1B, 1, 0, 0) },
+            { SCRIPTED(0x1B, 1, 0, 0) },
+            DISK_BASICS },
+          SCSI_BRING_UP_RESULT_READY,
+          OLD_TEXT,
+          "INQUIRY, TEST UNIT READY, REQUEST SENSE, START STOP UNIT, TEST UNIT READY, "
+          "REQUEST SENSE, TEST UNIT READY, REQUEST SENSE, TEST UNIT READY, REQUEST SENSE, "
+          "TEST UNIT READY, REQUEST SENSE, TEST UNIT READY, REQUEST SENSE, START STOP UNIT, "
+          "TEST UNIT READY, REQUEST SENSE, TEST UNIT READY, READ CAPACITY(10), READ(10), "
+          "MODE SENSE(6)" },
         { "a disk in need of a hand",
           { { INQUIRY_OF(inquiry_old) }, { TEST_UNIT_READY, .sense = 0x020403 } },
           SCSI_BRING_UP_RESULT_FAILED,
