@@ -63,6 +63,9 @@ static void choose_power(Plan *plan, Random *random) {
         };
         plan->spin_up_ms = CHOOSE(random, 0, 0, 20, 2000);
         plan->stop_after_ms = CHOOSE(random, 0, 0, 0, 3000, 10000);
+        /* Units that stop while the others are started would have nothing but that done. */
+        if (plan->stop_after_ms > 0 && plan->n_luns > 1)
+                plan->stop_after_ms = MAX(plan->stop_after_ms, 2 * plan->n_luns * plan->spin_up_ms);
         plan->starts_by_itself = one_in(random, 2);
 }
 
