@@ -27,8 +27,10 @@ typedef enum CacheRequestState {
         CACHE_REQUEST_STATE_FLUSHING,  /* waits until all before it was written */
         CACHE_REQUEST_STATE_SYNCING,   /* the FLUSH below is for it */
         CACHE_REQUEST_STATE_SENDING,   /* `lower` is to be sent when nothing is written there */
-        CACHE_REQUEST_STATE_BELOW,     /* the device below has `lower` */
-        CACHE_REQUEST_STATE_FINISHED,  /* to be completed, from a safe place */
+        CACHE_REQUEST_STATE_GATHERING, /* a direct READ that the device is not to have yet */
+        CACHE_REQUEST_STATE_JOINED, /* the device below has `leader`'s `lower`, which is for it too */
+        CACHE_REQUEST_STATE_BELOW,    /* the device below has `lower` */
+        CACHE_REQUEST_STATE_FINISHED, /* to be completed, from a safe place */
         _CACHE_REQUEST_STATE_MAX,
 } CacheRequestState;
 
@@ -39,15 +41,17 @@ struct CacheRequest {
         BlockRange range; /* bytes, in CacheVolume::lock */
         bool has_range;
         uint64_t deadline_ns;
-        uint64_t position;   /* of the LUN: done up to here */
-        uint64_t end;        /* of this stage */
-        uint64_t issued_end; /* fills were started up to here */
-        uint64_t sequence;   /* WRITING, FLUSHING: writes up to this one must be written */
-        bool is_direct;      /* READ: what is missing is read past the cache */
-        bool is_exact;       /* its fills are of its own blocks alone, as a larger one failed */
-        bool was_written;    /* STATUS: what was dirty */
-        bool was_cleared;    /* TRIM, WRITE_ZEROES: the device has done its part, or failed to */
-        uint64_t n_resets;   /* CacheVolume::n_resets when it was sent; STATUS: when all was
+        uint64_t position;          /* of the LUN: done up to here */
+        uint64_t end;               /* of this stage */
+        uint64_t issued_end;        /* fills were started up to here */
+        uint64_t sequence;          /* WRITING, FLUSHING: writes up to this one must be written */
+        bool is_direct;             /* READ: what is missing is read past the cache */
+        bool is_single;             /* and not together with others, as that failed */
+        const CacheRequest *leader; /* JOINED: borrowed */
+        bool is_exact;     /* its fills are of its own blocks alone, as a larger one failed */
+        bool was_written;  /* STATUS: what was dirty */
+        bool was_cleared;  /* TRIM, WRITE_ZEROES: the device has done its part, or failed to */
+        uint64_t n_resets; /* CacheVolume::n_resets when it was sent; STATUS: when all was
                                   written, too */
         int error;
         uint64_t error_position;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cache/cache_clear.h"
+#include "cache/cache_direct.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_loan.h"
 #include "cache/cache_manager_internal.h"
@@ -181,6 +182,7 @@ static void plan_upkeep(CacheVolume *volume) {
 
 void cache_volume_run(CacheVolume *volume) {
         unblock(volume);
+        cache_direct_run(volume);
         work(volume);
         feed_starving(volume);
         let_throttled_go(volume);

@@ -88,8 +88,10 @@ struct CacheVolume {
         uint64_t touched_line;    /* the latest: a pass through it counts once */
 
         /* READs past the cache */
-        size_t n_reads;    /* READs in `active` */
-        CacheGhost passed; /* lines that were read so */
+        size_t n_reads;      /* READs in `active` */
+        size_t n_direct;     /* their `lower`s that the device below has */
+        uint64_t direct_end; /* of the latest one that was sent, or gathered */
+        CacheGhost passed;   /* lines that were read so */
 
         /* Writing back */
         CacheRun run_pool[CACHE_RUNS_MAX];

@@ -208,6 +208,177 @@ START_TEST(without_a_cache_every_read_is_direct) {
 }
 END_TEST
 
+/* Two at the device, the others behind them; the device holds all. */
+static void start_reads_in_a_row(unsigned n, uint64_t size) {
+        fixture.ram.is_held = true;
+        for (unsigned i = 0; i < n; i++)
+                start_read(i * size, size);
+        cache_fixture_run(&fixture);
+}
+
+static void let_go(void) {
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+}
+
+START_TEST(reads_that_follow_each_other_go_together) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(6, LARGE);
+        ck_assert_uint_eq(n_reads(), 2);
+        let_go();
+        ck_assert_uint_eq(n_reads(), 3);
+        for (unsigned i = 0; i < 6; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 6 * LARGE);
+        ck_assert_uint_eq(statistics()->direct_size, 6 * LARGE);
+        ck_assert_uint_eq(statistics()->n_misses, 6);
+}
+END_TEST
+
+START_TEST(no_more_go_together_than_the_device_takes) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(13, LARGE);
+        let_go();
+        ck_assert_uint_eq(fixture.lun->info.transfer_size_max, MIB);
+        ck_assert_uint_eq(n_reads(), 2 + 3);
+        ck_assert_mem_eq(other, fixture.ram.memory, 13 * LARGE);
+}
+END_TEST
+
+START_TEST(small_and_odd_reads_go_together_without_a_cache) {
+        fixture.options.mode = CACHE_MODE_OFF;
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(40, 5001);
+        let_go();
+        ck_assert_uint_eq(n_reads(), 3);
+        ck_assert_mem_eq(other, fixture.ram.memory, 40 * 5001);
+}
+END_TEST
+
+START_TEST(reads_of_here_and_there_do_not_wait_for_each_other) {
+        cache_fixture_start(&fixture);
+        fixture.ram.is_held = true;
+        for (unsigned i = 0; i < 6; i++)
+                start_read((5 - i) * 2 * LARGE, LARGE);
+        cache_fixture_run(&fixture);
+        let_go();
+        ck_assert_uint_eq(n_reads(), 6);
+        for (unsigned i = 0; i < 6; i++)
+                ck_assert_mem_eq(other + i * 2 * LARGE, fixture.ram.memory + i * 2 * LARGE, LARGE);
+}
+END_TEST
+
+/* Two readers: one goes on behind the other's end, and the other far before it. */
+START_TEST(what_goes_together_is_one_readers_own) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(2, LARGE);
+        start_read(2 * LARGE, LARGE);
+        start_read(3 * LARGE, LARGE);
+        start_read(3 * MIB, LARGE);
+        start_read(3 * MIB + LARGE, LARGE);
+        cache_fixture_run(&fixture);
+        let_go();
+        ck_assert_uint_eq(n_reads(), 5);
+        ck_assert_mem_eq(other, fixture.ram.memory, 4 * LARGE);
+        ck_assert_mem_eq(other + 3 * MIB, fixture.ram.memory + 3 * MIB, 2 * LARGE);
+}
+END_TEST
+
+/* The fourth of six has it, in the middle of what goes together. */
+START_TEST(a_bad_block_is_told_to_whom_it_concerns) {
+        cache_fixture_start(&fixture);
+        fixture.ram.bad_lba = 3 * LARGE / 512 + 100;
+        start_reads_in_a_row(6, LARGE);
+        let_go();
+        for (unsigned i = 0; i < 6; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, i == 3 ? -EIO : 0);
+        ck_assert(fixture.requests[3].block.has_error_offset);
+        ck_assert_uint_eq(fixture.requests[3].block.error_offset, fixture.ram.bad_lba * 512);
+        ck_assert_mem_eq(other, fixture.ram.memory, fixture.ram.bad_lba * 512);
+        ck_assert_mem_eq(other + 4 * LARGE, fixture.ram.memory + 4 * LARGE, 2 * LARGE);
+}
+END_TEST
+
+START_TEST(where_going_together_fails_each_goes_alone) {
+        cache_fixture_start(&fixture);
+        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_READ_10,
+                                                       .result = SCSI_RESULT_TRANSPORT_ERROR,
+                                                       .skip = 2 });
+        start_reads_in_a_row(5, LARGE);
+        let_go();
+        ck_assert_uint_eq(n_reads(), 3 + 3);
+        for (unsigned i = 0; i < 5; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 5 * LARGE);
+}
+END_TEST
+
+/* The leader, and one that follows it; nothing is written to what was theirs. */
+START_TEST(who_is_cancelled_leaves_the_others) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(6, LARGE);
+        ram_target_release(&fixture.ram, 2);
+        cache_fixture_run(&fixture);
+        block_device_cancel(fixture.volume, &fixture.requests[4].block);
+        cache_fixture_run(&fixture);
+        ck_assert_int_eq(fixture.requests[4].block.error, -ECANCELED);
+        memset(other + 4 * LARGE, 0x5a, LARGE);
+        block_device_cancel(fixture.volume, &fixture.requests[2].block);
+        let_go();
+        for (unsigned i = 0; i < 6; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error,
+                                 i == 2 || i == 4 ? -ECANCELED : 0);
+        ck_assert_mem_eq(other + 3 * LARGE, fixture.ram.memory + 3 * LARGE, LARGE);
+        ck_assert_mem_eq(other + 5 * LARGE, fixture.ram.memory + 5 * LARGE, LARGE);
+        for (unsigned i = 0; i < LARGE; i++)
+                ck_assert_uint_eq(other[4 * LARGE + i], 0x5a);
+}
+END_TEST
+
+START_TEST(who_is_cancelled_before_it_was_sent_is_left_out) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(6, LARGE);
+        block_device_cancel(fixture.volume, &fixture.requests[3].block);
+        let_go();
+        for (unsigned i = 0; i < 6; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, i == 3 ? -ECANCELED : 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 3 * LARGE);
+        ck_assert_mem_eq(other + 4 * LARGE, fixture.ram.memory + 4 * LARGE, 2 * LARGE);
+}
+END_TEST
+
+START_TEST(what_is_written_while_it_waits_is_read) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(6, LARGE);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 4 * LARGE, 64 * KIB, data);
+        cache_fixture_run(&fixture);
+        let_go();
+        for (unsigned i = 0; i < 7; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 4 * LARGE);
+        ck_assert_mem_eq(other + 4 * LARGE, data, 64 * KIB);
+        ck_assert_mem_eq(other + 4 * LARGE + 64 * KIB, fixture.ram.memory + 4 * LARGE + 64 * KIB,
+                         2 * LARGE - 64 * KIB);
+}
+END_TEST
+
+START_TEST(what_goes_together_outlives_an_unplug) {
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(13, LARGE);
+        ram_target_release(&fixture.ram, 1);
+        cache_fixture_run(&fixture);
+        cache_fixture_unplug(&fixture);
+        fixture.ram.is_held = false;
+        cache_fixture_run_for(&fixture, 100 * NS_PER_S);
+        ck_assert(!fixture.requests[12].is_done);
+        cache_fixture_replug(&fixture, /* loses_power= */ true);
+        cache_fixture_run(&fixture);
+        for (unsigned i = 0; i < 13; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, 0);
+        ck_assert_mem_eq(other, fixture.ram.memory, 13 * LARGE);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 a_large_read_takes_no_lines,
@@ -224,6 +395,17 @@ int main(void) {
                 one_that_is_cancelled_ends,
                 the_device_is_given_the_clients_deadline,
                 without_a_cache_every_read_is_direct,
+                reads_that_follow_each_other_go_together,
+                no_more_go_together_than_the_device_takes,
+                small_and_odd_reads_go_together_without_a_cache,
+                reads_of_here_and_there_do_not_wait_for_each_other,
+                what_goes_together_is_one_readers_own,
+                a_bad_block_is_told_to_whom_it_concerns,
+                where_going_together_fails_each_goes_alone,
+                who_is_cancelled_leaves_the_others,
+                who_is_cancelled_before_it_was_sent_is_left_out,
+                what_is_written_while_it_waits_is_read,
+                what_goes_together_outlives_an_unplug,
         };
         Suite *suite = suite_create("cache_direct");
         TCase *tcase = tcase_create("cache_direct");

@@ -93,6 +93,25 @@ static void start(Slot *slot, size_t index) {
                                              slot->size, buffers[index]);
 }
 
+/* READs that follow each other, as they go past the cache together. */
+static void start_row(void) {
+        uint64_t size = 1 + below(sizeof(buffers[0])), offset = below(SIZE - N_PARALLEL * size);
+
+        if (one_in(2)) {
+                size = ALIGN_UP(size, BLOCK);
+                offset = ALIGN_DOWN(offset, BLOCK) % (SIZE - N_PARALLEL * size);
+        }
+        for (size_t i = 0; i < N_PARALLEL; i++) {
+                slots[i] = (Slot){
+                        .operation = BLOCK_OPERATION_READ,
+                        .offset = offset + i * size,
+                        .size = size,
+                };
+                slots[i].request = cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0,
+                                                        slots[i].offset, size, buffers[i]);
+        }
+}
+
 static bool changes(const Slot *slot) {
         return slot->operation == BLOCK_OPERATION_WRITE ||
                slot->operation == BLOCK_OPERATION_WRITE_ZEROES;
@@ -200,8 +219,11 @@ static void run_round(void) {
         fixture.ram.n_commands = 0;
         memset(slots, 0, sizeof(slots));
         death.n_stores_left = one_in(6) ? 1 + (unsigned) below(200) : 0;
+        if (one_in(4))
+                start_row();
         for (size_t i = 0; i < N_PARALLEL; i++)
-                start(&slots[i], i);
+                if (!slots[i].request)
+                        start(&slots[i], i);
         if (one_in(3)) {
                 cache_fixture_run_for(&fixture, below(2 * NS_PER_MS));
                 disturb();
