@@ -23,7 +23,7 @@
 /* 5.15.2.2: ASCII, filled up with spaces. */
 static void put_text(uint8_t *data, size_t size, const char *text) {
         memset(data, ' ', size);
-        memcpy(data, text, strnlen(text, size));
+        memcpy(data, text, MIN(strlen(text), size));
 }
 
 static void identify(const SimulatorSpec *spec, uint64_t size, uint8_t *data) {
