@@ -16,6 +16,11 @@ forget_coverage() { # FOLDER
         done < <(find "$1" -name '*.gcno')
 }
 
+run_scenario_with_counters() { # FOLDER SCENARIO
+        LAB_COUNTERS=yes BUILD_FOLDER=$PWD/$1 LAB_FOLDER=$PWD/build/lab \
+                tests/lab/scenario "tests/lab/scenarios/$2.sh"
+}
+
 # Layer, lines and covered lines of each file.
 list_coverage() { # FOLDER
         gcovr --root . --object-directory "$1" --filter src/ --json-summary - "$1" |
