@@ -47,7 +47,7 @@ static void front_send_type(Front *front, ControlType type) {
 static void on_handover(NbdServer *server, const NbdServerExport *export,
                         const NbdServerClient *client, void *userdata) {
         _cleanup_(fd_closep) int owned_fd = client->fd;
-        const int fds[] = { client->fd, client->own_fd };
+        const int fds[] = { owned_fd, client->own_fd };
         Front *front = userdata;
         ControlMessage message;
         int r;
