@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/rate_budget.h"
 #include "control/control_message.h"
 #include "control/control_text.h"
 #include "negotiation/nbd_server.h"
@@ -105,13 +106,15 @@ static bool is_usb_device_valid(const ControlUsbDevice *device) {
         return IS_TERMINATED(device->name) && IS_TERMINATED(device->base_name) &&
                is_name(device->base_name) && IS_TERMINATED(device->serial) &&
                is_quirks(device->quirks) && usb_learned_facts_is_valid(&device->facts) &&
-               control_is_bool(device->is_read_only) && control_is_bool(device->is_restart);
+               device->rate_max <= RATE_BUDGET_RATE_MAX && control_is_bool(device->is_read_only) &&
+               control_is_bool(device->is_restart);
 }
 
 static bool is_simulate_valid(const ControlSimulate *simulate) {
         return IS_TERMINATED(simulate->name) && IS_TERMINATED(simulate->base_name) &&
                is_name(simulate->base_name) && IS_TERMINATED(simulate->spec) &&
                is_quirks(simulate->quirks) && usb_learned_facts_is_valid(&simulate->facts) &&
+               simulate->rate_max <= RATE_BUDGET_RATE_MAX &&
                control_is_bool(simulate->is_read_only) && control_is_bool(simulate->is_restart);
 }
 
