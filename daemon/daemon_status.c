@@ -14,11 +14,11 @@ static void tell(DaemonStatus *status) {
         DeviceManagerCounts counts = device_manager_get_counts(status->manager);
 
         sd_notifyf(/* unset_environment= */ 0, "WATCHDOG=1\nSTATUS=%s%u disk%s, %u export%s",
-                   status->is_stopping ? "Stopping: " : "", counts.n_devices,
+                   counts.is_stopping ? "Stopping: " : "", counts.n_devices,
                    counts.n_devices == 1 ? "" : "s", counts.n_exports,
                    counts.n_exports == 1 ? "" : "s");
         /* A slow disk is no reason to lose what is being written to it. */
-        if (status->is_stopping && counts.is_saving)
+        if (counts.is_stopping && counts.is_saving)
                 sd_notifyf(/* unset_environment= */ 0, "EXTEND_TIMEOUT_USEC=%llu",
                            (unsigned long long) (STOP_EXTENSION_NS / NS_PER_US));
         status->told = counts;
@@ -98,7 +98,6 @@ void daemon_status_reloaded(DaemonStatus *status) {
 }
 
 void daemon_status_stopping(DaemonStatus *status) {
-        status->is_stopping = true;
         sd_notify(/* unset_environment= */ 0, "STOPPING=1");
         tell(status);
 }

@@ -17,7 +17,6 @@ typedef struct DaemonStatus {
         EventTimer timer;
         uint64_t interval_ns;
         DeviceManagerCounts told;
-        bool is_stopping;
 } DaemonStatus;
 
 /* It is ready; what comes and goes is told from now on. `manager` must outlive it. */
@@ -26,6 +25,7 @@ int daemon_status_init(DaemonStatus *status, EventLoop *loop, DeviceManager *man
 void daemon_status_done(DaemonStatus *status);
 void daemon_status_reloading(DaemonStatus *status);
 void daemon_status_reloaded(DaemonStatus *status);
+/* The manager has been told so. */
 void daemon_status_stopping(DaemonStatus *status);
 /* It never became ready: `error` (-errno) is why. */
 void daemon_status_failed(int error);

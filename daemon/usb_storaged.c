@@ -37,7 +37,6 @@ typedef struct Daemon {
         int lock_fd;        /* owned */
         size_t n_listening; /* of options.listen_addresses, from the first on */
         DaemonStatus status;
-        bool is_stopping;
         char worker_path[PATH_SIZE_MAX];
         char front_path[PATH_SIZE_MAX];
         char default_address[PATH_SIZE_MAX];
@@ -56,17 +55,20 @@ static void daemon_remove_sockets(Daemon *daemon) {
                 daemon_listeners_remove(daemon->options.listen_addresses[--daemon->n_listening]);
 }
 
+static bool daemon_is_stopping(const Daemon *daemon) {
+        return device_manager_get_counts(daemon->manager).is_stopping;
+}
+
 static void daemon_stop(Daemon *daemon, const char *why) {
-        if (daemon->is_stopping) {
+        if (daemon_is_stopping(daemon)) {
                 log_warning("%s again, leaving without waiting", why);
                 event_loop_exit(daemon->loop, 1);
                 return;
         }
-        daemon->is_stopping = true;
         log_info("%s, flushing and giving devices back", why);
-        daemon_status_stopping(&daemon->status);
         daemon_remove_sockets(daemon);
         device_manager_stop(daemon->manager);
+        daemon_status_stopping(&daemon->status);
 }
 
 /* A reload, and who wants to know what came of it. */
@@ -99,7 +101,7 @@ static void on_pending(const ConfigOption *option, void *userdata) {
 static int daemon_read_again(Daemon *daemon, Reload *reload, const char *why) {
         int r;
 
-        if (daemon->is_stopping)
+        if (daemon_is_stopping(daemon))
                 return -ESHUTDOWN;
         daemon_status_reloading(&daemon->status);
         log_notice("%s: the configuration is read again", why);

@@ -106,7 +106,8 @@ typedef struct DeviceSimulation {
 typedef struct DeviceManagerCounts {
         unsigned n_devices; /* that have or should have a worker */
         unsigned n_exports;
-        bool is_saving; /* what is on no medium goes to files */
+        bool is_saving;   /* what is on no medium goes to files */
+        bool is_stopping; /* device_manager_stop() was called */
 } DeviceManagerCounts;
 
 /* After device_manager_stop(): everything has been given back. */

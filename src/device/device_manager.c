@@ -657,6 +657,7 @@ DeviceManagerCounts device_manager_get_counts(const DeviceManager *manager) {
                 .n_devices = manager->n_devices,
                 .n_exports = manager->front.n_exports,
                 .is_saving = cache_store_is_saving(manager->store),
+                .is_stopping = manager->state > DEVICE_MANAGER_STATE_RUNNING,
         };
 
         LIST_FOR_EACH (node, &manager->devices)

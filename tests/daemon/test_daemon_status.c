@@ -11,6 +11,7 @@
 
 #include "base/virtual_event_loop.h"
 #include "daemon_status.h"
+#include "unit_test.h"
 
 static int socket_fd;
 static char folder[] = "/tmp/status.XXXXXX";
@@ -189,7 +190,7 @@ START_TEST(stop_asks_for_time_while_data_is_saved) {
         run_for(10 * NS_PER_S + 1);
         ck_assert_uint_eq(count_heard(), 1);
 
-        counts.is_saving = false;
+        counts = (DeviceManagerCounts){ .n_devices = 1, .n_exports = 2, .is_stopping = true };
         daemon_status_stopping(&status);
         assert_heard("STOPPING=1");
         assert_heard("WATCHDOG=1\nSTATUS=Stopping: 1 disk, 2 exports");
@@ -221,24 +222,17 @@ START_TEST(nothing_is_told_once_it_is_done) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("daemon status");
-        TCase *tcase = tcase_create("systemd");
-        SRunner *runner;
-        int n_failed;
+        const TTest *const tests[] = {
+                readiness_comes_before_the_first_line,  line_follows_what_comes_and_goes,
+                news_that_change_no_count_are_not_told, reload_ends_with_readiness,
+                stop_asks_for_time_while_data_is_saved, failed_start_tells_why,
+                nothing_is_told_once_it_is_done,        NULL,
+        };
+        Suite *suite = suite_with_fixture("daemon status", set_up, tear_down, tests);
+        TCase *intervals = tcase_create("intervals");
 
-        tcase_add_checked_fixture(tcase, set_up, tear_down);
-        tcase_add_test(tcase, readiness_comes_before_the_first_line);
-        tcase_add_loop_test(tcase, sign_of_life_comes_often_enough, 0, 5);
-        tcase_add_test(tcase, line_follows_what_comes_and_goes);
-        tcase_add_test(tcase, news_that_change_no_count_are_not_told);
-        tcase_add_test(tcase, reload_ends_with_readiness);
-        tcase_add_test(tcase, stop_asks_for_time_while_data_is_saved);
-        tcase_add_test(tcase, failed_start_tells_why);
-        tcase_add_test(tcase, nothing_is_told_once_it_is_done);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        tcase_add_checked_fixture(intervals, set_up, tear_down);
+        tcase_add_loop_test(intervals, sign_of_life_comes_often_enough, 0, 5);
+        suite_add_tcase(suite, intervals);
+        return run_suite(suite);
 }
