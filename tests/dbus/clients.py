@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 import nbd
 from gi.repository import Gio, GLib
-from private_bus import NAME, ROOT, STRANGER, connect, expect_failure, private_bus, skip_unless_root, wait_until
+from private_bus import (NAME, ROOT, STRANGER, connect, expect_failure, private_bus, read_name, skip_unless_root,
+                         wait_until)  # fmt: skip
 from results import Results
 
 LUN = f"{ROOT}/devices/sim0/lun1"
@@ -42,11 +43,6 @@ def ask(connection, command, offset, size, data=b""):
     magic, error, handle = struct.unpack(">IIQ", reply[:16])
     assert (magic, error, handle) == (REPLY, 0, 7), reply[:16]
     return reply[16:]
-
-
-def read_name():
-    with open("/proc/self/comm", encoding="utf-8") as file:
-        return file.read().strip()
 
 
 class Checks:

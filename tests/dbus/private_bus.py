@@ -52,6 +52,12 @@ CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 """
 
 
+def read_name():
+    """Of this process, as the kernel has it."""
+    with open("/proc/self/comm", encoding="utf-8") as file:
+        return file.read().strip()
+
+
 def wait_until(condition, what):
     """Returns what `condition` returned when it held."""
     end = time.monotonic() + PATIENCE_S

@@ -13,23 +13,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 import nbd
 from certificates import Authority, fingerprint, write_keys
-from private_bus import BUILD_FOLDER, ROOT, expect_failure, private_bus, skip_unless_root, wait_until
+from private_bus import BUILD_FOLDER, ROOT, expect_failure, private_bus, read_name, skip_unless_root, wait_until
 from results import Results
+from service import free_port
 
 DEVICE = f"{ROOT}/devices/sim0"
 KEY = "00112233445566778899aabbccddeeff" * 2
 ALICE = "certificate CN=alice,O=Example"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def read_name():
-    with open("/proc/self/comm", encoding="utf-8") as file:
-        return file.read().strip()
 
 
 class Checks:

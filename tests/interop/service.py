@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -42,6 +43,12 @@ def process_stat(pid):
 def is_running(pid):
     stat = process_stat(pid)
     return stat is not None and stat[1] not in "ZX"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Service:

@@ -16,7 +16,7 @@ import nbd
 
 from certificates import Authority, fingerprint, write_keys
 from results import Results, expect_error
-from service import is_running, service, wait_until
+from service import free_port, is_running, service, wait_until
 
 MIB = 1 << 20
 SIZE = 64 * MIB
@@ -35,12 +35,6 @@ def write_file(name, text):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
     return path
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Keys:
