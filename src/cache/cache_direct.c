@@ -88,12 +88,11 @@ static bool has_expired(const CacheRequest *request) {
         return event_loop_now_ns(request->volume->device.loop) >= request->deadline_ns;
 }
 
-/* Its own `lower` has failed: where it did is found out line by line. */
-static void go_on_after_error(CacheRequest *request) {
-        const BlockRequest *lower = &request->lower;
-
-        request->is_direct = lower->error == -ESHUTDOWN;
-        if (lower->has_error_offset)
+/* What went with others goes alone now; what was alone is looked at line by line, to find where it failed. */
+static void go_on_after_error(CacheRequest *request, const BlockRequest *lower, bool is_shared) {
+        request->is_single = true;
+        request->is_direct = is_shared || lower->error == -ESHUTDOWN;
+        if (lower->has_error_offset && !is_shared)
                 cache_request_fail_at(request, lower->error,
                                       MAX(request->position, lower->error_offset));
         else if (lower->error == -ETIMEDOUT && has_expired(request))
@@ -104,16 +103,14 @@ static void go_on_after_error(CacheRequest *request) {
 
 static void go_on(CacheRequest *request, const BlockRequest *lower, bool is_shared) {
         take_bytes(request, lower);
-        if (request->error < 0) {
+        if (request->error < 0)
                 cache_request_finish(request); /* it was given up meanwhile */
-        } else if (request->volume->is_shut_down) {
+        else if (request->volume->is_shut_down)
                 cache_request_fail(request, -ESHUTDOWN);
-        } else if (lower->error < 0 && request->position < request->end && !is_shared) {
-                go_on_after_error(request);
-        } else {
-                request->is_single |= lower->error < 0;
+        else if (lower->error < 0 && request->position < request->end)
+                go_on_after_error(request, lower, is_shared);
+        else
                 cache_request_enter(request, CACHE_REQUEST_STATE_READY);
-        }
 }
 
 /* Whether there were any. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/cache_volume_internal.h"
 #include "cache_fixture.h"
 #include "scsi/scsi_cdb.h"
 #include "unit_test.h"
@@ -261,8 +262,8 @@ START_TEST(reads_of_here_and_there_do_not_wait_for_each_other) {
         for (unsigned i = 0; i < 6; i++)
                 start_read((5 - i) * 2 * LARGE, LARGE);
         cache_fixture_run(&fixture);
+        ck_assert_uint_eq(cache_volume_get_inside(fixture.volume)->n_direct, 6);
         let_go();
-        ck_assert_uint_eq(n_reads(), 6);
         for (unsigned i = 0; i < 6; i++)
                 ck_assert_mem_eq(other + i * 2 * LARGE, fixture.ram.memory + i * 2 * LARGE, LARGE);
 }
@@ -310,6 +311,30 @@ START_TEST(where_going_together_fails_each_goes_alone) {
         for (unsigned i = 0; i < 5; i++)
                 ck_assert_int_eq(fixture.requests[i].block.error, 0);
         ck_assert_mem_eq(other, fixture.ram.memory, 5 * LARGE);
+}
+END_TEST
+
+/* The leader came ten seconds before the others. */
+START_TEST(whose_time_is_up_is_not_sent_again) {
+        cache_fixture_start(&fixture);
+        ram_target_add_fault(&fixture.ram, (RamFault){ .opcode = SCSI_OPCODE_READ_10,
+                                                       .result = SCSI_RESULT_TIMED_OUT,
+                                                       .skip = 2 });
+        start_reads_in_a_row(3, LARGE);
+        cache_fixture_run_for(&fixture, 10 * NS_PER_S);
+        for (unsigned i = 3; i < 6; i++)
+                start_read(i * LARGE, LARGE);
+        cache_fixture_run(&fixture);
+        ram_target_release(&fixture.ram, 2);
+        cache_fixture_run_for(&fixture, 20 * NS_PER_S);
+        ck_assert_uint_eq(n_reads(), 3);
+        ck_assert(!fixture.requests[2].is_done && !fixture.requests[5].is_done);
+        let_go();
+        ck_assert_int_eq(fixture.requests[2].block.error, -ETIMEDOUT);
+        for (unsigned i = 3; i < 6; i++)
+                ck_assert_int_eq(fixture.requests[i].block.error, 0);
+        ck_assert_uint_eq(n_reads(), 3 + 3);
+        ck_assert_mem_eq(other + 3 * LARGE, fixture.ram.memory + 3 * LARGE, 3 * LARGE);
 }
 END_TEST
 
@@ -402,6 +427,7 @@ int main(void) {
                 what_goes_together_is_one_readers_own,
                 a_bad_block_is_told_to_whom_it_concerns,
                 where_going_together_fails_each_goes_alone,
+                whose_time_is_up_is_not_sent_again,
                 who_is_cancelled_leaves_the_others,
                 who_is_cancelled_before_it_was_sent_is_left_out,
                 what_is_written_while_it_waits_is_read,
