@@ -38,6 +38,7 @@ int cache_fixture_copy_memfd(int fd) {
 void cache_fixture_set_up(CacheFixture *fixture, uint32_t block_size) {
         *fixture = (CacheFixture){
                 .arena_fd = -1,
+                .timeout_ns = TIMEOUT_NS,
                 .arena_size = 2 * MIB,
                 .options = { .mode = CACHE_MODE_WRITE_BACK },
         };
@@ -175,7 +176,7 @@ CacheFixtureRequest *cache_fixture_submit(CacheFixture *fixture, BlockOperation 
                         .size = size,
                         .segments = request->segments,
                         .n_segments = 1,
-                        .deadline_ns = event_loop_now_ns(fixture->loop) + TIMEOUT_NS,
+                        .deadline_ns = event_loop_now_ns(fixture->loop) + fixture->timeout_ns,
                         .done = on_done,
                 },
                 .segments = { { .iov_base = data, .iov_len = size } },

@@ -33,6 +33,7 @@ typedef struct CacheFixture {
         BlockDevice *volume;
         CacheFixtureRequest requests[CACHE_FIXTURE_REQUESTS_MAX];
         size_t n_requests;
+        uint64_t timeout_ns; /* of those that come */
         bool is_submitting;
 } CacheFixture;
 

@@ -239,8 +239,11 @@ END_TEST
 START_TEST(no_more_go_together_than_the_device_takes) {
         cache_fixture_start(&fixture);
         start_reads_in_a_row(13, LARGE);
-        let_go();
         ck_assert_uint_eq(fixture.lun->info.transfer_size_max, MIB);
+        ram_target_release(&fixture.ram, 2);
+        cache_fixture_run(&fixture);
+        ck_assert_uint_eq(cache_volume_get_inside(fixture.volume)->n_direct, 2);
+        let_go();
         ck_assert_uint_eq(n_reads(), 2 + 3);
         ck_assert_mem_eq(other, fixture.ram.memory, 13 * LARGE);
 }
@@ -314,6 +317,22 @@ START_TEST(where_going_together_fails_each_goes_alone) {
 }
 END_TEST
 
+START_TEST(what_goes_together_has_the_earliest_deadline) {
+        CacheFixtureRequest *hurried;
+
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(3, LARGE);
+        fixture.timeout_ns = 5 * NS_PER_S;
+        hurried = start_read(3 * LARGE, LARGE);
+        ram_target_release(&fixture.ram, 2);
+        cache_fixture_run(&fixture);
+        ck_assert_uint_eq(n_reads(), 3);
+        ck_assert_uint_le(fixture.ram.journal[2].deadline_ns, hurried->block.deadline_ns);
+        let_go();
+        ck_assert_mem_eq(other, fixture.ram.memory, 4 * LARGE);
+}
+END_TEST
+
 /* The leader came ten seconds before the others. */
 START_TEST(whose_time_is_up_is_not_sent_again) {
         cache_fixture_start(&fixture);
@@ -372,11 +391,12 @@ START_TEST(who_is_cancelled_before_it_was_sent_is_left_out) {
 }
 END_TEST
 
+/* Before it is written back. */
 START_TEST(what_is_written_while_it_waits_is_read) {
         cache_fixture_start(&fixture);
         start_reads_in_a_row(6, LARGE);
         cache_fixture_submit(&fixture, BLOCK_OPERATION_WRITE, 0, 4 * LARGE, 64 * KIB, data);
-        cache_fixture_run(&fixture);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
         let_go();
         for (unsigned i = 0; i < 7; i++)
                 ck_assert_int_eq(fixture.requests[i].block.error, 0);
@@ -427,6 +447,7 @@ int main(void) {
                 what_goes_together_is_one_readers_own,
                 a_bad_block_is_told_to_whom_it_concerns,
                 where_going_together_fails_each_goes_alone,
+                what_goes_together_has_the_earliest_deadline,
                 whose_time_is_up_is_not_sent_again,
                 who_is_cancelled_leaves_the_others,
                 who_is_cancelled_before_it_was_sent_is_left_out,
