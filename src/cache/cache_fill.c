@@ -109,13 +109,21 @@ static void wake_waiters(CacheVolume *volume, const CacheFill *fill) {
         }
 }
 
+/* How many kinds of fills there are changes here alone. */
+static void count_fill(CacheVolume *volume, const CacheFill *fill, int n) {
+        volume->n_fills += (size_t) n;
+        if (fill->is_ahead)
+                volume->n_fills_ahead += (size_t) n;
+        else if (fill->stream == CACHE_STREAM_NONE)
+                volume->n_fills_single += (size_t) n;
+}
+
 static void put_fill(CacheVolume *volume, CacheFill *fill) {
         staging_put(volume->lower_staging, fill->buffer, fill->block.size);
         fill->buffer = NULL;
         list_unlink(&fill->node);
         list_append(&volume->free_fills, &fill->node);
-        volume->n_fills--;
-        volume->n_fills_ahead -= fill->is_ahead;
+        count_fill(volume, fill, -1);
 }
 
 static void on_fill_done(BlockRequest *block) {
@@ -155,8 +163,7 @@ static CacheFill *take_fill(Batch *batch, void *buffer) {
         fill->is_ahead = batch->options->is_ahead;
         fill->stream = batch->options->stream;
         list_append(&volume->fills, &fill->node);
-        volume->n_fills++;
-        volume->n_fills_ahead += fill->is_ahead;
+        count_fill(volume, fill, 1);
         return fill;
 }
 
@@ -253,68 +260,6 @@ uint64_t cache_fill_range(CacheVolume *volume, uint64_t offset, uint64_t end,
         }
         submit_batch(&batch);
         return MAX(MIN(position, batch.failed_offset), offset);
-}
-
-/* Read-ahead */
-
-void cache_fill_observe(CacheVolume *volume, uint64_t offset, uint64_t size) {
-        CacheStreamAdvice advice;
-
-        if (!volume->streams)
-                return;
-        advice = cache_streams_observe(volume->streams, offset, size);
-        if (advice.size == 0)
-                return;
-        volume->advice = advice;
-        cache_volume_run_later(volume);
-}
-
-void cache_fill_ahead(CacheVolume *volume) {
-        CacheStreamAdvice *advice = &volume->advice;
-
-        while (advice->size > 0 && volume->n_fills == volume->n_fills_ahead &&
-               volume->n_fills_ahead < CACHE_FILLS_AHEAD_MAX && cache_volume_may_submit(volume)) {
-                CacheFillOptions options = {
-                        .is_ahead = true,
-                        .stream = (uint8_t) advice->stream,
-                };
-                uint64_t size = MIN(advice->size, (uint64_t) volume->lower->info.transfer_size_max);
-                uint64_t reached = advice->offset;
-
-                if (!block_range_lock_excludes(&volume->lock, advice->offset,
-                                               advice->offset + size))
-                        reached = cache_fill_range(volume, advice->offset, advice->offset + size,
-                                                   &options);
-                /* Nobody waits for it: what can't be read now is not read at all. */
-                if (reached < advice->offset + size) {
-                        advice->size = 0;
-                        return;
-                }
-                advice->offset += size;
-                advice->size -= size;
-        }
-}
-
-void cache_fill_count_use(CacheVolume *volume, CacheEntry *entry, CacheBits blocks) {
-        CacheBits used = cache_bits_and(entry->ahead, blocks);
-        uint64_t size = (uint64_t) cache_bits_count(used) * volume->block_size;
-
-        if (size == 0)
-                return;
-        entry->ahead = cache_bits_without(entry->ahead, used);
-        CACHE_COUNT(volume, read_ahead_used_size, size);
-        if (volume->streams)
-                cache_streams_tell(volume->streams, entry->stream, size, 0);
-}
-
-void cache_fill_count_waste(CacheVolume *volume, CacheEntry *entry) {
-        uint64_t size = (uint64_t) cache_bits_count(entry->ahead) * volume->block_size;
-
-        if (size == 0)
-                return;
-        CACHE_COUNT(volume, read_ahead_wasted_size, size);
-        if (volume->streams)
-                cache_streams_tell(volume->streams, entry->stream, 0, size);
 }
 
 void cache_fill_init(CacheVolume *volume) {

@@ -6,7 +6,7 @@
 #include "cache/cache_loan.h"
 #include <string.h>
 
-#include "cache/cache_fill.h"
+#include "cache/cache_ahead.h"
 #include "cache/cache_manager_internal.h"
 
 /* One volume's loans pin a quarter of the slots at most. */
@@ -27,9 +27,9 @@ static void pin(CacheVolume *volume, CacheEntry *entry, uint64_t offset, uint64_
 
         entry->n_pins++;
         cache_volume_touch(volume, entry);
-        cache_fill_count_use(volume, entry,
-                             cache_volume_blocks(volume, MAX(start, offset),
-                                                 MIN(start + volume->line_size, end)));
+        cache_ahead_count_use(volume, entry,
+                              cache_volume_blocks(volume, MAX(start, offset),
+                                                  MIN(start + volume->line_size, end)));
 }
 
 bool cache_loan_lend(CacheVolume *volume, uint64_t offset, uint64_t size, BlockLoan *ret) {
@@ -63,7 +63,7 @@ bool cache_loan_lend(CacheVolume *volume, uint64_t offset, uint64_t size, BlockL
         CACHE_COUNT(volume, n_hits, 1);
         CACHE_COUNT(volume, hit_size, size);
         volume->manager->last_asked_ns = event_loop_now_ns(volume->device.loop);
-        cache_fill_observe(volume, offset, size);
+        (void) cache_ahead_observe(volume, offset, size);
         memcpy(ret->parts, loan.parts, loan.n_parts * sizeof(*loan.parts));
         ret->n_parts = loan.n_parts;
         return true;

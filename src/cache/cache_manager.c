@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "cache/cache_fill.h"
+#include "cache/cache_ahead.h"
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_writer.h"
 
@@ -84,7 +84,7 @@ void cache_manager_wake_starving(CacheManager *manager) {
         }
 }
 
-static void on_evict(CacheEntry *entry) { cache_fill_count_waste(entry->volume, entry); }
+static void on_evict(CacheEntry *entry) { cache_ahead_count_waste(entry->volume, entry); }
 
 static void set_defaults(CacheOptions *options) {
         if (options->line_size == 0)
@@ -174,7 +174,7 @@ int cache_manager_set_read_ahead(CacheManager *manager, bool has_read_ahead) {
 
         manager->options.has_read_ahead = has_read_ahead;
         LIST_FOR_EACH (node, &manager->volumes) {
-                r = cache_volume_update_read_ahead(list_entry(node, CacheVolume, node));
+                r = cache_ahead_update(list_entry(node, CacheVolume, node));
                 if (r < 0)
                         result = r;
         }

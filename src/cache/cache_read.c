@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "block/block_request.h"
+#include "cache/cache_ahead.h"
 #include "cache/cache_direct.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
@@ -55,7 +56,7 @@ static void copy_out(CacheRequest *request, CacheEntry *entry, uint64_t stop) {
                                       line_bytes(volume, entry) +
                                                       request->position % volume->line_size,
                                       stop - request->position);
-        cache_fill_count_use(volume, entry, cache_volume_blocks(volume, request->position, stop));
+        cache_ahead_count_use(volume, entry, cache_volume_blocks(volume, request->position, stop));
         cache_volume_touch(volume, entry);
         request->position = stop;
         if (cache_request_get_mode(request) == CACHE_MODE_OFF && cache_entry_may_evict(entry) &&
@@ -142,6 +143,7 @@ void cache_read_go_on(CacheRequest *request) {
         CacheVolume *volume = request->volume;
         CacheFillOptions options = {
                 .is_exact = request->is_exact || cache_request_get_mode(request) == CACHE_MODE_OFF,
+                .stream = request->stream,
         };
         CacheBits blocks;
         uint64_t window_end;
@@ -162,6 +164,8 @@ void cache_read_go_on(CacheRequest *request) {
         blocks = cache_volume_blocks(volume, request->position,
                                      cache_request_get_line_stop(request));
         window_end = MIN(request->end, request->position + fill_window(request));
+        if (!options.is_exact)
+                cache_ahead_hurry(request);
         /* What was brought before and is gone again is brought again. */
         if (!is_on_its_way(request))
                 request->issued_end = request->position;

@@ -6,9 +6,9 @@
 #include <errno.h>
 
 #include "block/block_request.h"
+#include "cache/cache_ahead.h"
 #include "cache/cache_clear.h"
 #include "cache/cache_direct.h"
-#include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
 #include "cache/cache_read.h"
 #include "cache/cache_state.h"
@@ -137,7 +137,8 @@ static void start_read(CacheRequest *request) {
 
         request->is_direct = cache_direct_suits(request);
         if (!request->is_direct)
-                cache_fill_observe(volume, request->block->offset, request->block->size);
+                request->stream = cache_ahead_observe(volume, request->block->offset,
+                                                      request->block->size);
         volume->n_reads++;
 }
 
@@ -155,6 +156,7 @@ void cache_request_start(CacheRequest *request, BlockRequest *block) {
                 .position = block->offset,
                 .issued_end = block->offset,
                 .end = block->offset + block->size,
+                .stream = CACHE_STREAM_NONE,
         };
         block->device_private = request;
         list_append(&volume->active, &request->active_node);

@@ -45,6 +45,7 @@ struct CacheRequest {
         uint64_t end;               /* of this stage */
         uint64_t issued_end;        /* fills were started up to here */
         uint64_t sequence;          /* WRITING, FLUSHING: writes up to this one must be written */
+        uint8_t stream;             /* of a READ, or CACHE_STREAM_NONE */
         bool is_direct;             /* READ: what is missing is read past the cache */
         bool is_single;             /* and not together with others, as that failed */
         const CacheRequest *leader; /* JOINED: borrowed */

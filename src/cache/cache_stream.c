@@ -58,10 +58,14 @@ typedef struct Position {
         uint64_t size;
 } Position;
 
-static const CacheStreamAdvice no_advice = { .stream = CACHE_STREAM_NONE };
+static uint8_t name_of(const CacheStreams *streams, const Stream *stream) {
+        return (uint8_t) (stream->generation * CACHE_STREAMS_MAX +
+                          (unsigned) (stream - streams->streams));
+}
 
-static unsigned name_of(const CacheStreams *streams, const Stream *stream) {
-        return stream->generation * CACHE_STREAMS_MAX + (unsigned) (stream - streams->streams);
+static CacheStreamAdvice no_advice(const CacheStreams *streams, const Stream *stream) {
+        return (CacheStreamAdvice){ .stream = stream ? name_of(streams, stream)
+                                                     : CACHE_STREAM_NONE };
 }
 
 /* --- which stream */
@@ -139,10 +143,11 @@ static CacheStreamAdvice advise(CacheStreams *streams, Stream *stream, uint64_t 
         end = MIN(end, streams->end);
         offset = stream->is_backward ? streams->end - end : start;
         if (start >= end || offset >= device_size)
-                return no_advice;
+                return no_advice(streams, stream);
         stream->ahead_end = end;
         return (CacheStreamAdvice){ .offset = offset,
                                     .size = MIN(end - start, device_size - offset),
+                                    .is_backward = stream->is_backward,
                                     .stream = name_of(streams, stream) };
 }
 
@@ -154,7 +159,7 @@ static CacheStreamAdvice advise_contiguous(CacheStreams *streams, Stream *stream
         CacheStreamAdvice advice;
 
         if (stream->window > 0 && n_ahead > stream->window / 2)
-                return no_advice;
+                return no_advice(streams, stream);
         if (stream->window > 0)
                 window = stream->window * 2;
         window = MIN(window, stream->window_limit);
@@ -206,7 +211,7 @@ static CacheStreamAdvice continue_stream(CacheStreams *streams, Stream *stream,
         stream->observed = streams->n_observed;
         update_surroundings(streams, stream);
         if (rests(streams, stream, position->size))
-                return no_advice;
+                return no_advice(streams, stream);
         if (stream->stride > 0)
                 return advise_stride(streams, stream);
         return advise_contiguous(streams, stream);
@@ -262,14 +267,14 @@ CacheStreamAdvice cache_streams_observe(CacheStreams *streams, uint64_t offset, 
         case CACHE_STREAM_GROWTH_NONE:
                 break;
         case CACHE_STREAM_GROWTH_SOME:
-                return no_advice;
+                return no_advice(streams, NULL);
         case CACHE_STREAM_GROWTH_FOUND:
                 return begin_stream(streams, &found, &position);
         }
         /* A candidate all the same: contiguous streams that take turns look like strides. */
         if (cache_stream_candidates_add(&streams->candidates, offset, size, !strided, &found))
                 return begin_stream(streams, &found, &position);
-        return strided ? follow_stream(streams, strided, &position) : no_advice;
+        return strided ? follow_stream(streams, strided, &position) : no_advice(streams, NULL);
 }
 
 /* --- what became of it */

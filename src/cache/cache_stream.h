@@ -21,14 +21,15 @@ typedef struct CacheStreamsOptions {
         uint64_t alignment;       /* of what is read ahead: a power of two */
 } CacheStreamsOptions;
 
-#define CACHE_STREAM_NONE UINT8_MAX /* no stream: what was not read ahead */
+#define CACHE_STREAM_NONE UINT8_MAX /* no stream */
 
 /* What should be read before somebody asks; size 0: nothing. It is aligned, but for the end of the
  * device. */
 typedef struct CacheStreamAdvice {
         uint64_t offset;
         uint64_t size;
-        unsigned stream; /* for cache_streams_tell(): a name below CACHE_STREAM_NONE */
+        bool is_backward; /* the reader comes to its end first */
+        uint8_t stream; /* what the read belongs to, with or without advice, for cache_streams_tell() */
 } CacheStreamAdvice;
 
 /* -ENOMEM. */

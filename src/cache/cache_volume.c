@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cache/cache_ahead.h"
 #include "cache/cache_clear.h"
 #include "cache/cache_direct.h"
 #include "cache/cache_fill.h"
@@ -15,10 +16,6 @@
 #include "cache/cache_state.h"
 #include "cache/cache_volume_internal.h"
 #include "cache/cache_writer.h"
-
-/* What one reader is read ahead: so much at most, and so small a part of the cache. */
-#define WINDOW_SIZE_MAX (2 * MIB)
-#define WINDOW_SHARE 16
 
 static CacheVolume *get(BlockDevice *device) { return cache_volume_get_inside(device); }
 
@@ -188,7 +185,7 @@ void cache_volume_run(CacheVolume *volume) {
         let_throttled_go(volume);
         send(volume);
         cache_writer_run(volume);
-        cache_fill_ahead(volume);
+        cache_ahead_run(volume);
         plan_upkeep(volume);
         complete_finished(volume);
 }
@@ -244,7 +241,7 @@ void cache_volume_park(BlockDevice *device) {
         CacheVolume *volume = get(device);
 
         volume->lower = NULL;
-        volume->advice.size = 0;
+        cache_ahead_forget(volume);
         cache_volume_run_later(volume);
 }
 
@@ -465,25 +462,6 @@ static int init_sources(CacheVolume *volume) {
         return event_timer_init(&volume->upkeep_timer, loop, on_upkeep_timer);
 }
 
-static int init_streams(CacheVolume *volume) {
-        uint64_t share = (uint64_t) volume->table->n_slots * volume->line_size / WINDOW_SHARE;
-
-        return cache_streams_new(&volume->streams,
-                                 &(CacheStreamsOptions){
-                                                 .device_size = volume->device.info.size,
-                                                 .window_size_max = MIN(WINDOW_SIZE_MAX, share),
-                                                 .alignment = CACHE_CHUNK_SIZE,
-                                 });
-}
-
-int cache_volume_update_read_ahead(CacheVolume *volume) {
-        if (!volume->manager->options.has_read_ahead)
-                volume->streams = cache_streams_free(volume->streams);
-        else if (!volume->streams)
-                return init_streams(volume);
-        return 0;
-}
-
 int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
                      const CacheIdentity *identity, BlockDevice *lower) {
         static const BlockDeviceOps ops = {
@@ -533,7 +511,7 @@ int cache_volume_new(BlockDevice **ret, CacheManager *manager, unsigned lun,
         r = init_sources(volume);
         if (r < 0)
                 return r;
-        r = cache_volume_update_read_ahead(volume);
+        r = cache_ahead_update(volume);
         if (r < 0)
                 return r;
         r = cache_ghost_init(&volume->passed, volume->table->n_slots);

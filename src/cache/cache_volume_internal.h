@@ -30,7 +30,7 @@ typedef struct CacheFill {
         CacheVolume *volume; /* borrowed */
         void *buffer;        /* owned: staging memory of the device below */
         bool is_ahead;
-        uint8_t stream; /* if ahead: of the reader */
+        uint8_t stream; /* of the reader, or CACHE_STREAM_NONE */
         ListNode node;  /* CacheVolume::fills or ::free_fills */
 } CacheFill;
 
@@ -82,10 +82,13 @@ struct CacheVolume {
         ListNode fills;      /* likewise */
         size_t n_fills;
         size_t n_fills_ahead;
-        CacheStreams *streams;    /* owned; NULL: no read-ahead */
-        CacheStreamAdvice advice; /* what is read ahead next */
-        uint32_t n_loaned;        /* slots */
-        uint64_t touched_line;    /* the latest: a pass through it counts once */
+        size_t n_fills_single; /* of readers that are no stream */
+        uint32_t n_loaned;     /* slots */
+        uint64_t touched_line; /* the latest: a pass through it counts once */
+
+        /* Reading ahead */
+        CacheStreams *streams;                      /* owned; NULL: it is not done */
+        CacheStreamAdvice ahead[CACHE_STREAMS_MAX]; /* what of each stream is still to be read */
 
         /* READs past the cache */
         size_t n_reads;      /* READs in `active` */
@@ -130,8 +133,6 @@ void cache_volume_run_later(CacheVolume *volume);
 CacheBits cache_volume_blocks(const CacheVolume *volume, uint64_t offset, uint64_t end);
 /* A request ends by then: the timer is set if it is not early enough. */
 void cache_volume_watch_deadline(CacheVolume *volume, uint64_t deadline_ns);
-/* As the manager's options have it now. -ENOMEM. */
-int cache_volume_update_read_ahead(CacheVolume *volume);
 CacheEntry *cache_volume_find(const CacheVolume *volume, uint64_t offset);
 /* The line was wanted. */
 void cache_volume_touch(CacheVolume *volume, const CacheEntry *entry);

@@ -19,7 +19,7 @@
 static int ready_edge(CacheRequest *request, CacheEntry *entry, uint64_t edge) {
         CacheVolume *volume = request->volume;
         uint64_t start = ALIGN_DOWN(edge, (uint64_t) volume->block_size);
-        CacheFillOptions options = { .is_exact = true };
+        CacheFillOptions options = { .is_exact = true, .stream = CACHE_STREAM_NONE };
         CacheBits block;
 
         if (edge == start)

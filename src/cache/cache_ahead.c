@@ -1,0 +1,147 @@
+/*
+ * What is to be read ahead of each stream is noted, and read when there is time. A reader who is faster
+ * than that, or waits for others, comes to what is noted: then it is read at once.
+ */
+
+#include "cache/cache_ahead.h"
+#include "cache/cache_fill.h"
+#include "cache/cache_manager_internal.h"
+
+/* What one reader is read ahead: so much at most, and so small a part of the cache. */
+#define WINDOW_SIZE_MAX (2 * MIB)
+#define WINDOW_SHARE 16
+
+int cache_ahead_update(CacheVolume *volume) {
+        uint64_t share = (uint64_t) volume->table->n_slots * volume->line_size / WINDOW_SHARE;
+        CacheStreamsOptions options = {
+                .device_size = volume->device.info.size,
+                .window_size_max = MIN(WINDOW_SIZE_MAX, share),
+                .alignment = CACHE_CHUNK_SIZE,
+        };
+
+        if (!volume->manager->options.has_read_ahead) {
+                cache_ahead_forget(volume);
+                volume->streams = cache_streams_free(volume->streams);
+        } else if (!volume->streams) {
+                return cache_streams_new(&volume->streams, &options);
+        }
+        return 0;
+}
+
+void cache_ahead_forget(CacheVolume *volume) {
+        for (unsigned i = 0; i < CACHE_STREAMS_MAX; i++)
+                volume->ahead[i].size = 0;
+}
+
+/* What of the same stream was noted and is not read yet is kept, unless the reader has come past it. */
+static void note(CacheVolume *volume, const CacheStreamAdvice *advice) {
+        CacheStreamAdvice *noted = &volume->ahead[advice->stream % CACHE_STREAMS_MAX];
+        const CacheStreamAdvice *low = advice->is_backward ? advice : noted;
+        const CacheStreamAdvice *high = advice->is_backward ? noted : advice;
+        uint64_t offset = low->offset, size = low->size + high->size;
+
+        if (noted->size == 0 || noted->stream != advice->stream ||
+            low->offset + low->size != high->offset) {
+                *noted = *advice;
+                return;
+        }
+        noted->offset = offset;
+        noted->size = size;
+}
+
+uint8_t cache_ahead_observe(CacheVolume *volume, uint64_t offset, uint64_t size) {
+        CacheStreamAdvice advice;
+
+        if (!volume->streams)
+                return CACHE_STREAM_NONE;
+        advice = cache_streams_observe(volume->streams, offset, size);
+        if (advice.size > 0) {
+                note(volume, &advice);
+                cache_volume_run_later(volume);
+        }
+        return advice.stream;
+}
+
+/* What the reader comes to first, `size` bytes of it. Returns where that begins. */
+static uint64_t take_part(CacheStreamAdvice *noted, uint64_t size) {
+        uint64_t offset = noted->offset;
+
+        assert(size <= noted->size);
+
+        noted->size -= size;
+        if (noted->is_backward)
+                return offset + noted->size;
+        noted->offset += size;
+        return offset;
+}
+
+/* As much as the device takes at once. What can't be read now is not read ahead at all. */
+static bool read_part(CacheVolume *volume, CacheStreamAdvice *noted) {
+        uint64_t size = MIN(noted->size, (uint64_t) volume->lower->info.transfer_size_max);
+        uint64_t offset = take_part(noted, size), end = offset + size, reached = offset;
+        CacheFillOptions options = { .is_ahead = true, .stream = noted->stream };
+
+        if (!block_range_lock_excludes(&volume->lock, offset, end))
+                reached = cache_fill_range(volume, offset, end, &options);
+        if (reached < end)
+                noted->size = 0;
+        return reached >= end;
+}
+
+/* NULL: nothing is to be read ahead. Which one is first matters little: who comes to his own hurries. */
+static CacheStreamAdvice *choose_next(CacheVolume *volume) {
+        for (unsigned i = 0; i < CACHE_STREAMS_MAX; i++)
+                if (volume->ahead[i].size > 0)
+                        return &volume->ahead[i];
+        return NULL;
+}
+
+/* A stream that keeps several requests in flight waits for a fill at any time: what is read ahead of it
+ * spares it that. Others would wait for it in vain. */
+void cache_ahead_run(CacheVolume *volume) {
+        CacheStreamAdvice *noted;
+
+        while (volume->n_fills_single == 0 && volume->n_fills_ahead < CACHE_FILLS_AHEAD_MAX &&
+               cache_volume_may_submit(volume) && (noted = choose_next(volume)))
+                if (!read_part(volume, noted))
+                        return;
+}
+
+void cache_ahead_hurry(const CacheRequest *request) {
+        CacheVolume *volume = request->volume;
+        CacheStreamAdvice *noted = &volume->ahead[request->stream % CACHE_STREAMS_MAX];
+        uint64_t position = ALIGN_DOWN(request->position, (uint64_t) CACHE_CHUNK_SIZE);
+        uint64_t end = ALIGN_UP(request->end, (uint64_t) CACHE_CHUNK_SIZE);
+
+        if (request->stream != noted->stream || position < noted->offset ||
+            position >= noted->offset + noted->size || !cache_volume_may_submit(volume))
+                return;
+        /* What lies before it in the reader's direction has been passed. */
+        if (noted->is_backward)
+                noted->size = MIN(noted->size, end - noted->offset);
+        else
+                (void) take_part(noted, position - noted->offset);
+        (void) read_part(volume, noted);
+}
+
+void cache_ahead_count_use(CacheVolume *volume, CacheEntry *entry, CacheBits blocks) {
+        CacheBits used = cache_bits_and(entry->ahead, blocks);
+        uint64_t size = (uint64_t) cache_bits_count(used) * volume->block_size;
+
+        if (size == 0)
+                return;
+        entry->ahead = cache_bits_without(entry->ahead, used);
+        CACHE_COUNT(volume, read_ahead_used_size, size);
+        if (volume->streams)
+                cache_streams_tell(volume->streams, entry->stream, size, 0);
+}
+
+void cache_ahead_count_waste(CacheVolume *volume, CacheEntry *entry) {
+        uint64_t size = (uint64_t) cache_bits_count(entry->ahead) * volume->block_size;
+
+        if (size == 0)
+                return;
+        CACHE_COUNT(volume, read_ahead_wasted_size, size);
+        if (volume->streams)
+                cache_streams_tell(volume->streams, entry->stream, 0, size);
+}
