@@ -20,6 +20,7 @@
 #define WRITE_RATE_SAMPLE_SIZE_MIN (16 * KIB)
 /* So many slots are used at least. */
 #define SLOTS_MIN 16
+#define SYNCED_SLOTS_MIN UINT32_C(4)
 
 uint64_t cache_manager_get_dirty_limit(const CacheManager *manager) {
         uint64_t rate = manager->write_rate ?: WRITE_RATE_DEFAULT;
@@ -67,7 +68,18 @@ void cache_manager_count_written(CacheManager *manager, uint64_t size, uint64_t 
 }
 
 bool cache_manager_may_keep(const CacheManager *manager) {
-        return manager->table.n_kept < manager->table.n_used_max / 2;
+        return manager->table.n_kept < manager->table.n_used_max / 4 * 3;
+}
+
+/* It costs a disk as much time as some MiB: so for many slots at a time, and early enough, as what comes
+ * meanwhile needs some, too. Who waits for one already is not made to wait for many. */
+bool cache_manager_wants_sync(const CacheManager *manager) {
+        const CacheTable *table = &manager->table;
+
+        if (!cache_manager_may_keep(manager))
+                return table->n_unsynced >= MAX(table->n_used_max / 64, SYNCED_SLOTS_MIN);
+        return table->n_kept >= table->n_used_max / 8 * 5 &&
+               table->n_unsynced >= table->n_used_max / 8;
 }
 
 void cache_manager_wake(CacheManager *manager) {

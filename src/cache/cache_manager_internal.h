@@ -42,6 +42,8 @@ void cache_manager_count_written(CacheManager *manager, uint64_t size, uint64_t 
                                  uint64_t now_ns);
 /* Another slot may become one that can't be emptied. */
 bool cache_manager_may_keep(const CacheManager *manager);
+/* So many slots can't be emptied that some should be synchronised, before writers have to wait for it. */
+bool cache_manager_wants_sync(const CacheManager *manager);
 /* All volumes have a look: there may be room now under the limits. */
 void cache_manager_wake(CacheManager *manager);
 /* The same for those in which requests wait for slots. */

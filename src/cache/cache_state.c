@@ -81,12 +81,19 @@ static CacheBits to_keep(const BlockStates *states) {
         return cache_bits_or(to_write(states), states->unsynced);
 }
 
+static bool awaits_sync_alone(const BlockStates *states) {
+        return !cache_bits_is_empty(states->unsynced) &&
+               cache_bits_is_empty(cache_bits_or(to_write(states), states->lost));
+}
+
 static void count_states(CacheVolume *volume, const BlockStates *before, const BlockStates *after) {
         /* Modulo 2^64, so that less is added as well. */
         CACHE_COUNT(volume, dirty_size,
                     size_of(volume, to_write(after)) - size_of(volume, to_write(before)));
         CACHE_COUNT(volume, unsynced_size,
                     size_of(volume, after->unsynced) - size_of(volume, before->unsynced));
+        volume->table->n_unsynced += awaits_sync_alone(after);
+        volume->table->n_unsynced -= awaits_sync_alone(before);
 }
 
 /* The one place where these states change. The arena learns what need not be kept any longer. */

@@ -19,6 +19,7 @@ typedef struct CacheTable {
         uint32_t n_used;
         uint32_t n_used_max; /* the limit for now */
         uint32_t n_kept;     /* slots that can't be emptied for their data's sake */
+        uint32_t n_unsynced; /* of these: could be if the device synchronised its cache */
         uint32_t first_free; /* UINT32_MAX: none */
         uint32_t *buckets;   /* owned: hash chains */
         uint32_t bucket_mask;

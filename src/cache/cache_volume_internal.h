@@ -109,6 +109,7 @@ struct CacheVolume {
         uint64_t n_resets;            /* of the device: what it had not synced then is lost */
         BlockRequest sync;            /* the FLUSH below */
         bool is_syncing;
+        bool has_sync_failed;
         uint64_t sync_epoch;       /* counts them */
         uint64_t synced_epoch;     /* of the last one that succeeded */
         uint64_t trim_epoch;       /* a later one synchronises the last TRIM; 0: there was none */

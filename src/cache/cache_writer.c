@@ -120,6 +120,7 @@ static void on_sync_done(BlockRequest *block) {
         bool is_sure = volume->sync_n_resets == volume->n_resets;
 
         volume->is_syncing = false;
+        volume->has_sync_failed = block->error < 0;
         if (block->error == 0 && is_sure)
                 set_synchronized(volume);
         /* -EAGAIN: all over again, as what was to be synchronised is dirty again. */
@@ -163,8 +164,11 @@ static void fail_flushes(CacheVolume *volume) {
 
 /* Slots that only wait to be synchronised are wanted. */
 static bool is_short_of_slots(const CacheVolume *volume) {
-        return !list_is_empty(&volume->unsynced) && list_is_empty(&volume->runs) &&
-               !cache_manager_may_keep(volume->manager);
+        if (list_is_empty(&volume->unsynced))
+                return false;
+        if (list_is_empty(&volume->runs) && !cache_manager_may_keep(volume->manager))
+                return true;
+        return !volume->has_sync_failed && cache_manager_wants_sync(volume->manager);
 }
 
 static void synchronize(CacheVolume *volume) {
