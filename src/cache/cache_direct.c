@@ -20,6 +20,9 @@
 #define BUSY_LINES 2
 #define BUSY_READS 3
 #define COMMAND_SIZE_MAX (2 * MIB)
+/* Of devices that take little at once several commands' worth goes together, but not so much that others
+ * wait for long. */
+#define GATHERED_SIZE (512 * KIB)
 /* So many of ours keep the device below busy. */
 #define DIRECT_MIN 2
 
@@ -174,7 +177,10 @@ static bool submit(CacheRequest *request, uint64_t stop, uint64_t deadline_ns) {
 /* Gathering */
 
 static uint64_t size_max(const CacheVolume *volume) {
-        return MIN(volume->lower->info.transfer_size_max, (uint64_t) COMMAND_SIZE_MAX);
+        uint64_t command_size =
+                        MIN(volume->lower->info.transfer_size_max, (uint64_t) COMMAND_SIZE_MAX);
+
+        return MAX(command_size, GATHERED_SIZE - GATHERED_SIZE % command_size);
 }
 
 static bool is_to_be_gathered(const CacheRequest *request, uint64_t stop) {

@@ -140,6 +140,7 @@ static void start_read(CacheRequest *request) {
                 request->stream = cache_ahead_observe(volume, request->block->offset,
                                                       request->block->size);
         volume->n_reads++;
+        volume->last_read_ns = event_loop_now_ns(volume->device.loop);
 }
 
 void cache_request_start(CacheRequest *request, BlockRequest *block) {

@@ -132,6 +132,7 @@ static void put_run(CacheRun *run) {
         run->buffer = NULL;
         list_unlink(&run->node);
         list_append(&volume->free_runs, &run->node);
+        volume->n_runs--;
 }
 
 /* That the device below is gone, or has no memory now, is nothing that the blocks failed with. */
@@ -189,6 +190,7 @@ bool cache_run_start(CacheVolume *volume, CacheEntry *entry, unsigned first_bloc
         run->started_ns = now_ns(volume);
         list_unlink(&run->node);
         list_append(&volume->runs, &run->node);
+        volume->n_runs++;
         mark_writing(volume, run);
         cache_writer_before_change(volume, offset, end);
 

@@ -23,6 +23,7 @@
 #define CACHE_FILLS_AHEAD_MAX 2
 /* Writes back in flight for one volume, and how large each may be. */
 #define CACHE_RUNS_MAX 4
+#define CACHE_RUNS_BESIDE_READS_MAX 2
 #define CACHE_RUN_SIZE_MAX (1 * MIB)
 typedef struct CacheFill {
         BlockRequest block;
@@ -91,15 +92,17 @@ struct CacheVolume {
         CacheStreamAdvice ahead[CACHE_STREAMS_MAX]; /* what of each stream is still to be read */
 
         /* READs past the cache */
-        size_t n_reads;      /* READs in `active` */
-        size_t n_direct;     /* their `lower`s that the device below has */
-        uint64_t direct_end; /* of the latest one that was sent, or gathered */
-        CacheGhost passed;   /* lines that were read so */
+        size_t n_reads;        /* READs in `active` */
+        uint64_t last_read_ns; /* when the latest of them came */
+        size_t n_direct;       /* their `lower`s that the device below has */
+        uint64_t direct_end;   /* of the latest one that was sent, or gathered */
+        CacheGhost passed;     /* lines that were read so */
 
         /* Writing back */
         CacheRun run_pool[CACHE_RUNS_MAX];
-        ListNode free_runs;           /* CacheRun::node */
-        ListNode runs;                /* likewise */
+        ListNode free_runs; /* CacheRun::node */
+        ListNode runs;      /* likewise */
+        size_t n_runs;
         CacheDirtyTree dirty_by_line; /* CacheEntry::dirty_tree: what can be written */
         ListNode dirty;               /* CacheEntry::dirty_node: the same, the oldest first */
         ListNode failed;              /* CacheEntry::dirty_node: what could not be written */

@@ -16,6 +16,8 @@
 
 /* Nobody has asked for anything for so long: what is dirty is written. */
 #define IDLE_NS (500 * NS_PER_MS)
+/* A reader that waits for one block after the other asks for the next one in this time. */
+#define READER_PAUSE_NS (20 * NS_PER_MS)
 /* Upkeep that failed is not tried again before. */
 #define UPKEEP_PAUSE_NS (5 * NS_PER_S)
 
@@ -55,8 +57,15 @@ static uint64_t oldest_sequence(const CacheVolume *volume) {
                      : oldest;
 }
 
+static bool is_read_from(const CacheVolume *volume) {
+        return volume->n_reads > 0 || now_ns(volume) < volume->last_read_ns + READER_PAUSE_NS;
+}
+
+/* What the device has already a reader waits for: so there is less of it where there is one. */
 static bool can_start_run(const CacheVolume *volume) {
-        return cache_volume_may_submit(volume) && !list_is_empty(&volume->free_runs);
+        size_t n_max = is_read_from(volume) ? CACHE_RUNS_BESIDE_READS_MAX : CACHE_RUNS_MAX;
+
+        return cache_volume_may_submit(volume) && volume->n_runs < n_max;
 }
 
 /* Those who wait for the device to have their own blocks come first. */

@@ -249,6 +249,19 @@ START_TEST(no_more_go_together_than_the_device_takes) {
 }
 END_TEST
 
+/* Three reads are filled, line by line, as the client is not known to be busy; two go alone, in two pieces
+ * each; and the last three are four pieces in place of six. */
+START_TEST(where_the_device_takes_little_several_commands_go_together) {
+        fixture.ram.disk.transfer_size_max = 120 * KIB;
+        cache_fixture_start(&fixture);
+        start_reads_in_a_row(3 + 2 + 3, MEDIUM);
+        ck_assert_uint_eq(cache_volume_get_inside(fixture.volume)->n_direct, 2);
+        let_go();
+        ck_assert_uint_eq(n_reads(), 3 * 2 + 2 * 2 + 4);
+        ck_assert_mem_eq(other, fixture.ram.memory, 8 * MEDIUM);
+}
+END_TEST
+
 START_TEST(small_and_odd_reads_go_together_without_a_cache) {
         fixture.options.mode = CACHE_MODE_OFF;
         cache_fixture_start(&fixture);
@@ -442,6 +455,7 @@ int main(void) {
                 without_a_cache_every_read_is_direct,
                 reads_that_follow_each_other_go_together,
                 no_more_go_together_than_the_device_takes,
+                where_the_device_takes_little_several_commands_go_together,
                 small_and_odd_reads_go_together_without_a_cache,
                 reads_of_here_and_there_do_not_wait_for_each_other,
                 what_goes_together_is_one_readers_own,

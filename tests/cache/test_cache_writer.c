@@ -1,6 +1,7 @@
 /* Writers that never pause, on a disk that needs milliseconds for each command, with a cache that is much
  * smaller than what they write. */
 
+#include "cache/cache_volume_internal.h"
 #include "cache_fixture.h"
 #include "scsi/scsi_cdb.h"
 #include "unit_test.h"
@@ -104,6 +105,37 @@ START_TEST(writers_wait_for_a_few_commands_alone) {
 }
 END_TEST
 
+/* What the device has from the writer a reader waits for. */
+START_TEST(fewer_writes_are_under_way_beside_a_reader) {
+        const CacheVolume *volume = cache_volume_get_inside(fixture.volume);
+        static uint8_t read[512];
+
+        current = &cases[0];
+        n_left = 24; /* much more than a quarter of what may be dirty */
+        for (unsigned i = 0; i < N_WRITERS; i++)
+                write_next(&writers[i]);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, CACHE_FIXTURE_DISK_SIZE / 2,
+                             sizeof(read), read);
+        fixture.ram.is_held = true;
+        cache_fixture_run(&fixture);
+        ck_assert_uint_eq(volume->n_runs, 2);
+        ram_target_release(&fixture.ram, 1);
+        while (!fixture.requests[0].is_done) {
+                ram_target_release(&fixture.ram, 1);
+                cache_fixture_run_for(&fixture, NS_PER_MS);
+                ck_assert_uint_le(volume->n_runs, 2);
+        }
+        fixture.ram.is_held = true;
+        n_left = 24;
+        for (unsigned i = 0; i < N_WRITERS; i++)
+                write_next(&writers[i]);
+        cache_fixture_run(&fixture);
+        ck_assert_uint_eq(volume->n_runs, CACHE_RUNS_MAX);
+        ram_target_release(&fixture.ram, 0);
+        cache_fixture_run(&fixture);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("cache_writer");
         TCase *tcase = tcase_create("cache_writer");
@@ -111,6 +143,7 @@ int main(void) {
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, writers_wait_for_a_few_commands_alone, 0,
                             (int) N_ELEMENTS(cases));
+        tcase_add_test(tcase, fewer_writes_are_under_way_beside_a_reader);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
