@@ -21,9 +21,11 @@ static int write_temporary(const char *temporary, CtlFileWrite write_text, const
                 fd_close(fd);
                 return r;
         }
+        errno = 0;
         write_text(file, userdata);
-        if (fflush(file) == EOF || fsync(fd) < 0)
-                r = -errno;
+        /* Of what failed in between the mark alone may be left, and the flush then succeeds. */
+        if (fflush(file) == EOF || ferror(file) || fsync(fd) < 0)
+                r = errno > 0 ? -errno : -EIO;
         if (fclose(file) == EOF && r == 0)
                 r = -errno;
         return r;
