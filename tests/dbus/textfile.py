@@ -131,7 +131,8 @@ class Checks:
 
 def every_family_is_in_the_manual():
     with open(os.path.join(HERE, "../../man/usb-storage-metrics.5.scd"), encoding="utf-8") as file:
-        documented = set(re.findall(r"^\*(usb_storage_\w+)\*$", file.read(), re.M))
+        manual = file.read()
+    documented = set(re.findall(r"^\*(usb_storage_\w+)\*$", manual, re.M))
     with private_bus() as bus:
         bus.start_service(
             specs=["size=8M,serial=A,smart=ata", "size=8M,serial=N,vid=152d,pid=0583,smart=nvme,bridge=nvme-jmicron"]
@@ -146,6 +147,8 @@ def every_family_is_in_the_manual():
         ).stdout
     told = set(re.findall(r"^# HELP (\w+)", text, re.M))
     assert told == documented, f"not in the manual: {told - documented}; only there: {documented - told}"
+    for label in re.findall(r"_duration_seconds_count{(?:device|lun).*?,([a-z]+)=\"[a-z-]+\"}", text):
+        assert f"_{label}_" in manual, label
 
 
 def main():
