@@ -167,24 +167,30 @@ static CtlExit check(const Ctl *ctl, const CtlVerb *verb, unsigned n_arguments) 
         return CTL_EXIT_OK;
 }
 
+/* What was lost before the last flush has left no more than the mark. */
+static CtlExit finish(const Ctl *ctl, CtlExit e) {
+        bool is_flushed = fflush(stdout) != EOF;
+
+        if (is_flushed && !ferror(stdout))
+                return e;
+        ctl_complain(ctl, "The output can't be written%s%s", is_flushed ? "" : ": ",
+                     is_flushed ? "" : strerror(errno));
+        return e == CTL_EXIT_OK ? CTL_EXIT_FAILURE : e;
+}
+
 static CtlExit run(Ctl *ctl, const CtlVerb *verb, unsigned n_arguments, char **arguments) {
         CtlExit e;
 
         if (ctl_options_has(&ctl->options, CTL_OPTION_HELP)) {
                 print_verb_help(ctl, verb);
-                return CTL_EXIT_OK;
+                return finish(ctl, CTL_EXIT_OK);
         }
         e = check(ctl, verb, n_arguments);
         if (e != CTL_EXIT_OK)
                 return e;
         if (verb->has_pager && !ctl_options_has(&ctl->options, CTL_OPTION_NO_PAGER))
                 ctl_terminal_open_pager(&ctl->terminal);
-        e = verb->run(ctl, arguments);
-        if (fflush(stdout) == EOF && e == CTL_EXIT_OK) {
-                ctl_complain(ctl, "The output can't be written: %s", strerror(errno));
-                e = CTL_EXIT_FAILURE;
-        }
-        return e;
+        return finish(ctl, verb->run(ctl, arguments));
 }
 
 CtlExit ctl_verb_main(int argc, char **argv) {
@@ -199,11 +205,11 @@ CtlExit ctl_verb_main(int argc, char **argv) {
         ctl_terminal_init(&ctl.terminal);
         if (ctl_options_has(&ctl.options, CTL_OPTION_VERSION)) {
                 puts("usb-storagectl " PROJECT_VERSION);
-                return CTL_EXIT_OK;
+                return finish(&ctl, CTL_EXIT_OK);
         }
         if (!verb && first == argc && ctl_options_has(&ctl.options, CTL_OPTION_HELP)) {
                 print_help();
-                return CTL_EXIT_OK;
+                return finish(&ctl, CTL_EXIT_OK);
         }
         if (!verb) {
                 const char *name = first < argc ? argv[first++] : "list";

@@ -123,6 +123,8 @@ def performance(host):
     assert isinstance(expect(host.run("optimization-info", "ONE", "-j"), 0).json(), list)
     assert expect(host.run("top", "-n", "2"), 0).out.count("running") == 8
     assert expect(host.run("metrics"), 0).out.endswith("# EOF\n")
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run(host.bus.command("metrics"), stdout=full, check=False).returncode == 1
 
 
 def tells_of_itself(host):
