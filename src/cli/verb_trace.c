@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,7 +28,6 @@
 
 /* How often a pipe gets what has come. */
 #define RELAY_MS 200
-#define RELAY_SIZE 65536
 
 typedef struct Output {
         int fd;      /* owned: what was asked for */
@@ -42,29 +44,27 @@ static int output_get_file(const Output *output) {
         return output->file >= 0 ? output->file : output->fd;
 }
 
-static int write_all(int fd, const char *bytes, size_t size) {
-        while (size > 0) {
-                ssize_t n = write(fd, bytes, size);
+/* Whether there is room; a signal ends the wait for it. */
+static bool has_room(const Output *output, int interrupt) {
+        struct pollfd fds[] = { { .fd = output->fd, .events = POLLOUT },
+                                { .fd = interrupt, .events = POLLIN } };
 
-                if (n < 0)
-                        return -errno;
-                bytes += n;
-                size -= (size_t) n;
-        }
-        return 0;
+        return poll(fds, N_ELEMENTS(fds), -1) > 0 && fds[0].revents != 0;
 }
 
-/* 0, or -errno: nobody reads any more. */
-static int relay(Output *output) {
-        char bytes[RELAY_SIZE];
+/* 0, or -errno: nobody reads any more, or it can't be written. So little fits whole into a pipe that
+ * has room, so who reads too slowly does not keep a signal from ending this. */
+static int relay(Output *output, int interrupt) {
+        char bytes[PIPE_BUF];
         ssize_t n;
-        int r;
 
         while (output->file >= 0 &&
                (n = pread(output->file, bytes, sizeof(bytes), output->moved)) > 0) {
-                r = write_all(output->fd, bytes, (size_t) n);
-                if (r < 0)
-                        return r;
+                if (!has_room(output, interrupt))
+                        return -EINTR;
+                n = write(output->fd, bytes, (size_t) n);
+                if (n < 0)
+                        return -errno;
                 output->moved += n;
         }
         return 0;
@@ -135,17 +135,31 @@ static CtlExit stop(Ctl *ctl, const CtlTarget *target) {
                     n_dropped);
 }
 
-/* Until it is interrupted, its time is over, or nobody reads any more. */
-static void record(Output *output, int interrupt, uint64_t seconds) {
+/* Until it is interrupted, its time is over, or nothing can be written any more. */
+static int record(Output *output, int interrupt, uint64_t seconds) {
         uint64_t left_ms = seconds * 1000;
+        int r;
 
         while (left_ms > 0) {
                 uint64_t step_ms = output->file >= 0 && left_ms > RELAY_MS ? RELAY_MS : left_ms;
 
-                if (ctl_interrupt_wait(interrupt, (int) step_ms) || relay(output) < 0)
-                        return;
+                if (ctl_interrupt_wait(interrupt, (int) step_ms))
+                        return 0;
+                r = relay(output, interrupt);
+                if (r < 0)
+                        return r;
                 left_ms -= step_ms;
         }
+        return 0;
+}
+
+/* Where nobody reads any more, enough was seen. */
+static CtlExit judge(const Ctl *ctl, CtlExit e, int r) {
+        if (r == 0 || r == -EPIPE)
+                return e;
+        ctl_complain(ctl, "%s: %s", ctl->options.pcap_path,
+                     r == -EINTR ? "The end is missing, it is read too slowly" : strerror(-r));
+        return e == CTL_EXIT_OK ? CTL_EXIT_FAILURE : e;
 }
 
 CtlExit verb_trace(Ctl *ctl, char **arguments) {
@@ -155,6 +169,7 @@ CtlExit verb_trace(Ctl *ctl, char **arguments) {
         _cleanup_(fd_closep) int interrupt = -EBADF;
         CtlTarget target;
         CtlExit e;
+        int r;
 
         e = ctl_target_load(&target, ctl, &objects, arguments[0], CTL_TARGET_DEVICE);
         if (e == CTL_EXIT_OK)
@@ -166,6 +181,8 @@ CtlExit verb_trace(Ctl *ctl, char **arguments) {
                 ctl_complain(ctl, "signalfd: %s", strerror(-interrupt));
                 return CTL_EXIT_FAILURE;
         }
+        /* Whoever reads may end first: the service must be told all the same. */
+        (void) signal(SIGPIPE, SIG_IGN);
         e = ctl_call_do(ctl, target.device, CTL_DEVICE, "StartTrace", NULL, "ha{sv}",
                         output_get_file(&output), 1, "seconds", "u",
                         (uint32_t) (seconds + SECONDS_MORE));
@@ -173,8 +190,9 @@ CtlExit verb_trace(Ctl *ctl, char **arguments) {
                 return e;
         if (ctl->options.seconds == 0 && isatty(STDERR_FILENO))
                 fputs("Recording. Ctrl-C ends it.\n", stderr);
-        record(&output, interrupt, seconds);
+        r = record(&output, interrupt, seconds);
         e = stop(ctl, &target);
-        (void) relay(&output);
-        return e;
+        if (r == 0)
+                r = relay(&output, interrupt);
+        return judge(ctl, e, r);
 }
