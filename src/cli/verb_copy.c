@@ -108,6 +108,8 @@ static CtlExit load_map(CopyVerb *copy, uint64_t size, bool *ret_resumes) {
                 ctl_complain(copy->ctl, "%s:%u: this is no mapfile", path, line);
         else if (r == -ERANGE)
                 ctl_complain(copy->ctl, "%s:%u: the map is of something larger", path, line);
+        else if (r == -E2BIG)
+                ctl_complain(copy->ctl, "%s is too large for a mapfile", path);
         else if (r < 0)
                 return file_failed(copy, path, r);
         *ret_resumes = true;
@@ -137,8 +139,11 @@ static CtlExit file_size(const CopyVerb *copy, uint64_t *ret) {
 
         if (fstat(copy->fd, &st) < 0)
                 return file_failed(copy, copy->path, -errno);
-        if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-                return file_failed(copy, copy->path, -ESPIPE);
+        if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+                ctl_complain(copy->ctl, "%s is neither a regular file nor a block device",
+                             copy->path);
+                return CTL_EXIT_FAILURE;
+        }
         end = lseek(copy->fd, 0, SEEK_END);
         if (end < 0)
                 return file_failed(copy, copy->path, -errno);
@@ -153,7 +158,8 @@ static CtlExit prepare_in(CopyVerb *copy, const CtlTarget *target, uint64_t expo
         uint64_t size;
         CtlExit e;
 
-        copy->fd = open(copy->path, O_RDONLY | O_CLOEXEC);
+        /* Not to wait for who writes into a FIFO, which is refused. */
+        copy->fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (copy->fd < 0)
                 return file_failed(copy, copy->path, -errno);
         e = file_size(copy, &size);
@@ -217,6 +223,11 @@ static int save_map(CopyVerb *copy) {
         /* The map must not be ahead of the data. */
         r = image_copy_sync(&copy->parameters, &where);
         return r < 0 ? r : rescue_map_save(copy->map, path);
+}
+
+static CtlExit map_failed(const CopyVerb *copy, int r) {
+        ctl_complain(copy->ctl, "The map can't be saved: %s", strerror(-r));
+        return CTL_EXIT_FAILURE;
 }
 
 static bool should_stop(void *userdata) {
@@ -291,7 +302,7 @@ static CtlExit finish(CopyVerb *copy, int r, const char *where) {
                 r = image_copy_sync(&copy->parameters, &where);
         tell(copy);
         if (map_r < 0)
-                ctl_complain(copy->ctl, "The map can't be saved: %s", strerror(-map_r));
+                (void) map_failed(copy, map_r);
         if (r == -EINTR && map_r == 0)
                 ctl_complain(copy->ctl, "%s",
                              copy->ctl->options.map_path
@@ -360,6 +371,10 @@ static CtlExit run(CopyVerb *copy, const CtlTarget *target) {
         copy->parameters.depth = depth > 0 ? (unsigned) depth : IMAGE_COPY_DEPTH_DEFAULT;
         copy->parameters.ops = &ops;
         copy->parameters.userdata = copy;
+        /* Better told now than after hours. */
+        r = save_map(copy);
+        if (r < 0)
+                return map_failed(copy, r);
         r = copy_persistently(copy, target, &where);
         return finish(copy, r, where);
 }

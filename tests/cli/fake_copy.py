@@ -107,7 +107,14 @@ def usage(host):
     expect(host.copy("2-1.3", host.image), 2, "several logical units")
     expect(host.copy("2-1.3.0", host.image), 1, "not exported")
     expect(host.copy("2-1.3.1", host.image), 1, "somebody else writes")
-    expect(host.copy("/dev/null", "1-4", "--yes"), 1, "Illegal seek")
+    for special in ("/dev/null", host.bus.folder, host.bus.folder + "/fifo"):
+        if special.endswith("fifo"):
+            os.mkfifo(special)
+        expect(host.copy(special, "1-4", "--yes"), 1, special + " is neither a regular file nor a block device")
+    expect(host.copy("1-4", host.bus.folder + "/fifo", "--yes"), 1, "is neither a regular file")
+    expect(host.copy("1-4", host.image, "--map", "/nowhere/map"), 1, "The map can't be saved: No such file")
+    os.unlink(host.image)
+    expect(host.copy("1-4", host.image, "--map", "/dev/zero"), 1, "/dev/zero is too large for a mapfile")
     write(host.image, bytes(SIZE + 1))
     expect(host.copy(host.image, "1-4", "--yes"), 1, "is larger than 1-4.0")
     write(host.map, b"nonsense\n")
