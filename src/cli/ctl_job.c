@@ -91,16 +91,22 @@ static CtlExit tell(const Ctl *ctl, json_object *why) {
 }
 
 CtlExit ctl_job_wait(CtlJob *job, Ctl *ctl, const char *path) {
+        uint64_t start_ns = ctl_progress_now();
+        uint64_t limit_ns = ctl_call_timeout(ctl, CTL_ACTION_TIMEOUT_S) * NS_PER_US;
         CtlProgress progress;
         CtlExit e;
 
-        ctl_progress_init(&progress, ctl, "writing", ctl_progress_now(), 0);
+        ctl_progress_init(&progress, ctl, "writing", start_ns, 0);
         for (;;) {
                 _cleanup_(json_object_putp) json_object *properties = NULL;
 
                 e = listen_a_moment(job, ctl, path);
                 if (e != CTL_EXIT_OK || has_ended(job, path))
                         break;
+                if (ctl_progress_now() - start_ns >= limit_ns) {
+                        ctl_progress_clear(&progress);
+                        return ctl_call_failed(ctl, NULL, -ETIMEDOUT);
+                }
                 properties = look(ctl, path, "org.freedesktop.DBus.Properties", "GetAll", CTL_JOB);
                 if (!properties) {
                         /* Its last word may have come just before. */

@@ -15,7 +15,7 @@ typedef struct CtlJob {
 
 CtlExit ctl_job_init(CtlJob *job, Ctl *ctl);
 void ctl_job_done(CtlJob *job);
-/* Waits for the one at `path`, with a bar. Its failure has been told. */
+/* Waits for the one at `path`, with a bar, and as long as for an answer. Its failure has been told. */
 CtlExit ctl_job_wait(CtlJob *job, Ctl *ctl, const char *path);
 /* Sends a call that is answered when all is done, and shows the job that the service has for
  * `object` meanwhile. */
