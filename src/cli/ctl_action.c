@@ -30,6 +30,10 @@ CtlExit ctl_action_run(const CtlAction *action, Ctl *ctl, const char *text) {
         if (e != CTL_EXIT_OK)
                 return e;
         path = target.lun ? target.lun : target.device;
+        if (action->needs && !ctl_objects_get(&objects, path, action->interface)) {
+                ctl_complain(ctl, "%s is no %s", text, action->needs);
+                return CTL_EXIT_UNSUPPORTED;
+        }
         e = ctl_call_new(ctl, path, action->interface, action->method, &message);
         if (e != CTL_EXIT_OK)
                 return e;

@@ -11,6 +11,7 @@
 typedef struct CtlAction {
         const char *interface;
         const char *method;
+        const char *needs; /* what has the interface, in words; NULL: every target does */
         CtlTargetKind kind;
         const char *option; /* a boolean that is set; NULL: none */
         const char *done;   /* what to say after the name */

@@ -8,6 +8,7 @@
 CtlExit verb_optical_eject(Ctl *ctl, char **arguments) {
         const CtlAction action = {
                 .interface = CTL_OPTICAL,
+                .needs = "optical drive",
                 .method = "Eject",
                 .kind = CTL_TARGET_LUN,
                 .option = ctl_options_has(&ctl->options, CTL_OPTION_FORCE) ? "force" : NULL,
@@ -20,6 +21,7 @@ CtlExit verb_optical_eject(Ctl *ctl, char **arguments) {
 CtlExit verb_optical_load(Ctl *ctl, char **arguments) {
         static const CtlAction action = {
                 .interface = CTL_OPTICAL,
+                .needs = "optical drive",
                 .method = "CloseTray",
                 .kind = CTL_TARGET_LUN,
                 .done = "has its tray closed.",
