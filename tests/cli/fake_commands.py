@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """The verbs that send commands, watch, and ask the service about itself, against the fake service."""
 
+import contextlib
 import os
+import resource
+import signal
 import subprocess
 import sys
 
@@ -245,6 +248,67 @@ def trace_interrupted(host):
     assert process.returncode == 0 and out == b"1-4: 12 packets, 1 lost\n", out
 
 
+def trace_unread(host):
+    """trace ends at the service as well when nobody reads any more, or reads too slowly, or nothing can be written"""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ran = subprocess.run(host.command("trace", "1-4", "--pcap=-"), stdout=theirs, timeout=PATIENCE_S, check=False)
+    os.close(theirs)
+    assert ran.returncode == 0 and host.said()[-1] == "StopTrace {}", ran
+    expect(host.run("trace", "1-4", "--pcap=/dev/full"), 1, "/dev/full: No space left")
+    assert host.said()[-1] == "StopTrace {}"
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(theirs, bytes(4096))
+    os.set_blocking(theirs, True)
+    process = subprocess.Popen(host.command("trace", "1-4", "--pcap=-"), stdout=theirs, stderr=subprocess.PIPE)
+    while not host.services[-1].stdout.readline().startswith("StartTrace"):
+        pass
+    process.terminate()
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1 and b"The end is missing" in err, err
+    assert host.said() == ["StopTrace {}"]
+    os.close(ours)
+    os.close(theirs)
+
+
+def output_is_lost(host):
+    """what can't be written is told, however long it is"""
+    for arguments in (["--help"], ["--version"], ["list"], ["list", "--help"], ["diagnose", "1-4"], ["status", "-j"],
+                      ["scsi-command", "1-4", "--in", "36", *INQUIRY]):  # fmt: skip
+        with open("/dev/full", "wb") as full:
+            ran = subprocess.run(host.command(*arguments), stdout=full, stderr=subprocess.PIPE, check=False)
+        assert ran.returncode == 1 and b"The output can't be written" in ran.stderr, (arguments, ran)
+    host.said()
+
+
+def limit_files():
+    """No file may become longer than that: what is beyond fails as it does on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def textfile_stays(host):
+    """a text file that can't be written is as it was"""
+    path = host.folder + "/stays.prom"
+    with open(path, "w", encoding="ascii") as file:
+        file.write("former\n")
+    ran = subprocess.run(host.command("metrics", "--textfile", path), stderr=subprocess.PIPE, preexec_fn=limit_files,
+                         check=False)  # fmt: skip
+    assert ran.returncode == 1 and b"File too large" in ran.stderr, ran
+    with open(path, encoding="ascii") as file:
+        assert file.read() == "former\n"
+    assert not os.path.exists(path + ".new")
+
+
+def no_tray(host):
+    """what is no optical drive is told so"""
+    expect(host.run("eject", "1-4"), 6, "1-4 is no optical drive")
+    expect(host.run("load", "1-4.0"), 6, "1-4.0 is no optical drive")
+
+
 def top_batch(host):
     """top prints as many tables as it is told to, without a terminal's sequences"""
     ran = expect(host.run("top", "-n", "2", "-d", "1"), 0)
@@ -299,13 +363,19 @@ def confirmation(host):
 
 
 CHECKS = (scsi_command_in, scsi_command_out, scsi_command_fails, scsi_command_usage, scsi_info, cache, cache_flush,
-          performance, unsupported, smart_text, smart_test, power_is_told, power_is_set, policy, service, trace, trace_interrupted, top_batch, top_terminal, monitor,
+          performance, unsupported, smart_text, smart_test, power_is_told, power_is_set, policy, service, trace, trace_interrupted, trace_unread,
+          output_is_lost, textfile_stays, no_tray, top_batch, top_terminal, monitor,
           monitor_objects, confirmation)  # fmt: skip
 
 
 def failed_flush(host):
     """cache-flush tells why its job failed"""
     expect(host.run("cache-flush", "1-4"), 1, "3 blocks can't be written")
+
+
+def slow_flush(host):
+    """cache-flush waits for its job as long as it was told to"""
+    expect(host.run("--timeout=1", "cache-flush", "1-4"), 5, "timed out")
 
 
 def slow_release(host):
@@ -346,6 +416,9 @@ def main():
         results.check(slow_release, host)
         results.check(slow_sleep, host)
         results.check(monitor_service, host)
+    with bus() as host:
+        host.start_service(FAKE_FLUSH="hangs")
+        results.check(slow_flush, host)
     results.finish()
 
 

@@ -403,6 +403,8 @@ class Service:
     def Cache_Flush(self, path, options):
         say("Flush", path, options)
         job = self.add_job("flush", path)
+        if os.environ.get("FAKE_FLUSH") == "hangs":
+            return (job,)
         failed = os.environ.get("FAKE_FLUSH") == "fails"
         GLib.timeout_add(50, self.complete_job, job, not failed)
         return (job,)
