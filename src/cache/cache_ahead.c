@@ -11,11 +11,21 @@
 #define WINDOW_SIZE_MAX (2 * MIB)
 #define WINDOW_SHARE 16
 
+static uint64_t window_size_max(const CacheVolume *volume) {
+        uint64_t share = (uint64_t) volume->table->n_used_max * volume->line_size / WINDOW_SHARE;
+
+        return MIN(WINDOW_SIZE_MAX, share);
+}
+
+void cache_ahead_update_size(CacheVolume *volume) {
+        if (volume->streams)
+                cache_streams_set_window_size_max(volume->streams, window_size_max(volume));
+}
+
 int cache_ahead_update(CacheVolume *volume) {
-        uint64_t share = (uint64_t) volume->table->n_slots * volume->line_size / WINDOW_SHARE;
         CacheStreamsOptions options = {
                 .device_size = volume->device.info.size,
-                .window_size_max = MIN(WINDOW_SIZE_MAX, share),
+                .window_size_max = window_size_max(volume),
                 .alignment = CACHE_CHUNK_SIZE,
         };
 

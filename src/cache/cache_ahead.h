@@ -10,6 +10,8 @@
 
 /* As the manager's options have it now. -ENOMEM. */
 int cache_ahead_update(CacheVolume *volume);
+/* How much of the cache may be used has changed. */
+void cache_ahead_update_size(CacheVolume *volume);
 /* A client read this range, or is about to: what will be asked for next is noted. Returns its stream,
  * or CACHE_STREAM_NONE. */
 uint8_t cache_ahead_observe(CacheVolume *volume, uint64_t offset, uint64_t size);

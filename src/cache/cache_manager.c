@@ -156,6 +156,8 @@ void cache_manager_set_size(CacheManager *manager, uint64_t size_max) {
         manager->options.size_max = size_max;
         n_slots = MIN(MAX(n_slots, (uint64_t) SLOTS_MIN), (uint64_t) manager->table.n_slots);
         cache_table_set_limit(&manager->table, (uint32_t) n_slots);
+        LIST_FOR_EACH (node, &manager->volumes)
+                cache_ahead_update_size(list_entry(node, CacheVolume, node));
         cache_manager_wake(manager);
 }
 

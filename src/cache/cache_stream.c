@@ -279,6 +279,18 @@ CacheStreamAdvice cache_streams_observe(CacheStreams *streams, uint64_t offset, 
 
 /* --- what became of it */
 
+void cache_streams_set_window_size_max(CacheStreams *streams, uint64_t size) {
+        assert(size > 0 && size <= INT64_MAX / REST_WINDOWS);
+
+        streams->options.window_size_max = size;
+        for (unsigned i = 0; i < CACHE_STREAMS_MAX; i++) {
+                Stream *stream = &streams->streams[i];
+
+                stream->window = MIN(stream->window, size);
+                stream->window_limit = MIN(stream->window_limit, size);
+        }
+}
+
 static void shrink(const CacheStreams *streams, Stream *stream) {
         uint64_t window_size_max = streams->options.window_size_max;
 

@@ -36,6 +36,8 @@ typedef struct CacheStreamAdvice {
 int cache_streams_new(CacheStreams **ret, const CacheStreamsOptions *options);
 CacheStreams *cache_streams_free(CacheStreams *streams);
 DEFINE_CLEANUP(CacheStreams *, cache_streams_free);
+/* From the next advice on. Who had more grows back to that with what is used. */
+void cache_streams_set_window_size_max(CacheStreams *streams, uint64_t size);
 
 /*
  * A client reads this. The third of contiguous reads makes a stream, or the fourth at equal distances

@@ -155,6 +155,30 @@ START_TEST(readers_that_never_pause_are_read_ahead_for) {
 }
 END_TEST
 
+/* Sixteen windows of a share each, of what may be used and not of what there would be room for. */
+START_TEST(the_window_is_a_share_of_what_may_be_used) {
+        uint64_t wasted_size = 0;
+
+        cache_fixture_start(&fixture);
+        for (unsigned i = 0; i < 2; i++) {
+                cache_manager_set_size(fixture.manager, i == 0 ? 20 * MIB : MIB);
+                cache_volume_drop_clean(fixture.volume);
+                wasted_size = statistics()->read_ahead_wasted_size;
+                readers[0] = (Reader){ .start = i * 2 * MIB,
+                                       .size = 2 * MIB,
+                                       .request_size = STEP,
+                                       .bad_offset = UINT64_MAX };
+                fixture.ram.n_commands = 0;
+                start_reader(&readers[0], 1);
+                run_to_the_end(1);
+                for (size_t j = 0; i == 1 && j < fixture.ram.n_commands; j++)
+                        ck_assert_uint_le(fixture.ram.journal[j].n_blocks * UINT64_C(512),
+                                          64 * KIB);
+        }
+        ck_assert_uint_eq(statistics()->read_ahead_wasted_size, wasted_size);
+}
+END_TEST
+
 START_TEST(a_bad_block_is_told_to_who_reads_it) {
         cache_fixture_start(&fixture);
         fixture.ram.delay_ns_max = NS_PER_MS;
@@ -285,6 +309,7 @@ END_TEST
 int main(void) {
         const TTest *const tests[] = {
                 a_bad_block_is_told_to_who_reads_it,
+                the_window_is_a_share_of_what_may_be_used,
                 a_stream_that_waits_is_read_ahead_for,
                 who_reads_at_random_is_not_made_to_wait_for_it,
                 who_comes_to_what_was_to_be_read_ahead_has_it_at_once,

@@ -587,6 +587,32 @@ START_TEST(waste_ends_strided_advice_as_well) {
 }
 END_TEST
 
+START_TEST(another_window_counts_from_the_next_advice_on) {
+        _cleanup_(cache_streams_freep) CacheStreams *streams = new_streams(DEVICE_SIZE, MIB, 4096);
+        static const uint64_t sizes[] = { 64 * KIB, 512 * KIB };
+        uint64_t position = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
+                uint64_t end = position + 8 * MIB, ahead_most = 0;
+
+                cache_streams_set_window_size_max(streams, sizes[i]);
+                for (; position < end; position += 4096) {
+                        CacheStreamAdvice advice = cache_streams_observe(streams, position, 4096);
+
+                        if (advice.size == 0)
+                                continue;
+                        cache_streams_tell(streams, advice.stream, advice.size, 0);
+                        ahead_most = MAX(ahead_most, advice.offset + advice.size - position - 4096);
+                }
+                ck_assert_uint_eq(ahead_most, sizes[i]);
+        }
+        /* What was advised before is neither taken back nor added to. */
+        cache_streams_set_window_size_max(streams, 64 * KIB);
+        for (unsigned i = 0; i < 64; i++, position += 4096)
+                ck_assert_uint_eq(cache_streams_observe(streams, position, 4096).size, 0);
+}
+END_TEST
+
 START_TEST(what_is_told_of_streams_that_are_gone_harms_no_other) {
         CacheStreams *streams = new_streams(DEVICE_SIZE, MIB, BLOCK_SIZE);
         unsigned gone, stream;
@@ -669,6 +695,7 @@ int main(void) {
                 waste_counts_by_what_was_used_beside,
                 repeated_waste_ends_the_advice_for_a_while,
                 waste_ends_strided_advice_as_well,
+                another_window_counts_from_the_next_advice_on,
                 what_is_told_of_streams_that_are_gone_harms_no_other,
                 NULL,
         };
