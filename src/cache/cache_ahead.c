@@ -6,10 +6,13 @@
 #include "cache/cache_ahead.h"
 #include "cache/cache_fill.h"
 #include "cache/cache_manager_internal.h"
+#include "cache/cache_read.h"
 
 /* What one reader is read ahead: so much at most, and so small a part of the cache. */
 #define WINDOW_SIZE_MAX (2 * MIB)
 #define WINDOW_SHARE 16
+/* What was asked for earlier may not have come to what is noted yet. */
+#define LAG_SIZE (512 * KIB)
 
 static uint64_t window_size_max(const CacheVolume *volume) {
         uint64_t share = (uint64_t) volume->table->n_used_max * volume->line_size / WINDOW_SHARE;
@@ -43,7 +46,34 @@ void cache_ahead_forget(CacheVolume *volume) {
                 volume->ahead[i].size = 0;
 }
 
-/* What of the same stream was noted and is not read yet is kept, unless the reader has come past it. */
+/* What the reader comes to first, `size` bytes of it. Returns where that begins. */
+static uint64_t take_part(CacheStreamAdvice *noted, uint64_t size) {
+        uint64_t offset = noted->offset;
+
+        assert(size <= noted->size);
+
+        noted->size -= size;
+        if (noted->is_backward)
+                return offset + noted->size;
+        noted->offset += size;
+        return offset;
+}
+
+/* The reader has come to a request from `position` to `end`: what lies before that in its direction is not
+ * read any more. */
+static void pass(CacheStreamAdvice *noted, uint64_t position, uint64_t end) {
+        uint64_t noted_end = noted->offset + noted->size;
+
+        position = ALIGN_DOWN(position, (uint64_t) CACHE_CHUNK_SIZE);
+        end = ALIGN_UP(end, (uint64_t) CACHE_CHUNK_SIZE);
+        if (noted->is_backward)
+                (void) take_part(noted, noted_end - MIN(MAX(end, noted->offset), noted_end));
+        else
+                (void) take_part(noted,
+                                 MIN(MAX(position, noted->offset), noted_end) - noted->offset);
+}
+
+/* What of the same stream was noted and is not read yet is kept. */
 static void note(CacheVolume *volume, const CacheStreamAdvice *advice) {
         CacheStreamAdvice *noted = &volume->ahead[advice->stream % CACHE_STREAMS_MAX];
         const CacheStreamAdvice *low = advice->is_backward ? advice : noted;
@@ -67,22 +97,18 @@ uint8_t cache_ahead_observe(CacheVolume *volume, uint64_t offset, uint64_t size)
         advice = cache_streams_observe(volume->streams, offset, size);
         if (advice.size > 0) {
                 note(volume, &advice);
+                pass(&volume->ahead[advice.stream % CACHE_STREAMS_MAX],
+                     offset - MIN(offset, LAG_SIZE), offset + size + LAG_SIZE);
                 cache_volume_run_later(volume);
         }
         return advice.stream;
 }
 
-/* What the reader comes to first, `size` bytes of it. Returns where that begins. */
-static uint64_t take_part(CacheStreamAdvice *noted, uint64_t size) {
-        uint64_t offset = noted->offset;
-
-        assert(size <= noted->size);
-
-        noted->size -= size;
-        if (noted->is_backward)
-                return offset + noted->size;
-        noted->offset += size;
-        return offset;
+/* There may be none where more requests wait than fills can be in flight. What is noted is kept then, so
+ * that those who get one later have it used for all of it. */
+static bool can_read(const CacheVolume *volume) {
+        return !volume->is_held && cache_volume_may_submit(volume) &&
+               !list_is_empty(&volume->free_fills);
 }
 
 /* As much as the device takes at once. What can't be read now is not read ahead at all. */
@@ -112,25 +138,27 @@ void cache_ahead_run(CacheVolume *volume) {
         CacheStreamAdvice *noted;
 
         while (volume->n_fills_single == 0 && volume->n_fills_ahead < CACHE_FILLS_AHEAD_MAX &&
-               cache_volume_may_submit(volume) && (noted = choose_next(volume)))
+               can_read(volume) && (noted = choose_next(volume)))
                 if (!read_part(volume, noted))
                         return;
+}
+
+/* With its beginning, unless that is on its way already. */
+static bool has_come_to(const CacheRequest *request, const CacheStreamAdvice *noted) {
+        uint64_t position = ALIGN_DOWN(request->position, (uint64_t) CACHE_CHUNK_SIZE);
+
+        return request->stream == noted->stream && noted->offset < request->end &&
+               position < noted->offset + noted->size &&
+               (position >= noted->offset || cache_read_is_on_its_way(request));
 }
 
 void cache_ahead_hurry(const CacheRequest *request) {
         CacheVolume *volume = request->volume;
         CacheStreamAdvice *noted = &volume->ahead[request->stream % CACHE_STREAMS_MAX];
-        uint64_t position = ALIGN_DOWN(request->position, (uint64_t) CACHE_CHUNK_SIZE);
-        uint64_t end = ALIGN_UP(request->end, (uint64_t) CACHE_CHUNK_SIZE);
 
-        if (request->stream != noted->stream || position < noted->offset ||
-            position >= noted->offset + noted->size || !cache_volume_may_submit(volume))
+        if (!has_come_to(request, noted) || !can_read(volume))
                 return;
-        /* What lies before it in the reader's direction has been passed. */
-        if (noted->is_backward)
-                noted->size = MIN(noted->size, end - noted->offset);
-        else
-                (void) take_part(noted, position - noted->offset);
+        pass(noted, request->position, request->end);
         (void) read_part(volume, noted);
 }
 

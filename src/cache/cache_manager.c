@@ -167,8 +167,11 @@ void cache_manager_set_mode(CacheManager *manager, CacheMode mode) {
         manager->options.mode = mode;
         LIST_FOR_EACH (node, &manager->volumes)
                 cache_writer_start_upkeep(list_entry(node, CacheVolume, node));
-        if (mode == CACHE_MODE_OFF)
-                cache_table_empty(&manager->table);
+        if (mode != CACHE_MODE_OFF)
+                return;
+        LIST_FOR_EACH (node, &manager->volumes)
+                cache_ahead_forget(list_entry(node, CacheVolume, node));
+        cache_table_empty(&manager->table);
 }
 
 int cache_manager_set_policy(CacheManager *manager, CachePolicyKind policy) {

@@ -112,8 +112,7 @@ void cache_read_await_line(CacheRequest *request, CacheBits blocks) {
                 cache_request_enter(request, CACHE_REQUEST_STATE_STARVING);
 }
 
-/* The block that it needs next; those behind it may have failed. */
-static bool is_on_its_way(const CacheRequest *request) {
+bool cache_read_is_on_its_way(const CacheRequest *request) {
         const CacheVolume *volume = request->volume;
         CacheEntry *entry = cache_volume_find(volume, request->position);
 
@@ -167,7 +166,7 @@ void cache_read_go_on(CacheRequest *request) {
         if (!options.is_exact)
                 cache_ahead_hurry(request);
         /* What was brought before and is gone again is brought again. */
-        if (!is_on_its_way(request))
+        if (!cache_read_is_on_its_way(request))
                 request->issued_end = request->position;
         if (request->issued_end < window_end)
                 request->issued_end = cache_fill_range(volume,

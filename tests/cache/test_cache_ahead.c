@@ -7,7 +7,7 @@
 #include "scsi/scsi_cdb.h"
 #include "unit_test.h"
 
-#define READERS_MAX 4
+#define READERS_MAX 16
 #define DEPTH_MAX 64
 #define STEP (4 * KIB)
 
@@ -155,6 +155,25 @@ START_TEST(readers_that_never_pause_are_read_ahead_for) {
 }
 END_TEST
 
+/* First all that can be in flight is at the device for readers of whom nothing was known yet. */
+START_TEST(who_had_to_wait_for_a_fill_has_it_used_for_all_that_comes) {
+        cache_fixture_start(&fixture);
+        fixture.ram.delay_ns_max = NS_PER_MS;
+        for (unsigned i = 0; i < READERS_MAX; i++)
+                readers[i] = (Reader){ .start = i * 256 * KIB,
+                                       .size = 256 * KIB,
+                                       .request_size = STEP,
+                                       .bad_offset = UINT64_MAX };
+        for (unsigned i = 0; i < 4; i++)
+                for (unsigned j = 0; j < READERS_MAX; j++) {
+                        readers[j].requests[i].reader = &readers[j];
+                        read_next(&readers[j].requests[i]);
+                }
+        run_to_the_end(READERS_MAX);
+        ck_assert_uint_le(n_reads(), 8 * READERS_MAX);
+}
+END_TEST
+
 /* Sixteen windows of a share each, of what may be used and not of what there would be room for. */
 START_TEST(the_window_is_a_share_of_what_may_be_used) {
         uint64_t wasted_size = 0;
@@ -266,6 +285,21 @@ START_TEST(who_comes_to_what_was_to_be_read_ahead_has_it_at_once) {
 }
 END_TEST
 
+/* Its beginning is on its way as the end of what was read before. */
+START_TEST(who_comes_to_it_with_its_end_has_it_as_well) {
+        begin_stream();
+        start_read(3 * MIB);
+        start_read(2 * STEP);
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, 2 * STEP, 2 * STEP,
+                             bytes + 2 * STEP);
+        cache_fixture_run_for(&fixture, NS_PER_MS);
+        ck_assert_uint_eq(n_reads(), 5);
+        ck_assert_uint_eq(last_command_offset(), 3 * STEP);
+        ck_assert_uint_eq(last_command_size(), 64 * KIB);
+        let_go();
+}
+END_TEST
+
 START_TEST(a_backward_reader_has_what_lies_before_it) {
         cache_fixture_start(&fixture);
         start_read(MIB + 2 * STEP);
@@ -297,8 +331,13 @@ static void unplug_and_replug(void) {
         cache_fixture_replug(&fixture, false);
 }
 
+static void switch_off(void) { cache_manager_set_mode(fixture.manager, CACHE_MODE_OFF); }
+
+/* Somebody else is about to change the medium. */
+static void hold(void) { cache_volume_hold(fixture.volume); }
+
 START_TEST(what_is_not_wanted_any_more_is_not_read) {
-        static void (*const ends[])(void) = { have_none, unplug_and_replug };
+        static void (*const ends[])(void) = { have_none, unplug_and_replug, switch_off, hold };
 
         note_and(ends[_i]);
         let_go();
@@ -306,13 +345,41 @@ START_TEST(what_is_not_wanted_any_more_is_not_read) {
 }
 END_TEST
 
+/* It had all of that from the cache, while others were waited for. */
+START_TEST(what_the_reader_has_passed_is_not_read) {
+        const uint64_t size = 32 * KIB;
+
+        cache_fixture_start(&fixture);
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_PREFETCH, 0, 0, 2 * MIB, NULL),
+                         0);
+        fixture.ram.is_held = true;
+        start_read(3 * MIB);
+        for (unsigned i = 0; i < 48; i++) {
+                fixture.n_requests = 1;
+                cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, i * size, size, bytes);
+                cache_fixture_run_for(&fixture, NS_PER_MS);
+                ck_assert(fixture.requests[1].is_done);
+        }
+        fixture.n_requests = 1;
+        cache_volume_drop_clean(fixture.volume);
+        fixture.ram.n_commands = 0;
+        let_go();
+        ck_assert_uint_gt(fixture.ram.n_commands, 0);
+        for (size_t i = 0; i < fixture.ram.n_commands; i++)
+                ck_assert_uint_ge(fixture.ram.journal[i].lba * 512, 16 * size);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 a_bad_block_is_told_to_who_reads_it,
+                who_had_to_wait_for_a_fill_has_it_used_for_all_that_comes,
                 the_window_is_a_share_of_what_may_be_used,
+                what_the_reader_has_passed_is_not_read,
                 a_stream_that_waits_is_read_ahead_for,
                 who_reads_at_random_is_not_made_to_wait_for_it,
                 who_comes_to_what_was_to_be_read_ahead_has_it_at_once,
+                who_comes_to_it_with_its_end_has_it_as_well,
                 a_backward_reader_has_what_lies_before_it,
         };
         Suite *suite = suite_create("cache_ahead");
@@ -323,7 +390,7 @@ int main(void) {
                             (int) N_ELEMENTS(reader_cases));
         for (size_t i = 0; i < N_ELEMENTS(tests); i++)
                 tcase_add_test(tcase, tests[i]);
-        tcase_add_loop_test(tcase, what_is_not_wanted_any_more_is_not_read, 0, 2);
+        tcase_add_loop_test(tcase, what_is_not_wanted_any_more_is_not_read, 0, 4);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
