@@ -11,6 +11,8 @@
 /* What one reader is read ahead: so much at most, and so small a part of the cache. */
 #define WINDOW_SIZE_MAX (2 * MIB)
 #define WINDOW_SHARE 16
+/* What is read ahead at once while somebody waits who reads at random. */
+#define SHARED_PART_SIZE_MAX (256 * KIB)
 /* What was asked for earlier may not have come to what is noted yet. */
 #define LAG_SIZE (512 * KIB)
 
@@ -111,9 +113,15 @@ static bool can_read(const CacheVolume *volume) {
                !list_is_empty(&volume->free_fills);
 }
 
+static uint64_t part_size_max(const CacheVolume *volume) {
+        uint64_t size = volume->lower->info.transfer_size_max;
+
+        return volume->n_fills_single > 0 ? MIN(size, SHARED_PART_SIZE_MAX) : size;
+}
+
 /* As much as the device takes at once. What can't be read now is not read ahead at all. */
 static bool read_part(CacheVolume *volume, CacheStreamAdvice *noted) {
-        uint64_t size = MIN(noted->size, (uint64_t) volume->lower->info.transfer_size_max);
+        uint64_t size = MIN(noted->size, part_size_max(volume));
         uint64_t offset = take_part(noted, size), end = offset + size, reached = offset;
         CacheFillOptions options = { .is_ahead = true, .stream = noted->stream };
 

@@ -345,28 +345,47 @@ START_TEST(what_is_not_wanted_any_more_is_not_read) {
 }
 END_TEST
 
-/* It had all of that from the cache, while others were waited for. */
-START_TEST(what_the_reader_has_passed_is_not_read) {
+/* Up to `end` they have all from the cache, while somebody else waits. */
+static void read_hits_beside_another(uint64_t end) {
         const uint64_t size = 32 * KIB;
 
-        cache_fixture_start(&fixture);
-        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_PREFETCH, 0, 0, 2 * MIB, NULL),
-                         0);
         fixture.ram.is_held = true;
         start_read(3 * MIB);
-        for (unsigned i = 0; i < 48; i++) {
+        for (uint64_t offset = 0; offset < end; offset += size) {
                 fixture.n_requests = 1;
-                cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, i * size, size, bytes);
+                cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, offset, size, bytes);
                 cache_fixture_run_for(&fixture, NS_PER_MS);
                 ck_assert(fixture.requests[1].is_done);
         }
         fixture.n_requests = 1;
+}
+
+static void prefetch(uint64_t size) {
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_PREFETCH, 0, 0, size, NULL), 0);
+}
+
+START_TEST(what_the_reader_has_passed_is_not_read) {
+        cache_fixture_start(&fixture);
+        prefetch(2 * MIB);
+        read_hits_beside_another(3 * MIB / 2);
         cache_volume_drop_clean(fixture.volume);
         fixture.ram.n_commands = 0;
         let_go();
         ck_assert_uint_gt(fixture.ram.n_commands, 0);
         for (size_t i = 0; i < fixture.ram.n_commands; i++)
-                ck_assert_uint_ge(fixture.ram.journal[i].lba * 512, 16 * size);
+                ck_assert_uint_ge(fixture.ram.journal[i].lba * 512, MIB / 2);
+}
+END_TEST
+
+/* Who reads at random would wait for all that is before him. */
+START_TEST(it_is_less_at_once_where_somebody_reads_at_random) {
+        cache_fixture_start(&fixture);
+        prefetch(MIB);
+        read_hits_beside_another(MIB);
+        start_read(MIB);
+        ck_assert_uint_eq(last_command_offset(), MIB);
+        ck_assert_uint_eq(last_command_size(), 256 * KIB);
+        let_go();
 }
 END_TEST
 
@@ -376,6 +395,7 @@ int main(void) {
                 who_had_to_wait_for_a_fill_has_it_used_for_all_that_comes,
                 the_window_is_a_share_of_what_may_be_used,
                 what_the_reader_has_passed_is_not_read,
+                it_is_less_at_once_where_somebody_reads_at_random,
                 a_stream_that_waits_is_read_ahead_for,
                 who_reads_at_random_is_not_made_to_wait_for_it,
                 who_comes_to_what_was_to_be_read_ahead_has_it_at_once,
