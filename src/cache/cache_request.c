@@ -140,7 +140,6 @@ static void start_read(CacheRequest *request) {
                 request->stream = cache_ahead_observe(volume, request->block->offset,
                                                       request->block->size);
         volume->n_reads++;
-        volume->last_read_ns = event_loop_now_ns(volume->device.loop);
 }
 
 void cache_request_start(CacheRequest *request, BlockRequest *block) {
@@ -216,6 +215,11 @@ static void release_range(CacheRequest *request) {
                 cache_volume_run_later(volume);
 }
 
+static void end_read(CacheVolume *volume) {
+        volume->n_reads--;
+        volume->last_read_ns = event_loop_now_ns(volume->device.loop);
+}
+
 void cache_request_complete(CacheRequest *request) {
         BlockRequest *block = request->block;
         int error = request->error;
@@ -227,7 +231,7 @@ void cache_request_complete(CacheRequest *request) {
                 block->error_offset = request->error_position;
         }
         if (block->operation == BLOCK_OPERATION_READ)
-                request->volume->n_reads--;
+                end_read(request->volume);
         release_range(request);
         list_unlink(&request->active_node);
         request->block = NULL;

@@ -93,7 +93,7 @@ struct CacheVolume {
 
         /* READs past the cache */
         size_t n_reads;        /* READs in `active` */
-        uint64_t last_read_ns; /* when the latest of them came */
+        uint64_t last_read_ns; /* when the latest of them ended */
         size_t n_direct;       /* their `lower`s that the device below has */
         uint64_t direct_end;   /* of the latest one that was sent, or gathered */
         CacheGhost passed;     /* lines that were read so */

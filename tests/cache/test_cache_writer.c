@@ -105,34 +105,71 @@ START_TEST(writers_wait_for_a_few_commands_alone) {
 }
 END_TEST
 
-/* What the device has from the writer a reader waits for. */
+/* What the device has from the writer a reader waits for, and so does the next one that he asks for at once. */
 START_TEST(fewer_writes_are_under_way_beside_a_reader) {
         const CacheVolume *volume = cache_volume_get_inside(fixture.volume);
         static uint8_t read[512];
 
         current = &cases[0];
-        n_left = 24; /* much more than a quarter of what may be dirty */
+        next_offset = 0;
+        n_left = 48; /* more than may be dirty: some wait, and are waited for */
+        fixture.ram.is_held = true;
+        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, CACHE_FIXTURE_DISK_SIZE - LINE,
+                             sizeof(read), read);
         for (unsigned i = 0; i < N_WRITERS; i++)
                 write_next(&writers[i]);
-        cache_fixture_submit(&fixture, BLOCK_OPERATION_READ, 0, CACHE_FIXTURE_DISK_SIZE / 2,
-                             sizeof(read), read);
-        fixture.ram.is_held = true;
         cache_fixture_run(&fixture);
-        ck_assert_uint_eq(volume->n_runs, 2);
-        ram_target_release(&fixture.ram, 1);
-        while (!fixture.requests[0].is_done) {
+        ck_assert_uint_eq(volume->n_runs, CACHE_RUNS_BESIDE_READS_MAX);
+        for (unsigned i = 0; i < 10 && !fixture.requests[0].is_done; i++) {
                 ram_target_release(&fixture.ram, 1);
                 cache_fixture_run_for(&fixture, NS_PER_MS);
-                ck_assert_uint_le(volume->n_runs, 2);
+                ck_assert_uint_eq(volume->n_runs, CACHE_RUNS_BESIDE_READS_MAX);
         }
-        fixture.ram.is_held = true;
-        n_left = 24;
-        for (unsigned i = 0; i < N_WRITERS; i++)
-                write_next(&writers[i]);
+        ck_assert(fixture.requests[0].is_done);
+        cache_fixture_run(&fixture);
+        ram_target_release(&fixture.ram, 1);
         cache_fixture_run(&fixture);
         ck_assert_uint_eq(volume->n_runs, CACHE_RUNS_MAX);
         ram_target_release(&fixture.ram, 0);
         cache_fixture_run(&fixture);
+}
+END_TEST
+
+/* The next line, as soon as it is taken. Returns how many slots are kept then. */
+static uint64_t write_line(void) {
+        ck_assert_int_eq(cache_fixture_do(&fixture, BLOCK_OPERATION_WRITE, 0, next_offset, LINE,
+                                          bytes),
+                         0);
+        next_offset += LINE;
+        return cache_manager_get_statistics(fixture.manager)->n_slots_kept;
+}
+
+START_TEST(slots_are_synchronised_before_they_are_short) {
+        const CacheStatistics *statistics = cache_manager_get_statistics(fixture.manager);
+        uint64_t n_kept = 0;
+
+        next_offset = 0;
+        while (n_syncs() == 0)
+                n_kept = write_line();
+        ck_assert_uint_ge(n_kept, statistics->n_slots / 2);
+        ck_assert_uint_lt(n_kept, statistics->n_slots / 4 * 3);
+        ck_assert_uint_gt(statistics->dirty_size, 0);
+}
+END_TEST
+
+START_TEST(a_disk_that_can_not_synchronise_is_not_asked_at_every_turn) {
+        const CacheStatistics *statistics = cache_manager_get_statistics(fixture.manager);
+
+        for (size_t i = 0; i < N_ELEMENTS(fixture.ram.faults); i++)
+                ram_target_add_fault(
+                                &fixture.ram,
+                                (RamFault){ .opcode = SCSI_OPCODE_SYNCHRONIZE_CACHE_10,
+                                            .result = SCSI_RESULT_CHECK_CONDITION,
+                                            .sense = { .key = SCSI_SENSE_KEY_HARDWARE_ERROR } });
+        next_offset = 0;
+        while (write_line() < statistics->n_slots / 4 * 3 - 1)
+                ;
+        ck_assert_uint_eq(n_syncs(), 1);
 }
 END_TEST
 
@@ -144,6 +181,8 @@ int main(void) {
         tcase_add_loop_test(tcase, writers_wait_for_a_few_commands_alone, 0,
                             (int) N_ELEMENTS(cases));
         tcase_add_test(tcase, fewer_writes_are_under_way_beside_a_reader);
+        tcase_add_test(tcase, slots_are_synchronised_before_they_are_short);
+        tcase_add_test(tcase, a_disk_that_can_not_synchronise_is_not_asked_at_every_turn);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
