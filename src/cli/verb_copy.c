@@ -133,17 +133,23 @@ static CtlExit retry_bad(CopyVerb *copy) {
         return CTL_EXIT_OK;
 }
 
+static CtlExit check_kind(const CopyVerb *copy, const struct stat *st) {
+        if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+                return CTL_EXIT_OK;
+        ctl_complain(copy->ctl, "%s is neither a regular file nor a block device", copy->path);
+        return CTL_EXIT_FAILURE;
+}
+
 static CtlExit file_size(const CopyVerb *copy, uint64_t *ret) {
         struct stat st;
         off_t end;
+        CtlExit e;
 
         if (fstat(copy->fd, &st) < 0)
                 return file_failed(copy, copy->path, -errno);
-        if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-                ctl_complain(copy->ctl, "%s is neither a regular file nor a block device",
-                             copy->path);
-                return CTL_EXIT_FAILURE;
-        }
+        e = check_kind(copy, &st);
+        if (e != CTL_EXIT_OK)
+                return e;
         end = lseek(copy->fd, 0, SEEK_END);
         if (end < 0)
                 return file_failed(copy, copy->path, -errno);
@@ -154,12 +160,19 @@ static CtlExit file_size(const CopyVerb *copy, uint64_t *ret) {
 /* Into the unit: all of the file, which must fit. */
 static CtlExit prepare_in(CopyVerb *copy, const CtlTarget *target, uint64_t export_size) {
         _cleanup_(freep) char *name = ctl_target_name(target), *question = NULL;
+        struct stat st;
         bool resumes;
         uint64_t size;
         CtlExit e;
 
-        /* Not to wait for who writes into a FIFO, which is refused. */
-        copy->fd = open(copy->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        /* Before it is opened, as that would wait for who writes into a FIFO; without waiting, the kernel
+         * would open an optical drive without a look at the disc. */
+        if (stat(copy->path, &st) < 0)
+                return file_failed(copy, copy->path, -errno);
+        e = check_kind(copy, &st);
+        if (e != CTL_EXIT_OK)
+                return e;
+        copy->fd = open(copy->path, O_RDONLY | O_CLOEXEC);
         if (copy->fd < 0)
                 return file_failed(copy, copy->path, -errno);
         e = file_size(copy, &size);
