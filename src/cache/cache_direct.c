@@ -1,7 +1,8 @@
 /*
- * Who reads one part after the other, several at a time, has as much in one command as the device takes:
- * while it is busy, READs that go on where the former one ended are gathered. One of them, the leader, has
- * the request to the device below; what comes back is shared out. Where that fails each goes its own way.
+ * Who reads one part after the other, several at a time, has as much in one command as the device takes,
+ * or in a few where that is little: while it is busy, READs that go on where the former one ended are
+ * gathered. One of them, the leader, has the request to the device below; what comes back is shared out.
+ * Where that fails each goes its own way.
  *
  * While a READ is on its way here, others may write the same blocks: as it was not answered before,
  * it may see either. What was acknowledged earlier and may not be on the medium has a line, and is
