@@ -3,9 +3,9 @@
 /*
  * StagingPool
  *
- * Heap memory in blocks of powers of two. Freed blocks are kept for the next taker, within a limit:
- * the heap would give large ones back to the kernel, which clears their pages again for each
- * request.
+ * Heap memory in blocks of powers of two. Freed blocks are kept for the next taker, within a limit,
+ * the last ones in place of the first: the heap would give large ones back to the kernel, which
+ * clears their pages again for each request.
  */
 
 #include "base/list.h"
@@ -21,7 +21,8 @@ typedef struct StagingPool {
         size_t kept_size_max;
         size_t taken_size;                  /* bytes that are in use */
         size_t kept_size;                   /* and that wait for a taker */
-        ListNode kept[STAGING_POOL_ORDERS]; /* at the start of the block itself */
+        ListNode kept[STAGING_POOL_ORDERS]; /* at the start of the block itself, last used first */
+        ListNode kept_by_age;               /* the same ones of all sizes, oldest first */
 } StagingPool;
 
 /* Keeps at most `kept_size_max` bytes. */

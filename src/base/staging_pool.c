@@ -1,6 +1,15 @@
-/* A kept block carries its own list node. */
+/*
+ * A kept block carries its own list nodes. Takers of one size get the block that was used last, so
+ * the oldest is one that nobody needs: it makes room.
+ */
 
 #include "base/staging_pool.h"
+
+typedef struct KeptBlock {
+        ListNode order_node; /* StagingPool::kept */
+        ListNode age_node;   /* StagingPool::kept_by_age */
+        unsigned order;
+} KeptBlock;
 
 static_assert(STAGING_POOL_BLOCK_SIZE_MIN << (STAGING_POOL_ORDERS - 1) ==
                               STAGING_POOL_BLOCK_SIZE_MAX,
@@ -23,18 +32,33 @@ static size_t block_size(unsigned order, size_t size) {
         return order < STAGING_POOL_ORDERS ? staging_pool_order_size(order) : size;
 }
 
+static KeptBlock *take_kept(StagingPool *pool, KeptBlock *block) {
+        list_unlink(&block->order_node);
+        list_unlink(&block->age_node);
+        pool->kept_size -= staging_pool_order_size(block->order);
+        return block;
+}
+
+static void *take_kept_of(StagingPool *pool, unsigned order) {
+        if (order == STAGING_POOL_ORDERS || list_is_empty(&pool->kept[order]))
+                return NULL;
+        return take_kept(pool, list_entry(list_first(&pool->kept[order]), KeptBlock, order_node));
+}
+
+static void release_oldest(StagingPool *pool) {
+        KeptBlock *oldest = list_entry(list_first(&pool->kept_by_age), KeptBlock, age_node);
+
+        staging_put(staging_heap(), take_kept(pool, oldest),
+                    staging_pool_order_size(oldest->order));
+}
+
 static void *pool_get(Staging *staging, size_t size) {
         StagingPool *pool = container_of(staging, StagingPool, staging);
         unsigned order = staging_pool_order_of(size);
-        void *memory = NULL;
+        void *memory;
 
-        if (order < STAGING_POOL_ORDERS)
-                memory = list_take_first(&pool->kept[order]);
         size = block_size(order, size);
-        if (memory)
-                pool->kept_size -= size;
-        else
-                memory = staging_get(staging_heap(), size);
+        memory = take_kept_of(pool, order) ?: staging_get(staging_heap(), size);
         if (memory)
                 pool->taken_size += size;
         return memory;
@@ -43,17 +67,22 @@ static void *pool_get(Staging *staging, size_t size) {
 static void pool_put(Staging *staging, void *memory, size_t size) {
         StagingPool *pool = container_of(staging, StagingPool, staging);
         unsigned order = staging_pool_order_of(size);
-        ListNode *node = memory;
+        KeptBlock *block = memory;
 
         size = block_size(order, size);
         assert(pool->taken_size >= size);
         pool->taken_size -= size;
-        if (order == STAGING_POOL_ORDERS || pool->kept_size + size > pool->kept_size_max) {
+        if (order == STAGING_POOL_ORDERS || size > pool->kept_size_max) {
                 staging_put(staging_heap(), memory, size);
                 return;
         }
-        list_init(node);
-        list_prepend(&pool->kept[order], node);
+        while (pool->kept_size + size > pool->kept_size_max)
+                release_oldest(pool);
+        block->order = order;
+        list_init(&block->order_node);
+        list_init(&block->age_node);
+        list_prepend(&pool->kept[order], &block->order_node);
+        list_append(&pool->kept_by_age, &block->age_node);
         pool->kept_size += size;
 }
 
@@ -64,10 +93,8 @@ static const StagingOps pool_ops = {
 
 void staging_pool_done(StagingPool *pool) {
         assert(pool->taken_size == 0);
-        for (unsigned order = 0; order < STAGING_POOL_ORDERS; order++)
-                while (!list_is_empty(&pool->kept[order]))
-                        staging_put(staging_heap(), list_take_first(&pool->kept[order]),
-                                    staging_pool_order_size(order));
+        while (!list_is_empty(&pool->kept_by_age))
+                release_oldest(pool);
 }
 
 void staging_pool_init(StagingPool *pool, size_t kept_size_max) {
@@ -75,6 +102,7 @@ void staging_pool_init(StagingPool *pool, size_t kept_size_max) {
                 .staging = { .ops = &pool_ops },
                 .kept_size_max = kept_size_max,
         };
+        list_init(&pool->kept_by_age);
         for (unsigned order = 0; order < STAGING_POOL_ORDERS; order++)
                 list_init(&pool->kept[order]);
 }

@@ -42,6 +42,27 @@ START_TEST(no_more_is_kept_than_the_limit) {
 }
 END_TEST
 
+START_TEST(what_was_not_used_for_longest_makes_room) {
+        void *small[4], *large = staging_get(&pool.staging, 48 * KIB);
+
+        for (size_t i = 0; i < N_ELEMENTS(small); i++)
+                small[i] = staging_get(&pool.staging, 8 * KIB);
+        for (size_t i = 0; i < N_ELEMENTS(small); i++)
+                staging_put(&pool.staging, small[i], 8 * KIB);
+        staging_put(&pool.staging, large, 48 * KIB);
+        ck_assert_uint_eq(pool.kept_size, KEPT_SIZE_MAX);
+        ck_assert_ptr_eq(staging_get(&pool.staging, 48 * KIB), large);
+        ck_assert_uint_eq(pool.kept_size, 0);
+
+        small[0] = staging_get(&pool.staging, 8 * KIB);
+        staging_put(&pool.staging, large, 48 * KIB);
+        staging_put(&pool.staging, small[0], 8 * KIB);
+        ck_assert_uint_eq(pool.kept_size, 8 * KIB);
+        ck_assert_ptr_eq(staging_get(&pool.staging, 8 * KIB), small[0]);
+        staging_put(&pool.staging, small[0], 8 * KIB);
+}
+END_TEST
+
 START_TEST(what_is_too_large_for_a_block_is_had_too) {
         size_t size = STAGING_POOL_BLOCK_SIZE_MAX + 1;
         uint8_t *memory = staging_get(&pool.staging, size);
@@ -57,6 +78,7 @@ int main(void) {
         const TTest *const tests[] = {
                 a_block_is_the_next_takers_of_its_size,
                 no_more_is_kept_than_the_limit,
+                what_was_not_used_for_longest_makes_room,
                 what_is_too_large_for_a_block_is_had_too,
         };
         Suite *suite = suite_create("staging_pool");
