@@ -8,3 +8,5 @@
 int ctl_interrupt_open(void);
 /* True: one has come, or comes within `timeout_ms`. */
 bool ctl_interrupt_wait(int fd, int timeout_ms);
+/* What has come is dealt with; the next one ends the process, as without all this. */
+void ctl_interrupt_let_next(int fd);

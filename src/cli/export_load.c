@@ -89,8 +89,10 @@ static void run(ExportLoad *load) {
         uint64_t start_ns = ctl_progress_now(), now_ns = start_ns;
 
         do {
-                if (load->r == 0 && ctl_interrupt_wait(p->interrupt, 0))
+                if (load->r == 0 && ctl_interrupt_wait(p->interrupt, 0)) {
+                        ctl_interrupt_let_next(p->interrupt);
                         load->r = -EINTR;
+                }
                 for (unsigned i = 0; i < p->depth; i++)
                         if (load->r == 0 && !load->slots[i].is_busy &&
                             now_ns - start_ns < p->duration_ns)

@@ -23,6 +23,8 @@
  * between, and after which pause. */
 #define RECONNECTS_MAX 5
 #define RECONNECT_PAUSE_MS 1000
+/* A wait that is no longer than this needs no explanation. */
+#define TELL_OF_WAIT_NS (1 * NS_PER_S)
 #define BLOCK_SIZE_DEFAULT 512
 #define BLOCK_SIZE_MAX 65536
 
@@ -37,6 +39,8 @@ typedef struct CopyVerb {
         CtlProgress progress;
         uint64_t start_ns;
         uint64_t saved_ns;
+        uint64_t interrupted_ns; /* 0: it was not */
+        bool has_told_of_wait;
         uint64_t done_before; /* by an earlier copy */
         int save_r;           /* why the map could not be saved; 0 */
 } CopyVerb;
@@ -246,7 +250,22 @@ static CtlExit map_failed(const CopyVerb *copy, int r) {
 static bool should_stop(void *userdata) {
         CopyVerb *copy = userdata;
 
-        return copy->save_r < 0 || ctl_interrupt_wait(copy->interrupt, 0);
+        if (ctl_interrupt_wait(copy->interrupt, 0)) {
+                ctl_interrupt_let_next(copy->interrupt);
+                copy->interrupted_ns = ctl_progress_now();
+        }
+        return copy->save_r < 0 || copy->interrupted_ns > 0;
+}
+
+/* A disk that hangs is waited for as long as its requests may take. */
+static void tell_of_wait(CopyVerb *copy, uint64_t now_ns) {
+        if (copy->interrupted_ns == 0 || copy->has_told_of_wait ||
+            now_ns - copy->interrupted_ns < TELL_OF_WAIT_NS)
+                return;
+        copy->has_told_of_wait = true;
+        ctl_progress_clear(&copy->progress);
+        ctl_complain(copy->ctl, "Interrupted: waiting for what the disk still does; "
+                                "once more ends this at once");
 }
 
 static void draw(CopyVerb *copy, uint64_t now_ns) {
@@ -264,6 +283,7 @@ static void on_progress(void *userdata) {
         CopyVerb *copy = userdata;
         uint64_t now_ns = ctl_progress_now();
 
+        tell_of_wait(copy, now_ns);
         if (ctl_progress_is_due(&copy->progress, now_ns))
                 draw(copy, now_ns);
         if (now_ns - copy->saved_ns >= SAVE_NS) {
@@ -403,6 +423,10 @@ CtlExit verb_copy(Ctl *ctl, char **arguments) {
         int64_t size;
         CtlExit e;
 
+        if (ctl_options_has(&ctl->options, CTL_OPTION_RETRY) && !ctl->options.map_path) {
+                ctl_complain(ctl, "--retry is of what a map calls bad: it needs --map");
+                return CTL_EXIT_USAGE;
+        }
         e = ctl_objects_load(&objects, ctl);
         if (e == CTL_EXIT_OK)
                 e = sort_arguments(&copy, &objects, arguments, &target);

@@ -102,6 +102,7 @@ def usage(host):
     expect(host.copy("1-4", "2-1.3"), 2, "Both are disks")
     expect(host.copy("a", "b"), 3, "Neither 'a' nor 'b'")
     expect(host.copy("1-4"), 2, "Too few")
+    expect(host.copy("1-4", host.image, "--retry"), 2, "it needs --map")
     expect(host.copy("1-4", "/nowhere/x"), 1, "/nowhere/x")
     expect(host.copy("/nowhere/x", "1-4"), 1, "/nowhere/x")
     expect(host.copy("2-1.3", host.image), 2, "several logical units")
@@ -137,8 +138,8 @@ def resumes(host):
     expect(host.copy("1-4", host.image, "--map", host.map), 1, "No such file")
 
 
-def interrupted(host):
-    """a signal ends it with a map from which it goes on"""
+def start_and_hang(host):
+    """Starts a copy and waits until it does: the disk gives 4 MiB and then nothing more."""
     write(host.medium + ".wait", b"")
     process = subprocess.Popen(host.bus.command("copy", "1-4", host.image, "--map", host.map, "--depth=1"),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
@@ -146,6 +147,12 @@ def interrupted(host):
     while not os.path.exists(host.image) or read(host.image)[4 * MIB - BLOCK : 4 * MIB] != host.data[4 * MIB - BLOCK : 4 * MIB]:
         assert time.monotonic() < end, "nothing is copied"
         time.sleep(0.02)
+    return process
+
+
+def interrupted(host):
+    """a signal ends it with a map from which it goes on"""
+    process = start_and_hang(host)
     process.send_signal(signal.SIGINT)
     os.unlink(host.medium + ".wait")
     out, err = process.communicate(timeout=PATIENCE_S)
@@ -153,6 +160,21 @@ def interrupted(host):
     assert extents(host.map) == [(0, 5 * MIB, "+"), (5 * MIB, 3 * MIB, "?")]
     answer = expect(host.copy("1-4", host.image, "--map", host.map, "-j"), 0).json()
     assert answer["copied"] == SIZE and answer["copied_before"] == 5 * MIB
+    assert read(host.image) == host.data
+
+
+def interrupted_twice(host):
+    """the second signal does not wait for the disk, and the map is one from which it goes on"""
+    process = start_and_hang(host)
+    process.send_signal(signal.SIGINT)
+    line = process.stderr.readline()
+    assert b"once more ends this at once" in line, line
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == -signal.SIGINT, process.returncode
+    assert sum(size for _, size, _ in extents(host.map)) == SIZE
+    os.unlink(host.medium + ".wait")
+    expect(host.copy("1-4", host.image, "--map", host.map), 0)
     assert read(host.image) == host.data
 
 
@@ -187,7 +209,8 @@ def benchmark(host):
     assert read(host.medium) != host.data
 
 
-CHECKS = (copies_out, copies_in, asks_before, usage, resumes, interrupted, reconnects, progress, benchmark)
+CHECKS = (copies_out, copies_in, asks_before, usage, resumes, interrupted, interrupted_twice, reconnects, progress,
+          benchmark)  # fmt: skip
 
 
 def rescues(host):
