@@ -131,10 +131,29 @@ CtlTargetResult ctl_target_find(CtlTarget *target, const CtlObjects *objects, co
         return result;
 }
 
+/* Whether it is the unit alone that is missing. */
+static bool tell_missing_unit(Ctl *ctl, const CtlObjects *objects, const char *text) {
+        _cleanup_(freep) char *device = ctl_text_copy(text);
+        char *dot = strrchr(device, ':') ?: strrchr(device, '.');
+        CtlTarget target;
+
+        if (!dot)
+                return false;
+        *dot = '\0';
+        if (ctl_target_find(&target, objects, device, CTL_TARGET_DEVICE) != CTL_TARGET_RESULT_FOUND)
+                return false;
+        ctl_complain(ctl, "%s has no logical unit %s", device, dot + 1);
+        return true;
+}
+
 /* It may be one that is left to the kernel. */
-static CtlExit tell_none(Ctl *ctl, const char *text) {
+static CtlExit tell_none(Ctl *ctl, const CtlObjects *objects, const char *text) {
         _cleanup_(json_object_putp) json_object *others = NULL;
-        CtlExit e = ctl_call_get(ctl, CTL_PATH, CTL_MANAGER, "ListOthers", "aa{sv}", &others);
+        CtlExit e;
+
+        if (tell_missing_unit(ctl, objects, text))
+                return CTL_EXIT_NOT_FOUND;
+        e = ctl_call_get(ctl, CTL_PATH, CTL_MANAGER, "ListOthers", "aa{sv}", &others);
 
         for (size_t i = 0; e == CTL_EXIT_OK && i < json_object_array_length(others); i++) {
                 json_object *other = json_object_array_get_idx(others, i);
@@ -155,7 +174,7 @@ CtlExit ctl_target_get(CtlTarget *target, Ctl *ctl, const CtlObjects *objects, c
         case CTL_TARGET_RESULT_FOUND:
                 return CTL_EXIT_OK;
         case CTL_TARGET_RESULT_NONE:
-                return tell_none(ctl, text);
+                return tell_none(ctl, objects, text);
         case CTL_TARGET_RESULT_AMBIGUOUS:
                 ctl_complain(ctl, "There are several '%s': say the port path", text);
                 return CTL_EXIT_USAGE;

@@ -129,7 +129,7 @@ CtlExit verb_device_release(Ctl *ctl, char **arguments) {
                 .interface = CTL_DEVICE,
                 .method = "Release",
                 .kind = CTL_TARGET_DEVICE,
-                .done = "is the kernel's again.",
+                .done = "is no longer driven by the service.",
         };
 
         return ctl_action_run(&action, ctl, arguments[0]);

@@ -381,7 +381,7 @@ def slow_flush(host):
 def slow_release(host):
     """release shows how far its job is on a terminal"""
     written = host.run_on_terminal("release", "1-4")
-    assert "writing  50% [" in written and "1-4 is the kernel's again." in written, written
+    assert "writing  50% [" in written and "1-4 is no longer driven by the service." in written, written
 
 
 def slow_sleep(host):

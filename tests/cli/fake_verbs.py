@@ -104,6 +104,7 @@ def names(host):
     for name in ("1-4", "60A44C413C", "1-4.0", "1-4:0", "0951-1666-60A44C413C-lun0"):
         assert host.run("device-info", name, "-j").json()["Name"] == "1-4"
     expect(host.run("device-info", "1-9"), 3, "There is no device '1-9'")
+    expect(host.run("scsi-info", "1-4.7"), 3, "1-4 has no logical unit 7")
     expect(host.run("status", "1-9"), 3)
     expect(host.run("status", "1-2"), 3, "The service does not drive 1-2 (busy): see 'take'")
     expect(host.run("release", "CLONE"), 2, "There are several 'CLONE'")
