@@ -374,11 +374,19 @@ static void settle(NbdSession *session) {
         session->ended(session, session->userdata);
 }
 
+/* What was sent has made room, and nothing else may ever wake the session. */
+static void take_postponed(NbdSession *session) {
+        if (session->is_throttled)
+                take_requests(session);
+}
+
 static void on_fd(EventFd *watch, uint32_t events) {
         NbdSession *session = container_of(watch, NbdSession, watch);
 
-        if (session->sender.is_blocked && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        if (session->sender.is_blocked && events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
                 send_replies(session);
+                take_postponed(session);
+        }
         if (is_reading(session) && !session->is_throttled &&
             events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 receive(session);
@@ -390,9 +398,7 @@ static void on_defer(EventDefer *defer) {
 
         if (session->state < NBD_SESSION_STATE_BROKEN && !session->sender.is_blocked)
                 send_replies(session);
-        /* What was answered has made room. */
-        if (session->is_throttled)
-                take_requests(session);
+        take_postponed(session);
         settle(session);
 }
 
@@ -403,6 +409,7 @@ static void on_send_timer(EventTimer *timer) {
          * read something. */
         if (!send_replies(session))
                 enter(session, NBD_SESSION_STATE_BROKEN);
+        take_postponed(session);
         settle(session);
 }
 

@@ -619,6 +619,31 @@ START_TEST(no_more_requests_are_taken_than_may_be_in_flight) {
 }
 END_TEST
 
+/* All that it may have in flight is answered and waits in the socket; nothing else will wake the session
+ * but that the client reads. */
+START_TEST(a_client_that_reads_late_is_answered_all_the_same) {
+        const size_t reply_size = 16 + 64 * KIB;
+        static uint8_t requests[3 * NBD_SESSION_REQUESTS_MAX][28];
+        size_t size = 0;
+
+        fixture_set_up(&fixture, FIXTURE_DEVICE_SIZE);
+        fixture_start(&fixture, (NbdAgreement){}, NULL);
+        for (unsigned i = 0; i < N_ELEMENTS(requests); i++)
+                fixture_put_request(requests[i], 0, NBD_CMD_READ, i, 0, 64 * KIB);
+        fixture_send(&fixture, requests, sizeof(requests));
+        fixture_run(&fixture);
+        for (unsigned i = 0; i < 1000 && size < N_ELEMENTS(requests) * reply_size; i++) {
+                static uint8_t bytes[16 * MIB];
+                ssize_t n = recv(fixture.client_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+                size += n > 0 ? (size_t) n : 0;
+                fixture_run(&fixture);
+        }
+        ck_assert_uint_eq(size, N_ELEMENTS(requests) * reply_size);
+        finish();
+}
+END_TEST
+
 START_TEST(no_more_bytes_are_buffered_than_the_limit) {
         const size_t size = 28 + 1 * MIB;
         uint8_t *bytes = calloc(1, size);
@@ -874,6 +899,7 @@ int main(void) {
                 a_payload_beyond_the_limit_ends_the_connection,
                 the_largest_payload_passes_both_ways,
                 no_more_requests_are_taken_than_may_be_in_flight,
+                a_client_that_reads_late_is_answered_all_the_same,
                 no_more_bytes_are_buffered_than_the_limit,
                 a_client_that_reads_nothing_is_dropped_in_time,
                 a_slow_client_is_kept_as_long_as_it_reads,
