@@ -108,11 +108,17 @@ static size_t utf8_decode(const unsigned char *text, uint32_t *ret_character) {
         return size;
 }
 
+/* Unicode, 23.7, "Noncharacters": sd-bus sends no text with one, and nothing that such a text is part
+ * of. */
+static bool is_noncharacter(uint32_t character) {
+        return (character >= 0xfdd0 && character <= 0xfdef) || (character & 0xfffe) == 0xfffe;
+}
+
 /* C0 and C1 controls move cursors and end lines; directional overrides reorder a line's text. */
 static bool is_harmless(uint32_t character) {
         return character >= 0x20 && !(character >= 0x7f && character <= 0x9f) &&
                !(character >= 0x2028 && character <= 0x202e) &&
-               !(character >= 0x2066 && character <= 0x2069);
+               !(character >= 0x2066 && character <= 0x2069) && !is_noncharacter(character);
 }
 
 void log_sanitise(char *text) {

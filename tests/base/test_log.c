@@ -129,6 +129,8 @@ static const SanitiseCase sanitise_cases[] = {
         { "cut \xe2\x82", "cut ??" },
         { "cut \xf0", "cut ?" },
         { "override \xe2\x80\xae", "override ?" },
+        { "none \xef\xbf\xbe \xef\xb7\x90 \xf0\x9f\xbf\xbf", "none ? ? ?" },
+        { "next to them \xef\xbf\xbd \xef\xb7\x8f", "next to them \xef\xbf\xbd \xef\xb7\x8f" },
         { "\xff\xfe", "??" },
 };
 
