@@ -1,9 +1,11 @@
 /* A list of rules, in the order of their sources; and rules as text. */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "device/device_rule.h"
 #include "device/device_rule_parser.h"
 
@@ -220,12 +222,24 @@ DeviceTarget device_policy_get_default(const DevicePolicy *policy) {
 
 /* Writing */
 
+/* A device's name may end within a character, and is shown before it gets into a file. */
+static bool is_printable(const char *text) {
+        char clean[DEVICE_IDENTITY_TEXT_SIZE];
+
+        snprintf(clean, sizeof(clean), "%s", text);
+        log_sanitise(clean);
+        return strcmp(clean, text) == 0;
+}
+
 static void print_string(FILE *file, const char *name, const char *text) {
+        unsigned char last = is_printable(text) ? UCHAR_MAX : '~';
+
         fprintf(file, " %s \"", name);
         for (; *text; text++) {
                 if (*text == '"' || *text == '\\')
                         fprintf(file, "\\%c", *text);
-                else if ((unsigned char) *text < ' ' || *text == 0x7f)
+                else if ((unsigned char) *text < ' ' || *text == 0x7f ||
+                         (unsigned char) *text > last)
                         fprintf(file, "\\x%02x", (unsigned char) *text);
                 else
                         fputc(*text, file);

@@ -320,6 +320,30 @@ START_TEST(a_generated_rule_is_for_that_device_alone) {
 }
 END_TEST
 
+/* Long names are cut anywhere, and a name may have characters that are none. */
+START_TEST(a_generated_rule_can_be_sent_and_shown_whatever_a_device_is_called) {
+        static const struct {
+                const char *name, *expected;
+        } cases[] = {
+                { "Gr\xc3\xbc\xc3\x9f", "name \"Gr\xc3\xbc\xc3\x9f\"" },
+                { "\xe7\x9b\x98 \xe7\x9b", "name \"\\xe7\\x9b\\x98 \\xe7\\x9b\"" },
+                { "a\xef\xbf\xbe", "name \"a\\xef\\xbf\\xbe\"" },
+                { "\xe2\x80\xae", "name \"\\xe2\\x80\\xae\"" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                _cleanup_(device_policy_freep) DevicePolicy *policy = NULL;
+                _cleanup_(freep) char *rule = NULL;
+
+                strcpy(disk.name, cases[i].name);
+                rule = device_policy_generate(&disk);
+                ck_assert_msg(strstr(rule, cases[i].expected), "%s", rule);
+                policy = new_policy(rule);
+                ck_assert_uint_eq(device_policy_test(policy, &disk).number, 1);
+        }
+}
+END_TEST
+
 START_TEST(there_is_an_end_to_rules) {
         static char text[(DEVICE_RULES_MAX + 1) * 6 + 1];
         _cleanup_(device_policy_freep) DevicePolicy *policy = NULL;
@@ -373,6 +397,7 @@ int main(void) {
         tcase_add_test(tcase, who_just_asks_changes_nothing);
         tcase_add_test(tcase, a_rule_knows_whether_it_was_looked_at);
         tcase_add_test(tcase, a_generated_rule_is_for_that_device_alone);
+        tcase_add_test(tcase, a_generated_rule_can_be_sent_and_shown_whatever_a_device_is_called);
         tcase_add_test(tcase, there_is_an_end_to_rules);
         tcase_add_test(tcase, long_lines_and_files_are_refused);
         suite_add_tcase(suite, tcase);
