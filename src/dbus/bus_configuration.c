@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "dbus/bus_error.h"
 #include "dbus/bus_options.h"
+#include "dbus/bus_properties.h"
 #include "dbus/bus_service_internal.h"
 
 /* A list that is filled in as things are told. */
@@ -16,12 +17,23 @@ typedef struct Listing {
         int r; /* of the first that failed */
 } Listing;
 
+/* Values and names of files are as somebody wrote them, in whatever character set. */
+static int append_setting(sd_bus_message *reply, const BusSetting *setting) {
+        const char *const texts[] = { setting->section, setting->key, setting->value,
+                                      setting->origin };
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "ssss");
+        for (size_t i = 0; i < N_ELEMENTS(texts) && r >= 0; i++)
+                r = bus_properties_append_text(reply, texts[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static void add_setting(const BusSetting *setting, void *userdata) {
         Listing *listing = userdata;
 
         if (listing->r >= 0)
-                listing->r = sd_bus_message_append(listing->reply, "(ssss)", setting->section,
-                                                   setting->key, setting->value, setting->origin);
+                listing->r = append_setting(listing->reply, setting);
 }
 
 static void add_key(const char *key, void *userdata) {

@@ -33,7 +33,7 @@ static int get_listen_addresses(sd_bus *bus, const char *path, const char *inter
 
         r = sd_bus_message_open_container(reply, 'a', "s");
         for (size_t i = 0; i < service->options.n_listen_addresses && r >= 0; i++)
-                r = sd_bus_message_append(reply, "s", service->options.listen_addresses[i]);
+                r = bus_properties_append_text(reply, service->options.listen_addresses[i]);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(reply);

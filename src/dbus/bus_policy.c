@@ -9,8 +9,24 @@
 #include "base/log.h"
 #include "dbus/bus_error.h"
 #include "dbus/bus_options.h"
+#include "dbus/bus_properties.h"
 #include "dbus/bus_service_internal.h"
 #include "device/device_policy.h"
+
+/* Rules are as somebody wrote them, in whatever character set. */
+static int append_rule(sd_bus_message *reply, uint32_t number, const char *rule,
+                       const char *source) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "uss");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "u", number);
+        if (r >= 0)
+                r = bus_properties_append_text(reply, rule);
+        if (r >= 0)
+                r = bus_properties_append_text(reply, source);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
 
 int bus_policy_on_list(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -26,7 +42,7 @@ int bus_policy_on_list(sd_bus_message *message, void *userdata, sd_bus_error *re
         for (size_t i = 0; r >= 0 && i < n_rules; i++) {
                 const char *source, *rule = device_policy_get_rule(policy, i, &source);
 
-                r = sd_bus_message_append(reply, "(uss)", (uint32_t) i + 1, rule, source);
+                r = append_rule(reply, (uint32_t) i + 1, rule, source);
         }
         if (r < 0)
                 return r;
@@ -69,6 +85,7 @@ int bus_policy_on_list_quirks(sd_bus_message *message, void *userdata, sd_bus_er
 }
 
 int bus_policy_on_test(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         BusService *service = userdata;
         DeviceDecision decision;
         const char *name;
@@ -80,8 +97,13 @@ int bus_policy_on_test(sd_bus_message *message, void *userdata, sd_bus_error *re
         r = device_manager_test_policy(service->manager, name, &decision);
         if (r < 0)
                 return bus_error_set(ret_error, r, "No USB disk is plugged in at \"%s\"", name);
-        return sd_bus_reply_method_return(message, "sus", device_target_to_string(decision.target),
-                                          (uint32_t) decision.number, decision.rule);
+        r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "su", device_target_to_string(decision.target),
+                                          (uint32_t) decision.number);
+        if (r >= 0)
+                r = bus_properties_append_text(reply, decision.rule);
+        return r < 0 ? r : sd_bus_message_send(reply);
 }
 
 int bus_policy_on_generate(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {

@@ -1,5 +1,6 @@
 /* The vtable is the only list of the properties: what is compared is read from it. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,10 +23,26 @@ int bus_properties_get_path(sd_bus *bus, const char *path, const char *interface
         return sd_bus_message_append(reply, "o", value);
 }
 
+/* Files have tabs for blanks. */
+static void clean(char *text) {
+        for (char *t = text; (t = strchr(t, '\t'));)
+                *t = ' ';
+        log_sanitise(text);
+}
+
 void bus_properties_set_text(char *field, size_t size, const char *text) {
         memset(field, 0, size);
         snprintf(field, size, "%s", text);
-        log_sanitise(field);
+        clean(field);
+}
+
+int bus_properties_append_text(sd_bus_message *message, const char *text) {
+        _cleanup_(freep) char *copy = strdup(text);
+
+        if (!copy)
+                return -ENOMEM;
+        clean(copy);
+        return sd_bus_message_append(message, "s", copy);
 }
 
 /* Of a field by its type on the bus. */

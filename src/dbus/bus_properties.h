@@ -27,6 +27,8 @@ int bus_properties_get_path(sd_bus *bus, const char *path, const char *interface
 /* Fills a text field with what any bytes can be told as: valid UTF-8 without control characters. */
 void bus_properties_set_text(char *field, size_t size, const char *text);
 #define BUS_PROPERTIES_SET_TEXT(field, text) bus_properties_set_text(field, sizeof(field), text)
+/* The same of any length, as a message's next text. */
+int bus_properties_append_text(sd_bus_message *message, const char *text);
 
 /*
  * Which of the properties that announce their changes differ: their names, borrowed from the

@@ -140,6 +140,22 @@ class Checks:
         self.root.call(*RELOAD)
         self.watcher.wait_for_property(ROOT, "Manager", "DeviceTimeout", 45_000_000)
 
+    def what_files_have_in_another_character_set_is_told(self):
+        access = os.path.join(self.bus.folder.encode(), b"gr\xfcn")
+        with open(access, "wb") as file:
+            file.write(b"# nothing\n")
+        with open(self.rules, "wb") as file:
+            file.write(b'allow\tserial one-of { "FIRST" "gr\xfcn" }\n')
+        self.configure("warning")
+        with open(self.config, "ab") as file:
+            file.write(b"[nbd]\naccess_file = " + access + b"\n")
+        self.root.call(*RELOAD)
+        rule = 'allow serial one-of { "FIRST" "gr?n" }'
+        assert self.stranger.call("Manager", "ListPolicy") == [(1, rule, f"{self.rules}:1")]
+        assert self.stranger.call("Manager", "TestPolicy", "('sim0',)") == ("allow", 1, rule)
+        value, _ = self.settings()["nbd", "access_file"]
+        assert value == f'"{self.bus.folder}/gr?n"', value
+
 
 def a_service_without_devices_tells_what_it_is():
     with private_bus() as bus:
@@ -170,6 +186,7 @@ def main():
             checks.a_mistake_changes_nothing_and_is_told,
             checks.sighup_is_told_as_well,
             checks.timeouts_follow_the_configuration,
+            checks.what_files_have_in_another_character_set_is_told,
         ):
             results.check(check)
     results.finish()
