@@ -298,9 +298,14 @@ static void on_mount_state(ManagedDevice *device, const ControlMessage *message)
                 device_mounts_on_ended(device, &message->body.mount_state);
 }
 
+static void on_learned(ManagedDevice *device, const ControlLearned *message) {
+        device_learned_set(&device->learned, &message->facts);
+        device->handlers->changed(device, device->userdata);
+}
+
 static void on_description(ManagedDevice *device, const ControlMessage *message) {
         if (message->type == CONTROL_TYPE_LEARNED)
-                device_learned_set(&device->learned, &message->body.learned.facts);
+                on_learned(device, &message->body.learned);
         else if (message->type == CONTROL_TYPE_SMART)
                 on_smart(device, &message->body.smart);
         else if (message->type == CONTROL_TYPE_LUN_STATS)
@@ -417,14 +422,25 @@ static void device_end(ManagedDevice *device) {
         device_enter(device, MANAGED_DEVICE_STATE_ENDED);
 }
 
+/* The last that it told of them is of before. */
+static void device_forget_clients(ManagedDevice *device) {
+        device_peers_clear(&device->peers);
+        for (unsigned lun = 0; lun < N_ELEMENTS(device->luns); lun++) {
+                if (device->luns[lun].n_clients == 0)
+                        continue;
+                device->luns[lun].n_clients = 0;
+                device_tell_lun(device, lun);
+        }
+}
+
 static void on_worker_ended(ChildProcess *worker, const char *how, void *userdata) {
         ManagedDevice *device = userdata;
 
         device->worker = child_process_free(worker);
+        device_forget_clients(device);
         device_close_exports(device);
         device_learned_flush(&device->learned);
         device_stats_end_worker(&device->stats);
-        device_peers_clear(&device->peers);
         device_power_end_worker(&device->power, event_loop_now_ns(device->loop), get_realtime_us());
         device_mounts_on_worker_ended(device);
         device_cache_on_worker_ended(&device->cache, device->has_stopped && !device->has_failed);
@@ -729,9 +745,13 @@ void managed_device_set_smart_options(ManagedDevice *device, const ControlSmartO
 }
 
 void managed_device_set_cache_size(ManagedDevice *device, uint64_t size_max) {
+        bool is_new = device->cache_size_max == 0;
+
         if (device->cache_size_max == size_max)
                 return;
         device->cache_size_max = size_max;
+        if (!is_new) /* else nobody has been told of the device */
+                device->handlers->changed(device, device->userdata);
         device_cache_update(&device->cache, size_max);
 }
 

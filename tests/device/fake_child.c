@@ -220,6 +220,7 @@ static void describe(FakeChild *child, uint32_t n_resets) {
                 message.body.lun_info.lun = lun;
                 message.body.lun_info.is_present = lun == 0 || n_resets == 0;
                 message.body.lun_info.has_medium = lun == 0;
+                message.body.lun_info.n_clients = lun == 0 ? n_resets : 0;
                 strcpy(message.body.lun_info.model, "Fake");
                 control_channel_send(child->channel, &message, NULL, 0);
         }
@@ -310,8 +311,11 @@ static void on_request(FakeChild *child, const ControlRequest *request, int fd) 
                 _exit(1);
         if (does(child, "holds"))
                 return;
-        if (request->kind == CONTROL_REQUEST_KIND_DEVICE_RESET)
+        if (request->kind == CONTROL_REQUEST_KIND_DEVICE_RESET) {
                 describe(child, 1);
+                if (does(child, "learns"))
+                        learn(child, &(UsbLearnedFacts){ .facts = USB_FACT_SHORT_SENSE });
+        }
         if (request->kind == CONTROL_REQUEST_KIND_POWER_STATE)
                 say_power(child, (PowerState) request->power_state);
         if (request->kind == CONTROL_REQUEST_KIND_SMART_UPDATE && does(child, "ails"))

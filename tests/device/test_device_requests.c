@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ static Broker broker;
 static FakeHost host;
 static DeviceObserver observer;
 static char told[16 * KIB]; /* by the observer */
+static DeviceView seen;     /* the first device, when it was told of */
 
 static void tell(const char *what, uint64_t id, const char *text) {
         size_t size = strlen(told);
@@ -53,6 +55,8 @@ static void on_device_changed(uint64_t id, void *userdata) {
 
         ck_assert(device_manager_find_device(broker.manager, id, &view));
         tell("changed", id, device_view_state_to_string(view.state));
+        if (id == 1)
+                seen = view;
 }
 
 static void on_lun_added(uint64_t id, unsigned lun, void *userdata) { tell("lun added", lun, ""); }
@@ -216,6 +220,45 @@ START_TEST(news_of_a_worker_are_events) {
         broker_replace_worker(&broker);
         ck_assert_ptr_nonnull(strstr(told, "worker-died 1 "));
         ck_assert_ptr_nonnull(strstr(told, "changed 1 failed\n"));
+        end();
+}
+END_TEST
+
+START_TEST(what_a_device_learns_and_may_cache_is_told) {
+        uint64_t id = simulate("learns");
+        DeviceView view;
+        Answer answer;
+
+        ck_assert_uint_eq(seen.learned.facts, USB_FACT_NO_REPORT_LUNS);
+        ck_assert_int_eq(ask(id, &answer, &reset, NULL), 0);
+        await(&answer);
+        ck_assert_uint_eq(seen.learned.facts, USB_FACT_NO_REPORT_LUNS | USB_FACT_SHORT_SENSE);
+
+        ck_assert(device_manager_find_device(broker.manager, id, &view));
+        ck_assert_uint_eq(seen.cache_size_max, view.cache_size_max);
+        ck_assert_int_eq(broker_simulate(&broker), 0);
+        ck_assert(device_manager_find_device(broker.manager, id, &view));
+        ck_assert_uint_eq(seen.cache_size_max, view.cache_size_max);
+        end();
+}
+END_TEST
+
+START_TEST(a_worker_that_died_has_no_clients) {
+        uint64_t id = simulate("good");
+        Answer answer;
+        LunView lun;
+
+        ck_assert_int_eq(ask(id, &answer, &reset, NULL), 0);
+        await(&answer);
+        ck_assert(device_manager_get_lun(broker.manager, id, 0, &lun));
+        ck_assert_uint_eq(lun.info->n_clients, 1);
+        told[0] = '\0';
+        ck_assert_int_eq(kill(broker.worker_pid, SIGKILL), 0);
+        while (!strstr(told, "changed 1 failed\n"))
+                ck_assert_int_gt(event_loop_run_once(broker.loop, /* may_wait= */ true), 0);
+        ck_assert(device_manager_get_lun(broker.manager, id, 0, &lun));
+        ck_assert_uint_eq(lun.info->n_clients, 0);
+        ck_assert_ptr_nonnull(strstr(told, "lun changed 0"));
         end();
 }
 END_TEST
@@ -500,6 +543,8 @@ int main(void) {
         const TTest *const tests[] = {
                 what_a_worker_tells_is_seen,
                 news_of_a_worker_are_events,
+                what_a_device_learns_and_may_cache_is_told,
+                a_worker_that_died_has_no_clients,
                 an_observer_that_went_is_told_no_more,
                 a_request_is_answered_with_its_progress,
                 the_last_commands_come_as_text,
