@@ -31,7 +31,8 @@ typedef struct NbdServerExport {
 
 typedef struct NbdServerOptions {
         uint32_t handshake_timeout_ms; /* 0: default, 10 s for the whole handshake */
-        uint32_t n_connections_max;    /* in handshake at once; 0: default, 100 */
+        uint32_t n_connections_max;    /* in handshake at once; 0: default, 100. Of TCP at most
+                                          three quarters of these */
 } NbdServerOptions;
 
 typedef enum NbdTlsMode {

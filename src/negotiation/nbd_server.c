@@ -1,7 +1,7 @@
 /*
  * Listeners, the connections in handshake, the table of exports they ask about, and the connections
- * in TLS. While as many
- * connections are in handshake as may be, listeners rest: newcomers wait in the kernel's backlog.
+ * in TLS. While as many connections are in handshake as may be, listeners rest: newcomers wait in
+ * the kernel's backlog. Those of TCP rest sooner.
  */
 
 #include <errno.h>
@@ -18,6 +18,8 @@
 
 #define HANDSHAKE_TIMEOUT_MS_DEFAULT 10000
 #define CONNECTIONS_MAX_DEFAULT 100
+/* One place for a connection in handshake in so many is for unix sockets alone. */
+#define PLACES_NOT_FOR_TCP_DIVISOR 4
 /* Connections taken from one listener in one turn of the loop. */
 #define ACCEPT_BATCH_MAX 16
 /* After an accept that failed for want of descriptors or memory. */
@@ -30,6 +32,7 @@
 typedef struct NbdListener {
         NbdServer *server; /* borrowed */
         int fd;            /* owned */
+        bool is_tcp;
         EventFd watch;
 } NbdListener;
 
@@ -46,21 +49,31 @@ struct NbdServer {
         size_t n_listeners;
         ListNode handshakes; /* NbdHandshake::node */
         size_t n_handshakes;
-        ListNode relays; /* NbdRelay::node */
+        size_t n_tcp_handshakes; /* of these */
+        ListNode relays;         /* NbdRelay::node */
         size_t n_relays;
         EventTimer accept_pause; /* armed while accepting rests after a failure */
 };
 
-static bool can_accept(const NbdServer *server) {
-        return server->n_handshakes < server->options.n_connections_max &&
-               !event_timer_is_armed(&server->accept_pause);
+/* Who is on the network, and has not told who he is, never keeps out who is on this host. */
+static bool has_room(const NbdServer *server, bool is_tcp) {
+        uint32_t n_max = server->options.n_connections_max;
+
+        return server->n_handshakes < n_max &&
+               (!is_tcp || server->n_tcp_handshakes < n_max - n_max / PLACES_NOT_FOR_TCP_DIVISOR);
+}
+
+static bool can_accept(const NbdListener *listener) {
+        return has_room(listener->server, listener->is_tcp) &&
+               !event_timer_is_armed(&listener->server->accept_pause);
 }
 
 static void update_listeners(NbdServer *server) {
-        uint32_t events = can_accept(server) ? EPOLLIN : 0;
+        for (size_t i = 0; i < server->n_listeners; i++) {
+                NbdListener *listener = &server->listeners[i];
 
-        for (size_t i = 0; i < server->n_listeners; i++)
-                event_fd_set_events(&server->listeners[i].watch, events);
+                event_fd_set_events(&listener->watch, can_accept(listener) ? EPOLLIN : 0);
+        }
 }
 
 static void on_accept_pause(EventTimer *timer) {
@@ -141,6 +154,7 @@ static void on_handshake_ended(NbdHandshake *handshake, NbdStream **stream, void
         }
         nbd_handshake_free(handshake);
         server->n_handshakes--;
+        server->n_tcp_handshakes -= client.peer.is_tcp;
         update_listeners(server);
         if (!found)
                 return;
@@ -182,7 +196,7 @@ static bool is_tcp(int fd) {
         return domain != AF_UNIX;
 }
 
-static NbdHandshakeTerms get_terms(const NbdServer *server, int fd, uint64_t only_generation) {
+static NbdHandshakeTerms get_terms(const NbdServer *server, bool is_tcp, uint64_t only_generation) {
         NbdHandshakeTerms terms = {
                 .table = &server->table,
                 .access = &server->access,
@@ -192,7 +206,7 @@ static NbdHandshakeTerms get_terms(const NbdServer *server, int fd, uint64_t onl
         /* A connection that was made for one export alone goes nowhere. */
         if (only_generation != 0)
                 return terms;
-        terms.tls = get_tls_use(server, is_tcp(fd));
+        terms.tls = get_tls_use(server, is_tcp);
         terms.is_tls_ready = server->tls.credentials && server->tls.mode != NBD_TLS_MODE_OFF &&
                              server->n_relays < NBD_SERVER_RELAYS_MAX;
         return terms;
@@ -202,17 +216,19 @@ int nbd_server_accept(NbdServer *server, int fd, uint64_t only_generation) {
         _cleanup_(fd_closep) int client_fd = fd;
         NbdHandshakeTerms terms;
         NbdHandshake *handshake;
+        bool has_come_by_tcp;
         int r;
 
         assert(server);
         assert(fd >= 0);
 
+        has_come_by_tcp = is_tcp(fd);
         if (server->table.is_shut_down)
                 return -ESHUTDOWN;
-        if (server->n_handshakes >= server->options.n_connections_max)
+        if (!has_room(server, has_come_by_tcp))
                 return -EBUSY;
 
-        terms = get_terms(server, fd, only_generation);
+        terms = get_terms(server, has_come_by_tcp, only_generation);
         r = nbd_handshake_new(&handshake, server->loop, &terms, server->tls.credentials,
                               TAKE_FD(client_fd), server->options.handshake_timeout_ms * NS_PER_MS,
                               on_handshake_ended, server);
@@ -221,6 +237,7 @@ int nbd_server_accept(NbdServer *server, int fd, uint64_t only_generation) {
 
         list_append(&server->handshakes, nbd_handshake_get_node(handshake));
         server->n_handshakes++;
+        server->n_tcp_handshakes += has_come_by_tcp;
         update_listeners(server);
         return 0;
 }
@@ -240,7 +257,7 @@ static void on_listener(EventFd *watch, uint32_t events) {
         NbdListener *listener = container_of(watch, NbdListener, watch);
         NbdServer *server = listener->server;
 
-        for (size_t i = 0; i < ACCEPT_BATCH_MAX && can_accept(server); i++) {
+        for (size_t i = 0; i < ACCEPT_BATCH_MAX && can_accept(listener); i++) {
                 int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 int r = fd < 0 ? -errno : nbd_server_accept(server, fd, /* only_generation= */ 0);
 
@@ -268,7 +285,9 @@ int nbd_server_listen(NbdServer *server, int fd) {
                 return -ENOSPC;
 
         listener = &server->listeners[server->n_listeners];
-        *listener = (NbdListener){ .server = server, .fd = listener_fd };
+        *listener = (NbdListener){ .server = server,
+                                   .fd = listener_fd,
+                                   .is_tcp = is_tcp(listener_fd) };
         r = event_fd_add(&listener->watch, server->loop, listener_fd, EPOLLIN, on_listener);
         if (r < 0)
                 return r;

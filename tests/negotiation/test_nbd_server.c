@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/bytes.h"
 #include "base/virtual_event_loop.h"
@@ -541,6 +542,56 @@ START_TEST(newcomers_wait_while_too_many_are_in_handshake) {
 }
 END_TEST
 
+/* An address in the abstract name space. */
+static int listen_on_unix(struct sockaddr_un *ret_address) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        socklen_t size = sizeof(address.sun_family);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(bind(fd, (struct sockaddr *) &address, size), 0);
+        ck_assert_int_eq(listen(fd, 16), 0);
+        size = sizeof(address);
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &address, &size), 0);
+        *ret_address = address;
+        return fd;
+}
+
+START_TEST(who_is_on_the_network_keeps_nobody_out_who_is_on_this_host) {
+        struct sockaddr_un unix_address;
+        struct sockaddr_in address;
+        int clients[8], local;
+        size_t n_greeted = 0;
+        uint8_t bytes[64];
+
+        ck_assert_int_eq(nbd_server_listen(fixture.server, listen_on_loopback(&address)), 0);
+        ck_assert_int_eq(nbd_server_listen(fixture.server, listen_on_unix(&unix_address)), 0);
+        for (size_t i = 0; i < N_ELEMENTS(clients); i++)
+                clients[i] = connect_to(&address);
+        settle();
+        for (size_t i = 0; i < N_ELEMENTS(clients); i++)
+                n_greeted += hear(clients[i], bytes, sizeof(bytes)) == 18;
+        ck_assert_uint_eq(n_greeted, 3);
+
+        local = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(connect(local, (struct sockaddr *) &unix_address,
+                                 offsetof(struct sockaddr_un, sun_path) + 6),
+                         0);
+        settle();
+        ck_assert_int_eq(hear(local, bytes, sizeof(bytes)), 18);
+
+        /* Places are given back as they were taken. */
+        fd_close(local);
+        for (size_t i = 0; i < 3; i++)
+                fd_close(clients[i]);
+        while (hear(clients[5], bytes, sizeof(bytes)) == 0)
+                settle();
+        ck_assert_int_eq(hear(clients[6], bytes, sizeof(bytes)), 0);
+        for (size_t i = 3; i < N_ELEMENTS(clients); i++)
+                fd_close(clients[i]);
+}
+END_TEST
+
 START_TEST(nothing_is_accepted_for_a_while_when_descriptors_run_out) {
         struct rlimit before, none;
         struct sockaddr_in address;
@@ -574,15 +625,19 @@ END_TEST
 
 static void set_up_for_two(void) { set_up_with(&(NbdServerOptions){ .n_connections_max = 2 }); }
 
+static void set_up_for_four(void) { set_up_with(&(NbdServerOptions){ .n_connections_max = 4 }); }
+
 int main(void) {
         Suite *suite = suite_create("nbd_server");
         TCase *tcase = tcase_create("handshake");
         TCase *limited = tcase_create("two connections at most");
+        TCase *shared = tcase_create("four connections at most");
         SRunner *runner;
         int n_failed;
 
         tcase_set_timeout(tcase, TIMEOUT_S);
         tcase_set_timeout(limited, TIMEOUT_S);
+        tcase_set_timeout(shared, TIMEOUT_S);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_test(tcase, a_client_is_handed_over);
         tcase_add_test(tcase, what_is_pipelined_behind_go_stays_in_the_socket);
@@ -610,6 +665,10 @@ int main(void) {
         tcase_add_checked_fixture(limited, set_up_for_two, tear_down);
         tcase_add_test(limited, newcomers_wait_while_too_many_are_in_handshake);
         suite_add_tcase(suite, limited);
+
+        tcase_add_checked_fixture(shared, set_up_for_four, tear_down);
+        tcase_add_test(shared, who_is_on_the_network_keeps_nobody_out_who_is_on_this_host);
+        suite_add_tcase(suite, shared);
 
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
