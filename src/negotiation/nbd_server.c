@@ -80,11 +80,14 @@ static void on_accept_pause(EventTimer *timer) {
         update_listeners(container_of(timer, NbdServer, accept_pause));
 }
 
-/* Each of these only makes it faster; a socket may be of a kind that does not know it. */
-static void prepare_for_transmission(int fd) {
+/* Each of these only makes it faster; a socket may be of a kind that does not know it. TCP finds the
+ * size of its buffers itself, unless it is told one. */
+static void prepare_for_transmission(int fd, bool is_tcp) {
         int send_buffer_size = (int) SEND_BUFFER_SIZE, on = 1;
 
-        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer_size, sizeof(send_buffer_size));
+        if (!is_tcp)
+                (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer_size,
+                                  sizeof(send_buffer_size));
         (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
@@ -126,7 +129,7 @@ static int start_relay(NbdServer *server, NbdStream *client, int *ret_fd) {
 
 /* The worker's end of the connection: the client's own socket, unless that speaks TLS. */
 static int set_fds(NbdServer *server, NbdServerClient *client, NbdStream *stream) {
-        prepare_for_transmission(stream->fd);
+        prepare_for_transmission(stream->fd, client->peer.is_tcp);
         if (client->peer.is_encrypted) {
                 client->own_fd = stream->fd;
                 return start_relay(server, stream, &client->fd);

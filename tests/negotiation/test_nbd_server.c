@@ -446,6 +446,19 @@ static int connect_to(const struct sockaddr_in *address) {
 
 static const NbdServerTls plain_tcp = { .allows_plain_tcp = true };
 
+/* Linux 5.16; older C libraries have no name for it. */
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+
+/* It has been told the size of a buffer, and does not look for a better one. */
+static bool has_fixed_buffers(int fd) {
+        socklen_t size = sizeof(int);
+        int locks = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &locks, &size) == 0 && locks != 0;
+}
+
 START_TEST(a_tcp_client_is_accepted_and_handed_over) {
         struct sockaddr_in address;
         uint8_t bytes[1];
@@ -460,6 +473,7 @@ START_TEST(a_tcp_client_is_accepted_and_handed_over) {
                 settle();
         ck_assert_int_eq(fcntl(fixture.fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
         ck_assert_int_eq(fcntl(fixture.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        ck_assert(!has_fixed_buffers(fixture.fd));
         expect_unread(DATA(REQUEST));
         fd_close(client);
 }
