@@ -12,8 +12,9 @@
 #include "control/control_smart.h"
 #include "power/power_state.h"
 
-/* More than that is refused: whoever reads it has to hold it. */
-#define METRICS_TEXT_SIZE_MAX (64 * MIB)
+/* More than that is refused: a message bus throws out who sends more than 32 MiB (its default,
+ * max_message_size). */
+#define METRICS_TEXT_SIZE_MAX (31 * MIB)
 
 typedef enum MetricsFormat {
         METRICS_FORMAT_OPENMETRICS, /* 1.0 */

@@ -243,6 +243,31 @@ START_TEST(a_device_that_does_not_say_what_it_needs_has_no_sample) {
 }
 END_TEST
 
+START_TEST(no_text_is_longer_than_a_bus_bears) {
+        static MetricsLun luns[16];
+        static MetricsDevice devices[64];
+        char *text = NULL;
+
+        for (size_t i = 0; i < N_ELEMENTS(luns); i++)
+                luns[i] = lun;
+        for (size_t i = 0; i < N_ELEMENTS(devices); i++) {
+                devices[i] = device;
+                devices[i].luns = luns;
+                devices[i].n_luns = N_ELEMENTS(luns) / 2;
+        }
+        ck_assert_int_eq(metrics_text_format(&text, METRICS_FORMAT_OPENMETRICS, "1.0", devices,
+                                             N_ELEMENTS(devices)),
+                         0);
+        ck_assert_uint_lt(strlen(text), 32 * MIB);
+        free(text);
+        for (size_t i = 0; i < N_ELEMENTS(devices); i++)
+                devices[i].n_luns = N_ELEMENTS(luns);
+        ck_assert_int_eq(metrics_text_format(&text, METRICS_FORMAT_OPENMETRICS, "1.0", devices,
+                                             N_ELEMENTS(devices)),
+                         -E2BIG);
+}
+END_TEST
+
 START_TEST(formats_have_names) {
         MetricsFormat format;
 
@@ -278,6 +303,7 @@ int main(void) {
         tcase_add_test(tcase, no_devices_are_no_samples);
         tcase_add_test(tcase, older_format_names_families_by_their_samples);
         tcase_add_test(tcase, a_device_that_does_not_say_what_it_needs_has_no_sample);
+        tcase_add_test(tcase, no_text_is_longer_than_a_bus_bears);
         tcase_add_test(tcase, formats_have_names);
         tcase_add_test(tcase, name_of_an_integer_tells_its_unit);
         suite_add_tcase(suite, tcase);
