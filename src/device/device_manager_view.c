@@ -150,7 +150,7 @@ bool device_manager_get_lun(const DeviceManager *manager, uint64_t id, unsigned 
         *ret = (LunView){
                 .info = &device->luns[lun],
                 .export_name = "",
-                .n_mount_changes = device->mounts.n_changes,
+                .n_mount_changes = device->mounts.n_changes[lun],
         };
         look_at_health(device->smart.units[lun], ret);
         if (export) {

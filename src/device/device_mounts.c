@@ -40,7 +40,7 @@ typedef struct DeviceMountEntry {
 } DeviceMountEntry;
 
 static void tell_changed(ManagedDevice *device, unsigned lun) {
-        device->mounts.n_changes++;
+        device->mounts.n_changes[lun]++;
         if (device->luns[lun].is_present)
                 device->handlers->lun_changed(device, lun, MANAGED_DEVICE_NEWS_CHANGED,
                                               device->userdata);

@@ -16,8 +16,8 @@ typedef struct DeviceMounts {
         ListNode list; /* DeviceMountEntry::node */
         unsigned n;
         uint32_t last_id;
-        uint32_t n_changes; /* whoever shows them compares it */
-        EventTimer timer;   /* the patience of callers whom no worker serves */
+        uint32_t n_changes[CONTROL_LUNS_MAX]; /* whoever shows them compares it */
+        EventTimer timer;                     /* the patience of callers whom no worker serves */
 } DeviceMounts;
 
 /* -ENOMEM. */

@@ -124,6 +124,8 @@ START_TEST(a_worker_is_given_what_it_needs) {
         ck_assert_ptr_null(device_mounts_get(device, 1, 1));
         ck_assert_ptr_null(device_mounts_get(device, 0, 0));
         ck_assert_uint_eq(n_changed, 1);
+        ck_assert_uint_eq(device->mounts.n_changes[1], 1);
+        ck_assert_uint_eq(device->mounts.n_changes[0], 0);
         ck_assert(is_open());
 }
 END_TEST
