@@ -133,16 +133,14 @@ CtlTargetResult ctl_target_find(CtlTarget *target, const CtlObjects *objects, co
 
 /* Whether it is the unit alone that is missing. */
 static bool tell_missing_unit(Ctl *ctl, const CtlObjects *objects, const char *text) {
-        _cleanup_(freep) char *device = ctl_text_copy(text);
-        char *dot = strrchr(device, ':') ?: strrchr(device, '.');
+        uint64_t number;
+        _cleanup_(freep) char *device = split(text, &number);
         CtlTarget target;
 
-        if (!dot)
+        if (!device ||
+            ctl_target_find(&target, objects, device, CTL_TARGET_DEVICE) != CTL_TARGET_RESULT_FOUND)
                 return false;
-        *dot = '\0';
-        if (ctl_target_find(&target, objects, device, CTL_TARGET_DEVICE) != CTL_TARGET_RESULT_FOUND)
-                return false;
-        ctl_complain(ctl, "%s has no logical unit %s", device, dot + 1);
+        ctl_complain(ctl, "%s has no logical unit %" PRIu64, device, number);
         return true;
 }
 
