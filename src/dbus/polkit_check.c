@@ -30,8 +30,7 @@ struct PolkitCheck {
         BusConnection *connection; /* borrowed */
         sd_bus_slot *filter_slot;  /* owned */
         ListNode queries;          /* PolkitQuery::node */
-        unsigned n_queries;
-        uint64_t n_cancellations; /* the last cancellation's number */
+        uint64_t n_cancellations;  /* the last cancellation's number */
 };
 
 typedef enum PolkitQueryState {
@@ -71,7 +70,6 @@ static void query_cancel(PolkitQuery *query) {
 
 static void query_free(PolkitQuery *query) {
         list_unlink(&query->node);
-        query->check->n_queries--;
         bus_caller_free(query->caller);
         sd_bus_slot_unref(query->slot);
         sd_bus_message_unref(query->call);
@@ -176,6 +174,21 @@ static bool may_always(const PolkitQuery *query, uid_t uid) {
         return uid == 0 || uid == getuid() || (query->has_owner && uid == query->owner);
 }
 
+/* Who needs polkit does not take the places of who does not. */
+static bool may_ask_polkit(const PolkitCheck *check, uid_t uid) {
+        unsigned n_asked = 0, n_of_user = 0;
+
+        LIST_FOR_EACH (node, &check->queries) {
+                const PolkitQuery *query = list_entry(node, PolkitQuery, node);
+
+                if (query->state != POLKIT_QUERY_STATE_POLKIT)
+                        continue;
+                n_asked++;
+                n_of_user += query->uid == uid;
+        }
+        return n_asked < POLKIT_CHECK_QUERIES_MAX && n_of_user < POLKIT_CHECK_QUERIES_OF_USER_MAX;
+}
+
 static void on_caller_known(BusCaller *caller, int error, uid_t uid, void *userdata) {
         PolkitQuery *query = userdata;
         int r;
@@ -183,6 +196,10 @@ static void on_caller_known(BusCaller *caller, int error, uid_t uid, void *userd
         query->uid = uid;
         if (error < 0 || may_always(query, uid)) {
                 query_decide(query, error < 0 ? -EACCES : 0);
+                return;
+        }
+        if (!may_ask_polkit(query->check, uid)) {
+                query_decide(query, -EAGAIN);
                 return;
         }
         r = ask_polkit(query);
@@ -212,15 +229,16 @@ static PolkitQuery *find_query(PolkitCheck *check, sd_bus_message *message) {
 
 static bool has_room(PolkitCheck *check, sd_bus_message *message) {
         const char *sender = sd_bus_message_get_sender(message);
-        unsigned n_of_caller = 0;
+        unsigned n_of_caller = 0, n_unknown = 0;
 
         LIST_FOR_EACH (node, &check->queries) {
                 PolkitQuery *query = list_entry(node, PolkitQuery, node);
                 const char *other = sd_bus_message_get_sender(query->message);
 
                 n_of_caller += sender && other && strcmp(sender, other) == 0;
+                n_unknown += query->state == POLKIT_QUERY_STATE_USER;
         }
-        return check->n_queries < POLKIT_CHECK_QUERIES_MAX &&
+        return n_unknown < POLKIT_CHECK_QUERIES_MAX &&
                n_of_caller < POLKIT_CHECK_QUERIES_OF_CALLER_MAX;
 }
 
@@ -252,13 +270,17 @@ static int query_start(PolkitQuery *query, const PolkitQuestion *question) {
                               query);
 }
 
+static int refuse_too_many(sd_bus_error *ret_error) {
+        return bus_error_set(ret_error, -EAGAIN, "Too many questions are open");
+}
+
 static int ask(PolkitCheck *check, sd_bus_message *message, const PolkitQuestion *question,
                sd_bus_error *ret_error) {
         PolkitQuery *query;
         int r;
 
         if (!has_room(check, message))
-                return bus_error_set(ret_error, -EAGAIN, "Too many questions are open");
+                return refuse_too_many(ret_error);
         query = calloc(1, sizeof(*query));
         if (!query)
                 return bus_error_set(ret_error, -ENOMEM, "No memory");
@@ -266,7 +288,6 @@ static int ask(PolkitCheck *check, sd_bus_message *message, const PolkitQuestion
         query->message = sd_bus_message_ref(message);
         list_init(&query->node);
         list_append(&check->queries, &query->node);
-        check->n_queries++;
         r = query_start(query, question);
         if (r < 0) {
                 query_free(query);
@@ -281,6 +302,8 @@ static int tell_verdict(PolkitQuery *query, const char *action, uid_t *ret_uid,
         uid_t uid = query->uid;
 
         query_free(query);
+        if (verdict == -EAGAIN)
+                return refuse_too_many(ret_error);
         if (verdict < 0)
                 return bus_error_set(ret_error, verdict, "%s is not allowed", action);
         if (ret_uid)

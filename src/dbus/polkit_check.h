@@ -12,9 +12,12 @@
 
 #include "dbus/bus_connection.h"
 
-/* Questions that are open at a time, and of one caller: a password may be asked for meanwhile. */
+/* Callers whose user the bus is asked for at a time, and questions that polkit has: these may stay open
+ * as long as somebody does not type his password, so that there are bounds for one caller, and for one
+ * user, who may have many connections. */
 #define POLKIT_CHECK_QUERIES_MAX 64
 #define POLKIT_CHECK_QUERIES_OF_CALLER_MAX 8
+#define POLKIT_CHECK_QUERIES_OF_USER_MAX 16
 #define POLKIT_CHECK_DETAILS_MAX 8
 
 typedef struct PolkitCheck PolkitCheck;

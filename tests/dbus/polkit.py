@@ -12,6 +12,8 @@ from results import Results
 
 OBJECT = "/org/orion/Checked"
 N_OF_CALLER_MAX = 8
+N_OF_USER_MAX = 16
+N_CALLERS = 8
 
 
 def attempt(caller, action, **options):
@@ -102,6 +104,27 @@ class Checks:
             expect_failure("NotAuthorized", caller.finish, number)
         assert attempt(caller, "yes") == STRANGER
 
+    def no_user_can_take_all_questions(self):
+        self.bus.polkit_calls()
+        callers = [self.bus.caller(STRANGER) for _ in range(N_CALLERS)]
+        waiting = [(caller, start(caller, "wait")) for caller in callers for _ in range(N_OF_CALLER_MAX)]
+        for caller in callers:
+            caller.call("Control", "Change")  # has come behind them
+        self.stranger.call("Control", "Change")  # so none of them is refused for another reason
+        assert attempt(self.bus.caller(), "no") == 0
+        n_asked = 0
+
+        def all_are_asked():
+            nonlocal n_asked
+            n_asked += sum(call[1] == "wait" for call in self.bus.polkit_calls())
+            return n_asked == N_OF_USER_MAX
+
+        wait_until(all_are_asked, "polkit was asked what one user may ask")
+        self.bus.ask_polkit("Release", "(s)", "no")
+        for caller, number in waiting:
+            expect_failure("Failed", caller.finish, number)
+        assert attempt(self.stranger, "yes") == STRANGER
+
     def questions_end_with_the_bus(self):
         self.bus.set_verdict("wait", "wait")
         start(self.stranger, "wait")
@@ -140,6 +163,7 @@ def main():
             checks.what_changed_meanwhile_is_refused,
             checks.a_caller_that_leaves_is_not_waited_for,
             checks.one_caller_can_not_take_all_questions,
+            checks.no_user_can_take_all_questions,
             checks.an_object_that_went_meanwhile_leaves_nothing_behind,
         ):
             results.check(check)
