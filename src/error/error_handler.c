@@ -26,7 +26,7 @@
 #define LONG_SIZE (64 * KIB)
 /* What breaks the transport so often is left some tries for another one. */
 #define TRANSPORT_TRIES_MAX 4
-/* After START STOP UNIT. */
+/* After START STOP UNIT, where the device still wants one right behind the first. */
 #define WAKE_DELAY_NS (1 * NS_PER_S)
 #define WAKE_TIMEOUT_NS (10 * NS_PER_S)
 
@@ -550,7 +550,8 @@ static bool error_handler_act(ErrorHandler *handler, ScsiCommand *command, Error
         case ERROR_ACTION_WAKE:
                 if (error_handler_may_retry(handler, command))
                         error_handler_wake(handler, command->request.lun);
-                return error_handler_retry(handler, command, WAKE_DELAY_NS);
+                return error_handler_retry(handler, command,
+                                           command->n_free_tries++ == 0 ? 0 : WAKE_DELAY_NS);
         case ERROR_ACTION_RETRY_LATER:
                 return error_handler_retry(handler, command,
                                            error_retry_queue_next_delay_ns(command));

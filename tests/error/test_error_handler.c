@@ -377,6 +377,32 @@ START_TEST(the_ladder_is_climbed_until_it_helps) {
 }
 END_TEST
 
+/* Once it was told to start there is nothing to wait for but its own word that it is not ready. One that
+ * goes on to ask for a start is given time. */
+START_TEST(a_device_that_is_awake_at_once_costs_no_delay) {
+        static const ScriptedAnswer prompt[] = { { READ_10, .n_times = 1, .sense = 0x020402 },
+                                                 { START },
+                                                 { READ_10 } };
+        static const ScriptedAnswer slow[] = { { READ_10, .n_times = 3, .sense = 0x020402 },
+                                               { START },
+                                               { READ_10 } };
+
+        start_table(prompt, N_ELEMENTS(prompt));
+        submit_read(0);
+        scripted_transport_run_for(&fixture.scripted, 10 * NS_PER_MS);
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
+        finish();
+        scripted_transport_expect(&fixture.scripted, READ_SENSE "START STOP UNIT, READ(10)");
+
+        start_table(slow, N_ELEMENTS(slow));
+        submit_read(0);
+        scripted_transport_run_for(&fixture.scripted, 1900 * NS_PER_MS);
+        ck_assert_uint_eq(fixture.n_done, 0);
+        finish();
+        ck_assert_int_eq(fixture.commands[0].result, SCSI_RESULT_GOOD);
+}
+END_TEST
+
 START_TEST(a_flush_is_not_cut_short) {
         static const ScriptedAnswer answers[] = {
                 { SYNC, .delay_ns = 29 * NS_PER_S },
@@ -897,6 +923,7 @@ int main(void) {
                             N_ELEMENTS(report_cases));
         tcase_add_loop_test(tcase, the_ladder_is_climbed_until_it_helps, 0,
                             N_ELEMENTS(ladder_cases));
+        tcase_add_test(tcase, a_device_that_is_awake_at_once_costs_no_delay);
         tcase_add_test(tcase, a_flush_is_not_cut_short);
         tcase_add_test(tcase, commands_wait_for_the_end_of_a_recovery);
         tcase_add_test(tcase, a_reset_that_was_asked_for_makes_commands_wait);
