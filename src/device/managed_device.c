@@ -133,9 +133,8 @@ static void on_export(ManagedDevice *device, const ControlExport *message) {
                 child_process_kill(device->worker, "told of an export that is not its own");
                 return;
         }
-        if (device->is_unplugged)
-                return;
 
+        /* Also of a device that has gone meanwhile: a worker that waits for it does not tell again. */
         slot = &device->exports[export.lun];
         device_close_export(device, slot);
         slot->worker_generation = export.generation;

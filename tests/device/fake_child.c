@@ -2,7 +2,8 @@
  * A child that behaves as its name tells: the tests make links to this program. Unknown names behave
  * well. What it is told of arenas it says in its log, and it writes its number into its own.
  *
- * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "saves"
+ * Parts of a name: "parks" waits for a device that went; "rejects" then does not want it; "dawdles"
+ * tells of its export no sooner than it hears that the device has gone; "saves"
  * asks for its arena to be kept before it ends; "dies" then ends without a word;
  * "spotless" leaves its arena empty; "learns" tells that its device has no REPORT LUNS;
  * "counts" tells what it counted; "ails" tells of its drive's health, which is worse each time it is
@@ -37,6 +38,7 @@ typedef struct FakeChild {
         ControlRemains remains[REMAINS_MAX];
         size_t n_remains;
         bool has_parked;
+        char base_name[CONTROL_NAME_SIZE_MAX];
         ControlPower power;
         unsigned n_ails; /* so often it was asked for its health */
 } FakeChild;
@@ -368,7 +370,8 @@ static void on_device(FakeChild *child, const char *base_name, uint32_t quirks,
         tell(child, "has quirks %x", quirks);
         learn(child, facts);
         describe(child, 0);
-        if (!is_now(child, "empty"))
+        snprintf(child->base_name, sizeof(child->base_name), "%s", base_name);
+        if (!is_now(child, "empty") && !does(child, "dawdles"))
                 say_export(child, base_name);
         say_what_is_left(child);
         say(child, CONTROL_TYPE_BROUGHT_UP);
@@ -392,6 +395,8 @@ static void ask_to_save(FakeChild *child) {
 static void on_end(FakeChild *child, ControlType type) {
         if (type == CONTROL_TYPE_GONE && does(child, "parks") && !child->has_parked) {
                 child->has_parked = true;
+                if (does(child, "dawdles"))
+                        say_export(child, child->base_name);
                 say(child, CONTROL_TYPE_PARKED);
         } else if (does(child, "saves"))
                 ask_to_save(child);

@@ -276,6 +276,20 @@ START_TEST(parked_disk_is_resumed_in_another_port) {
 }
 END_TEST
 
+/* The worker, which told of it just before, does not tell of it again. */
+START_TEST(export_that_was_told_of_as_its_disk_went_is_there) {
+        Ports ports;
+
+        park(&ports, "parks,dawdles");
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 1);
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-1"));
+        ck_assert_uint_eq(device_manager_get_counts(ports.broker.manager).n_exports, 1);
+        ports_done(&ports);
+}
+END_TEST
+
 /* The plug was loose: the worker has not answered yet. */
 START_TEST(disk_that_is_back_at_once_is_resumed) {
         Ports ports;
@@ -590,6 +604,7 @@ int main(void) {
         tcase_add_test(tcase, disk_whose_removal_was_not_told_is_replaced);
         tcase_add_test(tcase, disk_keeps_its_name_in_another_port_and_waits);
         tcase_add_test(tcase, parked_disk_is_resumed_in_another_port);
+        tcase_add_test(tcase, export_that_was_told_of_as_its_disk_went_is_there);
         tcase_add_test(tcase, disk_that_is_back_at_once_is_resumed);
         tcase_add_test(tcase, port_of_a_parked_disk_is_free_for_others);
         tcase_add_test(tcase, cache_that_was_saved_is_not_saved_again);
