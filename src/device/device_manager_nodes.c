@@ -131,6 +131,13 @@ static bool is_same_device(const UsbNode *a, const UsbNode *b) {
         return a->serial[0] != '\0' || strcmp(a->name, b->name) == 0;
 }
 
+/* Something else that is plugged in waits for it. */
+static bool has_other_successor(const DeviceManager *manager, const ManagedDevice *device,
+                                const UsbNode *node) {
+        return device->has_successor && strcmp(device->successor.name, node->name) != 0 &&
+               usb_monitor_has_device(manager->monitor, device->successor.sys_path);
+}
+
 /* Of several with a cloned serial number, the one that was in this port. What the policy sees with
  * other eyes now is none of them. */
 static ManagedDevice *find_former(DeviceManager *manager, const UsbNode *node) {
@@ -140,6 +147,7 @@ static ManagedDevice *find_former(DeviceManager *manager, const UsbNode *node) {
                 ManagedDevice *device = list_entry(list_node, ManagedDevice, node_of_manager);
 
                 if (!device->is_unplugged || !is_same_device(&device->node, node) ||
+                    has_other_successor(manager, device, node) ||
                     !device_admission_agrees(manager, node, &device->decision))
                         continue;
                 if (!former || strcmp(device->name, node->name) == 0)
@@ -148,8 +156,8 @@ static ManagedDevice *find_former(DeviceManager *manager, const UsbNode *node) {
         return former;
 }
 
-/* Its worker has not said yet whether it stays, and what it has to be saved. What comes last is
- * taken when that is known. */
+/* Its worker has not said yet whether it stays, and what it has to be saved. What comes last in a port
+ * is taken when that is known. */
 static void queue(ManagedDevice *device, const UsbNode *node) {
         if (!device->has_successor)
                 log_device_info(node->name, "%04x:%04x %s waits until the former is done with",

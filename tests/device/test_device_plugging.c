@@ -242,6 +242,35 @@ START_TEST(disk_keeps_its_name_in_another_port_and_waits) {
 }
 END_TEST
 
+/* Of one model with one serial, as cheap ones have. */
+START_TEST(each_of_two_equal_disks_that_moved_is_taken) {
+        pid_t pid;
+        Ports ports;
+
+        ports_init(&ports, "lingers");
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        pid = ports.broker.worker_pid;
+        ports.broker.has_worker = false;
+        plug(&ports, "1-2", "Second");
+        run_until(&ports, &ports.broker.has_worker);
+        unplug(&ports, "1-1");
+        unplug(&ports, "1-2");
+
+        plug(&ports, "1-3", "First");
+        broker_run_until_told(&ports.broker, "First waits until");
+        plug(&ports, "1-4", "Second");
+        broker_run_until_told(&ports.broker, "Second waits until");
+        broker_forget(&ports.broker);
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        end_worker(&ports);
+        broker_run_until_told(&ports.broker, "taking 1209:0001  First");
+        broker_run_until_told(&ports.broker, "taking 1209:0001  Second");
+        ck_assert_uint_eq(ports.broker.n_taken, 4);
+        ports_done(&ports);
+}
+END_TEST
+
 static void park(Ports *ports, const char *worker) {
         ports_init(ports, worker);
         plug(ports, "1-1", "First");
@@ -603,6 +632,7 @@ int main(void) {
         tcase_add_test(tcase, disk_that_did_not_stay_is_not_taken);
         tcase_add_test(tcase, disk_whose_removal_was_not_told_is_replaced);
         tcase_add_test(tcase, disk_keeps_its_name_in_another_port_and_waits);
+        tcase_add_test(tcase, each_of_two_equal_disks_that_moved_is_taken);
         tcase_add_test(tcase, parked_disk_is_resumed_in_another_port);
         tcase_add_test(tcase, export_that_was_told_of_as_its_disk_went_is_there);
         tcase_add_test(tcase, disk_that_is_back_at_once_is_resumed);
