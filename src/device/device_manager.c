@@ -259,6 +259,21 @@ static bool is_name_taken(DeviceManager *manager, const char *name) {
         return false;
 }
 
+/* A port's name may be that of a device which was there and moved, or chose its serial number so. */
+static void make_unique(DeviceManager *manager, char *name, const char *port) {
+        char stem[EXPORT_NAME_SIZE_MAX];
+
+        if (!is_name_taken(manager, name))
+                return;
+        export_name_add_port(name, port);
+        strcpy(stem, name);
+        /* There are more numbers than devices. */
+        for (unsigned i = 2; is_name_taken(manager, name); i++) {
+                strcpy(name, stem);
+                export_name_add_number(name, i);
+        }
+}
+
 /* UsbQuirk */
 static uint32_t find_quirks(const DeviceManager *manager, uint16_t vendor_id, uint16_t product_id) {
         if (!manager->options.quirks)
@@ -305,8 +320,8 @@ static int set_decision(DeviceManager *manager, ManagedDevice *device,
         char name[EXPORT_NAME_SIZE_MAX];
 
         snprintf(name, sizeof(name), "%s", decision->options.export_name);
-        if (name[0] != '\0' && is_name_taken(manager, name))
-                export_name_add_port(name, device->name);
+        if (name[0] != '\0')
+                make_unique(manager, name, device->name);
         return managed_device_set_decision(device, decision, name);
 }
 
@@ -331,8 +346,7 @@ int device_manager_add(DeviceManager *manager, const UsbNode *node, const Device
                 return -ENOSPC;
 
         export_name_format(base_name, node->vendor_id, node->product_id, node->serial, node->name);
-        if (is_name_taken(manager, base_name))
-                export_name_add_port(base_name, node->name);
+        make_unique(manager, base_name, node->name);
         r = managed_device_new(&device, manager->loop, node->name, base_name, &handlers, manager);
         if (r < 0)
                 return r;

@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "device/export_name.h"
 
-#define PORT_SUFFIX_SIZE_MAX 40
+#define SUFFIX_SIZE_MAX 40
 
 static bool is_allowed(char c) {
         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -27,12 +27,22 @@ void export_name_format(char *ret, uint16_t vendor_id, uint16_t product_id, cons
         export_name_sanitise(ret);
 }
 
+/* What does not fit is cut off before it. */
+static void add_suffix(char *name, const char *suffix) {
+        strcpy(name + MIN(strlen(name), EXPORT_NAME_SIZE_MAX - 1 - strlen(suffix)), suffix);
+}
+
 void export_name_add_port(char *name, const char *port) {
-        char suffix[PORT_SUFFIX_SIZE_MAX];
-        size_t start;
+        char suffix[SUFFIX_SIZE_MAX];
 
         snprintf(suffix, sizeof(suffix), "-at-%s", port);
         export_name_sanitise(suffix);
-        start = MIN(strlen(name), EXPORT_NAME_SIZE_MAX - 1 - strlen(suffix));
-        strcpy(name + start, suffix);
+        add_suffix(name, suffix);
+}
+
+void export_name_add_number(char *name, unsigned number) {
+        char suffix[SUFFIX_SIZE_MAX];
+
+        snprintf(suffix, sizeof(suffix), "-%u", number);
+        add_suffix(name, suffix);
 }

@@ -20,3 +20,5 @@ void export_name_format(char *ret, uint16_t vendor_id, uint16_t product_id, cons
 void export_name_sanitise(char *text);
 /* For a device whose name is taken by another (a cloned serial): adds "-at-<port>". */
 void export_name_add_port(char *name, const char *port);
+/* Where that is taken, too: adds "-<number>". */
+void export_name_add_number(char *name, unsigned number);

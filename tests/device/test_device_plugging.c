@@ -50,6 +50,7 @@ static gboolean on_usbfs_ioctl(UMockdevIoctlBase *usbfs, UMockdevIoctlClient *cl
         return TRUE;
 }
 
+#define N_DEVICES_MAX 3
 /* Longer than any test. */
 #define PARK_TIMEOUT_MS 600000
 
@@ -61,6 +62,7 @@ static void ports_init(Ports *ports, const char *worker) {
         g_signal_connect(ports->usbfs, "handle-ioctl", G_CALLBACK(on_usbfs_ioctl), ports);
         broker_prepare(&ports->broker, /* has_usb= */ true, worker, "front");
         ports->broker.options.cache.park_timeout_ms = PARK_TIMEOUT_MS;
+        ports->broker.options.n_devices_max = N_DEVICES_MAX;
         broker_start(&ports->broker);
 }
 
@@ -476,6 +478,31 @@ START_TEST(second_disk_with_a_serial_is_named_after_its_port) {
 }
 END_TEST
 
+/* The name of a disk that was in a port goes with it, and the next one there is another. */
+START_TEST(disk_in_a_port_that_gave_its_name_away_has_a_name_of_its_own) {
+        Ports ports;
+
+        ports_init(&ports, "parks");
+        plug(&ports, "1-1", "First");
+        run_until(&ports, &ports.broker.has_worker);
+        ports.broker.has_worker = false;
+        plug(&ports, "1-2", "Second");
+        run_until(&ports, &ports.broker.has_worker);
+        unplug(&ports, "1-2");
+        broker_run_until_told(&ports.broker, "is gone, and waited for");
+        ports.broker.has_worker = false;
+        plug(&ports, "1-3", "Second");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert(broker_was_told(&ports.broker, "resumed as 1-3"));
+
+        ports.broker.has_worker = false;
+        plug(&ports, "1-2", "Third");
+        run_until(&ports, &ports.broker.has_worker);
+        ck_assert_str_eq(ports.broker.base_name, "1209-0001-S-at-1-2-2");
+        ports_done(&ports);
+}
+END_TEST
+
 /* Plugs the disk in, and out again when its worker has told what it knows. */
 static void show(Ports *ports, unsigned version, const char *expected) {
         Broker *broker = &ports->broker;
@@ -648,6 +675,7 @@ int main(void) {
         tcase_add_test(tcase, cache_of_a_disk_that_goes_is_saved);
         tcase_add_test(tcase, disk_that_cannot_be_taken_whole_is_given_back);
         tcase_add_test(tcase, second_disk_with_a_serial_is_named_after_its_port);
+        tcase_add_test(tcase, disk_in_a_port_that_gave_its_name_away_has_a_name_of_its_own);
         tcase_add_test(tcase, disk_of_a_service_that_died_is_the_next_ones);
         tcase_add_loop_test(tcase, disk_of_a_service_that_stopped_is_the_next_ones_where_it_is_kept,
                             0, 2);

@@ -45,6 +45,17 @@ START_TEST(second_holder_of_a_serial_is_told_apart_by_its_port) {
 }
 END_TEST
 
+START_TEST(number_is_never_cut_off) {
+        char name[EXPORT_NAME_SIZE_MAX], serial[300] = {};
+
+        memset(serial, 'x', sizeof(serial) - 1);
+        export_name_format(name, 1, 2, serial, "1-1");
+        export_name_add_number(name, 12);
+        ck_assert_uint_eq(strlen(name), EXPORT_NAME_SIZE_MAX - 1);
+        ck_assert_str_eq(name + strlen(name) - strlen("x-12"), "x-12");
+}
+END_TEST
+
 START_TEST(port_is_never_cut_off) {
         char name[EXPORT_NAME_SIZE_MAX], serial[300] = {};
 
@@ -65,6 +76,7 @@ int main(void) {
         tcase_add_loop_test(tcase, name_has_only_allowed_characters, 0, N_ELEMENTS(cases));
         tcase_add_test(tcase, long_serial_is_cut);
         tcase_add_test(tcase, second_holder_of_a_serial_is_told_apart_by_its_port);
+        tcase_add_test(tcase, number_is_never_cut_off);
         tcase_add_test(tcase, port_is_never_cut_off);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
