@@ -87,7 +87,8 @@ typedef struct DeviceManager DeviceManager;
 /* What the manager goes by; NULL: there is none, all are allowed. Borrowed until it is reloaded. */
 const DevicePolicy *device_manager_get_policy(const DeviceManager *manager);
 /* What it says of a device that is plugged in at a port ("1-4.1"), or of a simulated one; nothing is
- * counted. -ENODEV: there is none. */
+ * counted. -ENODEV: there is none; -ESHUTDOWN: the manager stops. */
 int device_manager_test_policy(const DeviceManager *manager, const char *name, DeviceDecision *ret);
-/* Rules that allow the storage devices which are plugged in now, one a line, on the heap. -ENOMEM. */
+/* Rules that allow the storage devices which are plugged in now, one a line, on the heap. -ENOMEM,
+ * -ESHUTDOWN. */
 int device_manager_generate_policy(const DeviceManager *manager, char **ret);

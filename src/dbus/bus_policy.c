@@ -95,6 +95,8 @@ int bus_policy_on_test(sd_bus_message *message, void *userdata, sd_bus_error *re
         if (r < 0)
                 return r;
         r = device_manager_test_policy(service->manager, name, &decision);
+        if (r == -ESHUTDOWN)
+                return bus_error_set(ret_error, r, "The service is about to end");
         if (r < 0)
                 return bus_error_set(ret_error, r, "No USB disk is plugged in at \"%s\"", name);
         r = sd_bus_message_new_method_return(message, &reply);
@@ -116,6 +118,8 @@ int bus_policy_on_generate(sd_bus_message *message, void *userdata, sd_bus_error
                 return r;
         r = device_manager_generate_policy(service->manager, &rules);
         if (r < 0)
-                return bus_error_set(ret_error, r, "%s", strerror(-r));
+                return bus_error_set(ret_error, r, "%s",
+                                     r == -ESHUTDOWN ? "The service is about to end"
+                                                     : strerror(-r));
         return sd_bus_reply_method_return(message, "s", rules);
 }

@@ -11,6 +11,11 @@ const DevicePolicy *device_manager_get_policy(const DeviceManager *manager) {
         return manager->options.policy;
 }
 
+/* One that stops looks at no USB device any more. */
+static bool is_stopping(const DeviceManager *manager) {
+        return manager->state > DEVICE_MANAGER_STATE_RUNNING;
+}
+
 static int identify(const DeviceManager *manager, const char *name, DeviceIdentity *ret) {
         const ManagedDevice *device = device_manager_find(manager, name);
         const DeviceOther *other = device_others_find(&manager->others, name);
@@ -28,6 +33,8 @@ int device_manager_test_policy(const DeviceManager *manager, const char *name,
         DeviceIdentity identity;
         int r;
 
+        if (is_stopping(manager))
+                return -ESHUTDOWN;
         r = identify(manager, name, &identity);
         if (r < 0)
                 return r;
@@ -74,6 +81,8 @@ int device_manager_generate_policy(const DeviceManager *manager, char **ret) {
         FILE *file;
         int r;
 
+        if (is_stopping(manager))
+                return -ESHUTDOWN;
         file = open_memstream(&text, &size);
         if (!file)
                 return -errno;

@@ -2,6 +2,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "broker.h"
@@ -216,6 +217,23 @@ START_TEST(a_device_that_returns_as_another_does_not_get_its_exports) {
 }
 END_TEST
 
+/* While a disk is flushed, say. */
+START_TEST(who_asks_a_manager_that_stops_is_told_so) {
+        char *rules = NULL;
+        DeviceDecision decision;
+
+        prepare("allow", DEVICE_TARGET_BLOCK, "stays");
+        broker_start(&broker);
+        plug_in();
+        broker_run_until_told(&broker, "is driven by");
+        device_manager_stop(broker.manager);
+        ck_assert_int_eq(device_manager_test_policy(broker.manager, "1-1", &decision), -ESHUTDOWN);
+        ck_assert_int_eq(device_manager_generate_policy(broker.manager, &rules), -ESHUTDOWN);
+        ck_assert_ptr_null(rules);
+        ck_assert_int_eq(kill(broker.worker_pid, SIGKILL), 0);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 a_device_that_is_blocked_is_nobodys,
@@ -231,6 +249,7 @@ int main(void) {
                 a_present_device_that_a_rule_is_about_is_taken,
                 a_present_device_that_no_rule_is_about_is_the_kernels,
                 a_device_that_returns_as_another_does_not_get_its_exports,
+                who_asks_a_manager_that_stops_is_told_so,
                 NULL,
         };
 
