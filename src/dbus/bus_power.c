@@ -204,6 +204,8 @@ static int on_set_timeouts(sd_bus_message *message, void *userdata, sd_bus_error
         if (resets)
                 (void) device_manager_set_power_timeouts(manager, device->id, NULL);
         (void) device_manager_set_power_timeouts(manager, device->id, &timeouts);
+        /* Whoever reads them behind the answer reads the new ones. */
+        bus_device_update(device, bus_service_get_bus(device->service));
         return sd_bus_reply_method_return(message, NULL);
 }
 
