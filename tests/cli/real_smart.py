@@ -17,7 +17,7 @@ DRIVES = (
     "size=8M,serial=ATADRIVE,smart=ata,temperature=41,attribute-5=3,attribute-197=1" + COMMON_OF_DRIVE,
     "size=8M,serial=NVMEDRIVE,vid=152d,pid=0583,smart=nvme,temperature=50,wear=7" + COMMON_OF_DRIVE,
     "size=8M,serial=SCSIDRIVE,smart=scsi,temperature=35,failing" + COMMON_OF_DRIVE,
-    "size=8M,serial=SLEEPER,smart=ata,stop-after-ms=50" + COMMON_OF_DRIVE,
+    "size=8M,serial=SLEEPER,smart=ata,stop-after-ms=1000" + COMMON_OF_DRIVE,
     "size=8M,serial=BADTEST,smart=ata,self-test-result=7" + COMMON_OF_DRIVE,
 )  # fmt: skip
 ATA, NVME_DRIVE, SCSI_DRIVE, SLEEPER, BAD_TEST = (f"sim{i}" for i in range(len(DRIVES)))
